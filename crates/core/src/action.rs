@@ -1,0 +1,406 @@
+//! Actions: planned side effects on a decoy, what they shall leave behind, and what they left.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Body, DecoyName, DecoyPath, Digest, FileMode, FileTimes, OwnerPolicy, OwnershipPolicy, TextEdit,
+    Timestamp,
+};
+
+/// One planned side effect on one decoy. Who does it, when, in which session and why stands in the job that carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum Action {
+    /// A connection that leaves from the decoy.
+    Traffic(Traffic),
+    /// A new file.
+    Plant(PlantFile),
+    /// Lines added to a file that others write too.
+    Append(AppendFile),
+    /// Another content for a file that is ours.
+    Edit(EditFile),
+    /// Another name for a file that is ours.
+    Move(MoveFile),
+    /// A file that is ours goes.
+    Remove(RemoveFile),
+    /// A mail delivered to the decoy or sent from it.
+    Email(Email),
+}
+
+/// Which driver carries out an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriverKind {
+    /// Files through a connector.
+    File,
+    /// Mail.
+    Email,
+    /// Connections.
+    Traffic,
+}
+
+impl Action {
+    /// The driver that carries it out: the one dispatch.
+    #[must_use]
+    pub const fn driver(&self) -> DriverKind {
+        match self {
+            Self::Traffic(_) => DriverKind::Traffic,
+            Self::Plant(_) | Self::Append(_) | Self::Edit(_) | Self::Move(_) | Self::Remove(_) => {
+                DriverKind::File
+            }
+            Self::Email(_) => DriverKind::Email,
+        }
+    }
+
+    /// The path whose order it keeps, and for a move the second one.
+    #[must_use]
+    pub fn paths(&self) -> (Option<&DecoyPath>, Option<&DecoyPath>) {
+        match self {
+            Self::Plant(plant) => (Some(&plant.path), None),
+            Self::Append(append) => (Some(&append.path), None),
+            Self::Edit(edit) => (Some(&edit.path), None),
+            Self::Move(rename) => (Some(&rename.from), Some(&rename.to)),
+            Self::Remove(remove) => (Some(&remove.path), None),
+            Self::Traffic(_) | Self::Email(_) => (None, None),
+        }
+    }
+
+    /// The action's name on the wire.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Traffic(_) => "traffic",
+            Self::Plant(_) => "plant",
+            Self::Append(_) => "append",
+            Self::Edit(_) => "edit",
+            Self::Move(_) => "move",
+            Self::Remove(_) => "remove",
+            Self::Email(_) => "email",
+        }
+    }
+}
+
+/// What a file is in the story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileClass {
+    /// Something written down in passing.
+    Note,
+    /// A list of what is to be done.
+    Todo,
+    /// Prose that grows over days.
+    Draft,
+    /// A small program of the persona's own.
+    Script,
+    /// What a cron job writes.
+    CronLog,
+    /// What a service writes.
+    DaemonLog,
+    /// Intermediate output, soon gone.
+    Scratch,
+    /// Put there by an operator by hand.
+    Manual,
+}
+
+impl FileClass {
+    /// Every class, for tests and tables.
+    pub const ALL: [Self; 8] = [
+        Self::Note,
+        Self::Todo,
+        Self::Draft,
+        Self::Script,
+        Self::CronLog,
+        Self::DaemonLog,
+        Self::Scratch,
+        Self::Manual,
+    ];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn wire(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Todo => "todo",
+            Self::Draft => "draft",
+            Self::Script => "script",
+            Self::CronLog => "cron_log",
+            Self::DaemonLog => "daemon_log",
+            Self::Scratch => "scratch",
+            Self::Manual => "manual",
+        }
+    }
+
+    /// Whether others write such a file too, so that it only ever grows at its end.
+    #[must_use]
+    pub const fn ownership(self) -> OwnershipPolicy {
+        match self {
+            Self::CronLog | Self::DaemonLog => OwnershipPolicy::Append,
+            Self::Note | Self::Todo | Self::Draft | Self::Script | Self::Scratch | Self::Manual => {
+                OwnershipPolicy::Owned
+            }
+        }
+    }
+}
+
+impl fmt::Display for FileClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.wire())
+    }
+}
+
+/// A new file. It is created without replacing anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlantFile {
+    /// Where.
+    pub path: DecoyPath,
+    /// What.
+    pub body: Body,
+    /// What it is in the story.
+    pub class: FileClass,
+    /// Its mode.
+    pub mode: FileMode,
+    /// Its owner.
+    pub owner: OwnerPolicy,
+    /// Its times.
+    pub times: FileTimes,
+}
+
+/// Lines added at the end of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppendFile {
+    /// Where.
+    pub path: DecoyPath,
+    /// What is added.
+    pub body: Body,
+}
+
+/// Another content for a file that is ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditFile {
+    /// Where.
+    pub path: DecoyPath,
+    /// What is done to the content that is found.
+    pub edits: Vec<TextEdit>,
+}
+
+/// Another name for a file that is ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveFile {
+    /// The name it has.
+    pub from: DecoyPath,
+    /// The name it gets. Nothing is replaced there.
+    pub to: DecoyPath,
+}
+
+/// A file that is ours goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveFile {
+    /// Where.
+    pub path: DecoyPath,
+}
+
+/// A connection that leaves from the decoy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// The decoy it goes to.
+    pub to: DecoyName,
+    /// What is spoken.
+    pub protocol: TrafficProtocol,
+}
+
+/// What is spoken over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrafficProtocol {
+    /// SSH.
+    Ssh,
+    /// HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// MySQL.
+    Mysql,
+    /// SMTP.
+    Smtp,
+    /// IMAP.
+    Imap,
+    /// SMB.
+    Smb,
+    /// A bare TCP connection.
+    Tcp,
+}
+
+/// A mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    /// Its Message-ID, without the angle brackets: by it, its fate is found out.
+    pub message_id: String,
+    /// The whole message, header and body, with CRLF line ends.
+    pub message: Body,
+}
+
+/// What an effect shall leave behind. It stands in the job row before the effect begins, and makes its fate decidable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "intended")]
+pub enum Intended {
+    /// A file with this hash where nothing was.
+    Create {
+        /// The hash of the new file.
+        sha256: Digest,
+    },
+    /// A file with the hash `new` where the hash was `old`.
+    Replace {
+        /// The hash that is displaced.
+        old: Digest,
+        /// The hash afterwards.
+        new: Digest,
+    },
+    /// These bytes at or after this offset.
+    Append {
+        /// The size of the file before.
+        offset: u64,
+        /// How many bytes are added.
+        length: u64,
+        /// The hash of the added bytes.
+        sha256: Digest,
+    },
+    /// The file with this hash under its new name.
+    Move {
+        /// The hash of the file that moves.
+        sha256: Digest,
+    },
+    /// No file with this hash under the name.
+    Remove {
+        /// The hash of the file that goes.
+        sha256: Digest,
+    },
+    /// A message with this id, delivered.
+    Email {
+        /// Its Message-ID.
+        message_id: String,
+    },
+    /// A connection: nothing that could be found afterwards.
+    Traffic,
+}
+
+/// What a confirmed action left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "payload")]
+pub enum Payload {
+    /// Of a connection.
+    Traffic(TrafficPayload),
+    /// Of a new file.
+    Plant(PlantPayload),
+    /// Of added lines.
+    Append(AppendPayload),
+    /// Of an edit.
+    Edit(EditPayload),
+    /// Of a move.
+    Move(MovePayload),
+    /// Of a removal.
+    Remove(RemovePayload),
+    /// Of a mail.
+    Email(EmailPayload),
+}
+
+/// What a plant left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlantPayload {
+    /// Where.
+    pub path: DecoyPath,
+    /// What it is in the story.
+    pub class: FileClass,
+    /// The hash of what was read back.
+    pub sha256: Digest,
+    /// Its length.
+    pub bytes: u64,
+    /// Its mode, as found afterwards.
+    pub mode: FileMode,
+    /// Its modification time, as found afterwards.
+    pub mtime: Timestamp,
+    /// Whether it belongs to whom it should; false where we may not set that.
+    pub owner_set: bool,
+}
+
+/// What an append left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppendPayload {
+    /// Where.
+    pub path: DecoyPath,
+    /// At which offset the added bytes were found.
+    pub offset: u64,
+    /// How many bytes were added.
+    pub bytes: u64,
+    /// The hash of the added bytes, as read back.
+    pub sha256: Digest,
+    /// The file's modification time, as found afterwards.
+    pub mtime: Timestamp,
+}
+
+/// What an edit left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditPayload {
+    /// Where.
+    pub path: DecoyPath,
+    /// The hash that was displaced.
+    pub before: Digest,
+    /// The hash of what was read back.
+    pub after: Digest,
+    /// Its length.
+    pub bytes: u64,
+    /// The new content, where it is small enough for the ledger.
+    #[serde(skip)]
+    pub body: Option<Body>,
+    /// Its modification time, as found afterwards.
+    pub mtime: Timestamp,
+}
+
+/// What a move left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovePayload {
+    /// The old name.
+    pub from: DecoyPath,
+    /// The new name.
+    pub to: DecoyPath,
+    /// The hash of what was found under the new name.
+    pub sha256: Digest,
+}
+
+/// What a removal left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovePayload {
+    /// The name that is free now.
+    pub path: DecoyPath,
+    /// The hash of what went, where it was we who removed it.
+    pub sha256: Option<Digest>,
+}
+
+/// What a mail left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmailPayload {
+    /// Its Message-ID.
+    pub message_id: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// What a connection showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficPayload {
+    /// The decoy it went to.
+    pub to: DecoyName,
+    /// What was spoken.
+    pub protocol: TrafficProtocol,
+    /// The first line the other side sent, printable and bounded.
+    pub banner: Option<String>,
+    /// The protocol's status, such as HTTP's 200.
+    pub status: Option<u32>,
+    /// Bytes sent.
+    pub sent_bytes: u64,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// How long it lasted, in milliseconds.
+    pub duration_ms: u64,
+}

@@ -1,0 +1,134 @@
+//! Captures, where they go, and how far one is on its way.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CaptureName, DestinationName, Digest, RelPath, Timestamp};
+
+/// A directory of evidence on this machine that is ready to be pushed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The rule that found it.
+    pub rule: CaptureName,
+    /// Its path inside the rule's folder; `None` where the folder itself is the capture.
+    pub relative: Option<RelPath>,
+    /// Its absolute path on this machine.
+    pub root: PathBuf,
+    /// What the directory was when it was found: a mirror of another directory under the same name is another capture.
+    pub identity: RootIdentity,
+    /// 1 for the first directory of this name, 2 for the next.
+    pub generation: u32,
+}
+
+/// What tells one directory from another of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RootIdentity {
+    /// The device it is on.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// Its birth in nanoseconds since the epoch, where the file system knows it: an inode is used again.
+    pub born_ns: Option<i64>,
+}
+
+/// A folder at a destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remote {
+    /// The destination.
+    pub destination: DestinationName,
+    /// The full mirrored path of the capture below the destination's root.
+    pub path: RelPath,
+    /// Who owns the folder: written into its marker; a folder of another owner is refused.
+    pub owner: String,
+}
+
+/// What a sync job is about. Fixed when the job is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncSpec {
+    /// What is pushed.
+    pub capture: Capture,
+    /// Where to.
+    pub remote: Remote,
+}
+
+/// When local files may be deleted. Has no default: who builds one says what each interlock asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanupRule {
+    /// Off means that `VERIFIED` is where a job rests.
+    pub enabled: bool,
+    /// How many full passes must have verified it.
+    pub min_passes: u32,
+    /// How long the first of them must be ago.
+    pub min_age: Duration,
+    /// Whether a hash that is not SHA-256 counts as proof.
+    pub accept_other_proof: bool,
+    /// Whether the metadata folder goes too.
+    pub remove_metadata: bool,
+}
+
+/// How a pass showed that what is at the destination is what was pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// SHA-256, computed on the far side.
+    Sha256Remote,
+    /// Read back past the caches and hashed here.
+    Sha256Readback,
+    /// A hash that both sides know, plus the size.
+    Other,
+}
+
+/// One full pass of verification that found everything as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureProof {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How it was shown.
+    pub proof: Proof,
+    /// The hash of the manifest that was confirmed.
+    pub manifest: Digest,
+}
+
+/// What a manifest speaks of, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Regular files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// How far a sync job is: stored with the job, in the same transaction as its state.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SyncProgress {
+    /// What the capture held when it was pushed.
+    pub inventory: Option<Inventory>,
+    /// The hash of the manifest of the bytes sent.
+    pub manifest: Option<Digest>,
+    /// The passes since the last push that all matched, oldest first; the first and the last 15 are kept.
+    pub passes: Vec<CaptureProof>,
+    /// How many such passes there were.
+    pub passes_total: u32,
+    /// What a mismatch found, to be sent again by force; at most 1,000 paths.
+    pub forced: Vec<RelPath>,
+    /// There were more than that: everything is sent again by force.
+    pub force_all: bool,
+    /// The hash of the written list of what cleanup deletes.
+    pub cleanup_list: Option<Digest>,
+    /// Local files that cleanup left, because they are not what was verified.
+    pub kept_files: u64,
+    /// Why it waits or rests, for people: a gate's findings, an interlock that does not hold.
+    pub note: Option<String>,
+    /// How often the capture changed while it was pushed.
+    pub source_changes: u32,
+}
+
+/// How fast a destination may be filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BandwidthLimit {
+    /// Bytes per second. 1 Mbit/s is 125,000 of them.
+    pub bytes_per_second: u64,
+}

@@ -1,0 +1,116 @@
+//! Events: the append-only record of outcomes, and what the bus carries.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    CaptureProof, DecoyName, DecoyPath, Digest, EventId, FailureKind, Inventory, JobId, Payload, PersonaName,
+    RelPath, SessionId, Timestamp, Topic,
+};
+
+/// The version of the shape of events.
+pub const EVENT_VERSION: u32 = 1;
+
+/// A committed event. Its JSON is what `verisim events --json` prints and the bus carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The version of this shape: [`EVENT_VERSION`].
+    pub v: u32,
+    /// Rises in the order of commits.
+    pub id: EventId,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: NewEvent,
+}
+
+/// An event that is yet to be committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewEvent {
+    /// When.
+    pub time: Timestamp,
+    /// Where it is published.
+    pub topic: Topic,
+    /// The job it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub job: Option<JobId>,
+    /// The decoy it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub decoy: Option<DecoyName>,
+    /// Whose work it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub persona: Option<PersonaName>,
+    /// In which session.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<SessionId>,
+    /// Whether what was attempted is confirmed.
+    pub success: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure: Option<FailureKind>,
+    /// For people: the failure's detail, or the plan's reason.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub detail: String,
+    /// What there is to say.
+    pub payload: EventPayload,
+}
+
+/// What an event says, typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventPayload {
+    /// A confirmed action.
+    Activity(Payload),
+    /// An action that was not confirmed.
+    NotDone {
+        /// The action's name.
+        action: String,
+        /// Its path, where it has one.
+        path: Option<DecoyPath>,
+        /// The state the job is in now.
+        state: String,
+    },
+    /// Foreign content under a path of ours.
+    Tampered {
+        /// The path.
+        path: DecoyPath,
+        /// What should have been there; `None` where nothing should.
+        expected: Option<Digest>,
+        /// What was there; `None` where nothing was, or it could not be hashed.
+        found: Option<Digest>,
+    },
+    /// Whether a decoy answers.
+    Reachable {
+        /// Whether it does.
+        reachable: bool,
+    },
+    /// A sync job reached a state.
+    Sync(SyncPayload),
+    /// Damage at a destination.
+    RemoteDamaged {
+        /// The remote folder.
+        remote: RelPath,
+        /// What is missing or different, at most 100 names.
+        names: Vec<String>,
+    },
+    /// The daemon's own state.
+    Health {
+        /// `started`, `stopping`, `recovered` or `degraded`.
+        status: String,
+    },
+}
+
+/// What there is to say of a sync job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncPayload {
+    /// The state it reached.
+    pub state: String,
+    /// The capture, as `rule` or `rule/relative path`.
+    pub capture: String,
+    /// The remote folder, as `destination:path`.
+    pub remote: String,
+    /// What it holds.
+    pub inventory: Option<Inventory>,
+    /// The latest pass of verification.
+    pub proof: Option<CaptureProof>,
+    /// Why it waits or rests.
+    pub note: Option<String>,
+}

@@ -1,0 +1,85 @@
+//! What Verisim knows to be on a decoy.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Body, DecoyName, DecoyPath, Digest, FileClass, PersonaName, Timestamp};
+
+/// The largest content that the ledger keeps, in bytes.
+pub const LEDGER_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Whose file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnershipPolicy {
+    /// We write it; anybody else's change is a tamper.
+    Owned,
+    /// Others write too: we add at the end, in time order, and never rewrite.
+    Append,
+    /// Nobody of ours touches it: it was tampered with, and waits for a person.
+    HandsOff,
+}
+
+/// One path on one decoy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerEntry {
+    /// The decoy.
+    pub decoy: DecoyName,
+    /// The path.
+    pub path: DecoyPath,
+    /// Whose file it is.
+    pub ownership: OwnershipPolicy,
+    /// The hash of the content as we left it; of an append-only file, that of the bytes we added last.
+    pub sha256: Digest,
+    /// Its size as we left it.
+    pub size: u64,
+    /// What it is in the story.
+    pub class: FileClass,
+    /// Whose it is in the story.
+    pub persona: Option<PersonaName>,
+    /// How often it was edited or added to.
+    pub edits: u32,
+    /// The content, up to [`LEDGER_BODY_BYTES_MAX`]; `None` where it is larger, or not ours alone.
+    pub body: Option<Body>,
+    /// When it was planted.
+    pub planted_at: Timestamp,
+    /// When we changed it last.
+    pub changed_at: Timestamp,
+}
+
+/// What an outcome changes in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerChange {
+    /// The path is now as this entry says.
+    Put(Box<LedgerEntry>),
+    /// The path is gone.
+    Remove {
+        /// The decoy.
+        decoy: DecoyName,
+        /// The path.
+        path: DecoyPath,
+    },
+    /// The file has another name.
+    Rename {
+        /// The decoy.
+        decoy: DecoyName,
+        /// The old name.
+        from: DecoyPath,
+        /// The new name.
+        to: DecoyPath,
+    },
+    /// The path is frozen: foreign content was found there, which is kept as evidence.
+    Freeze {
+        /// The decoy.
+        decoy: DecoyName,
+        /// The path.
+        path: DecoyPath,
+        /// What should have been there.
+        expected: Option<Digest>,
+        /// What was there, where it could be hashed.
+        found: Option<Digest>,
+        /// The first 64 KiB of what was there.
+        evidence: Body,
+        /// When.
+        at: Timestamp,
+    },
+}

@@ -1,0 +1,81 @@
+//! Vocabulary and pure rules of Verisim: what an action, a failure, a job, a manifest is; which state follows which;
+//! and the ports behind which everything that touches the world stands.
+//!
+//! Nothing here performs I/O, reads a clock, or holds a global. Every other crate depends on this one, and (with few
+//! exceptions that `ARCHITECTURE.md` lists) on nothing else of Verisim.
+
+mod action;
+mod activity_state;
+mod body;
+mod capture;
+mod clock;
+mod connector;
+mod decoy;
+mod driver;
+mod edit;
+mod event;
+mod failure;
+mod file;
+mod hash;
+mod id;
+mod job;
+mod ledger;
+pub mod manifest;
+mod path;
+pub mod place;
+mod policy;
+mod store;
+mod sync_state;
+mod sync_work;
+mod topic;
+mod transport;
+
+pub use action::{
+    Action, AppendFile, AppendPayload, DriverKind, EditFile, EditPayload, Email, EmailPayload, FileClass,
+    Intended, MoveFile, MovePayload, Payload, PlantFile, PlantPayload, RemoveFile, RemovePayload, Traffic,
+    TrafficPayload, TrafficProtocol,
+};
+pub use activity_state::{ActivityEvent, ActivityState};
+pub use body::Body;
+pub use capture::{
+    BandwidthLimit, Capture, CaptureProof, CleanupRule, Inventory, Proof, Remote, RootIdentity, SyncProgress,
+    SyncSpec,
+};
+pub use clock::Clock;
+pub use connector::{
+    ByteRange, Capabilities, Connector, Exec, ExecOutput, Found, HostFacts, Listing, ListingEntry, Move,
+    MoveOutcome, Removal, RemoveOutcome, StatRequest, Stream, WriteOutcome, Written,
+};
+pub use decoy::{Account, Decoy};
+pub use driver::{
+    ActivityDriver, ActivityError, ActivityResult, DriverCapabilities, Fate, Prepared, Tamper, Task,
+};
+pub use edit::{EditError, TextEdit, apply_edits};
+pub use event::{EVENT_VERSION, Event, EventPayload, NewEvent, SyncPayload};
+pub use failure::{Effect, Failure, FailureKind, printable};
+pub use file::{
+    ByteCount, FileKind, FileMode, FileStat, FileTimes, FileWrite, Owner, OwnerPolicy, Staging, WriteMode,
+};
+pub use hash::{Digest, Hasher, ParseDigestError};
+pub use id::{
+    CaptureName, DecoyName, DestinationName, EventId, Fence, IdempotencyKey, InvalidName, JobId, PersonaName,
+    SessionId, WorkerId,
+};
+pub use job::{
+    Counters, Enqueued, Job, JobFilter, JobKind, JobState, Lane, LeaseRequest, LeasedJob, NewJob, OrderKey,
+    Record, Recorded, Schedule, StartMark, Work,
+};
+pub use ledger::{LEDGER_BODY_BYTES_MAX, LedgerChange, LedgerEntry, OwnershipPolicy};
+pub use path::{DecoyPath, InvalidPath, RelPath};
+pub use policy::{Decision, Ladder, OperationClass, PROBE_INTERVAL, Policy, policy};
+pub use store::{EventPage, EventQuery, Health, Intervention, PruneRule, Store, StoreError, StoreResult};
+pub use sync_state::{IllegalTransition, ResumeAt, SyncEvent, SyncState};
+pub use sync_work::{Progress, ProgressSink, SyncReport, SyncTask, SyncWorker};
+pub use topic::{InvalidTopic, Topic, TopicFilter};
+pub use transport::{
+    ManifestStream, PushOptions, Pushed, RemoteStat, SyncTransport, ToolOutput, TransportCapabilities,
+    TransportError, TransportResult,
+};
+
+pub use jiff::Timestamp;
+pub use tokio_util::sync::CancellationToken;

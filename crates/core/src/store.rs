@@ -1,0 +1,247 @@
+//! The port of what is durable.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Capture, Counters, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, Fence, Job, JobFilter, JobId,
+    JobState, LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, Record, Recorded, Schedule, StartMark,
+    Timestamp, TopicFilter, WorkerId,
+};
+
+/// Jobs, events, the ledger, decoys, captures and manifests, durably.
+///
+/// Contract, checked by the conformance suite of the test kit:
+///
+/// - When a call returns `Ok`, what it wrote survives the loss of power, unless its comment says otherwise. When it returns
+///   an error nothing of it is stored.
+/// - Every write that happens under a lease has the fence in its WHERE: a stale worker changes nothing (INV-3).
+/// - Event ids rise in the order in which their transactions commit; a reader that has seen an id never meets a lower one
+///   later.
+/// - Dropping a future does not undo what it asked for.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Stores jobs, all or none; one whose key is known is left as it is. Ids rise in the order given. `cursor`, where
+    /// given, is stored in the same transaction: up to when the planner has planned.
+    async fn enqueue(&self, jobs: Vec<NewJob>, cursor: Option<Timestamp>) -> StoreResult<Vec<Enqueued>>;
+
+    /// Up to when the planner has planned.
+    async fn plan_cursor(&self) -> StoreResult<Option<Timestamp>>;
+
+    /// Gives out jobs that are due, ordered by lane and then by id; `QUEUED` ones become `RUNNING`. No two jobs given out
+    /// in one lane share an order key, none is given out while an earlier, unfinished job of its lane has a key of it, and
+    /// lanes are served fairly: one with many due jobs does not keep others waiting. Need not survive the loss of power.
+    async fn lease(&self, request: LeaseRequest) -> StoreResult<Vec<LeasedJob>>;
+
+    /// Makes intentions durable before their effects; counts an attempt. One answer per mark: a stale one must not begin.
+    async fn start(&self, marks: Vec<StartMark>) -> StoreResult<Vec<Recorded>>;
+
+    /// Prolongs leases; answers which of them are lost. Need not survive the loss of power.
+    async fn heartbeat(
+        &self,
+        worker: &WorkerId,
+        held: &[(JobId, Fence)],
+        until: Timestamp,
+    ) -> StoreResult<Vec<JobId>>;
+
+    /// Records outcomes, each with its events, ledger changes and new state in one transaction (INV-2). Records given
+    /// together are committed together, but each is accepted or stale by itself.
+    async fn record(&self, records: Vec<Record>) -> StoreResult<Vec<Recorded>>;
+
+    /// Takes back leases that ended before `now`; with `all`, every lease, which is for the start under the exclusive lock.
+    /// A `RUNNING` job becomes `QUEUED` and due at once, keeping its start mark if it has one, so that the next lease
+    /// probes; other states stay as they are and become due. Answers how many were taken back.
+    async fn take_back(&self, now: Timestamp, all: bool) -> StoreResult<usize>;
+
+    /// When the next job becomes due, strictly after `now`.
+    async fn next_due(&self, now: Timestamp) -> StoreResult<Option<Timestamp>>;
+
+    /// An operator's or the engine's change of a job without a lease. Ends a lease if there is one: its worker's record
+    /// will be stale.
+    async fn intervene(&self, change: Intervention) -> StoreResult<Recorded>;
+
+    /// Stores events that belong to no job.
+    async fn emit(&self, events: Vec<NewEvent>) -> StoreResult<Vec<EventId>>;
+
+    /// Committed events, oldest first.
+    async fn events(&self, query: EventQuery) -> StoreResult<EventPage>;
+
+    /// Committed events that are not marked as published, oldest first.
+    async fn outbox(&self, limit: usize) -> StoreResult<Vec<Event>>;
+
+    /// Marks everything up to this event as published. Need not survive the loss of power: the bus delivers at least once.
+    async fn published(&self, up_to: EventId) -> StoreResult<()>;
+
+    /// One job.
+    async fn job(&self, id: JobId) -> StoreResult<Option<Job>>;
+
+    /// Some jobs, newest first.
+    async fn jobs(&self, filter: JobFilter) -> StoreResult<Vec<Job>>;
+
+    /// What the ledger says of these paths, bodies included; one answer each.
+    async fn ledger(&self, paths: &[(DecoyName, DecoyPath)]) -> StoreResult<Vec<Option<LedgerEntry>>>;
+
+    /// The ledger in the order of decoy and path, without bodies, after `after`.
+    async fn ledger_scan(
+        &self,
+        after: Option<(DecoyName, DecoyPath)>,
+        limit: usize,
+    ) -> StoreResult<Vec<LedgerEntry>>;
+
+    /// Remembers the fleet: replaces what was there.
+    async fn put_decoys(&self, decoys: Vec<Decoy>) -> StoreResult<()>;
+
+    /// The fleet as it was last remembered.
+    async fn decoys(&self) -> StoreResult<Vec<Decoy>>;
+
+    /// The captures that ever became a job, the newest generation of each.
+    async fn captures(&self) -> StoreResult<Vec<(JobId, Capture)>>;
+
+    /// Stores one piece of the manifest of a job's capture, piece 0 first; piece 0 replaces what was there.
+    async fn put_manifest(&self, job: JobId, piece: u32, bytes: Bytes) -> StoreResult<()>;
+
+    /// One piece of a stored manifest; `None` after the last.
+    async fn manifest(&self, job: JobId, piece: u32) -> StoreResult<Option<Bytes>>;
+
+    /// A secret of this store, made when it was made: for staging names. Never shown.
+    async fn secret(&self) -> StoreResult<[u8; 32]>;
+
+    /// Deletes history by age and number; never a job that is not final, nor an event that is not published. Bounded work
+    /// per call; answers how many rows went, 0 when nothing is left to do.
+    async fn prune(&self, rule: PruneRule) -> StoreResult<usize>;
+
+    /// How it stands.
+    async fn health(&self) -> StoreResult<Health>;
+}
+
+/// What a store answers.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// Why a store cannot do what was asked. None of these leaves half of anything.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// A newer Verisim wrote it.
+    #[error(
+        "the store {path} has schema {found}, this program knows up to {supported}; run the newer program, or restore \
+         the backup that it made before it upgraded"
+    )]
+    Newer {
+        /// Where it is.
+        path: PathBuf,
+        /// What it has.
+        found: i64,
+        /// What we know.
+        supported: i64,
+    },
+    /// It is damaged.
+    #[error(
+        "the store {path} is damaged ({detail}); nothing was changed; restore a backup, or move the file away"
+    )]
+    Corrupt {
+        /// Where it is.
+        path: PathBuf,
+        /// What SQLite says.
+        detail: String,
+    },
+    /// Another process has it.
+    #[error(
+        "the store {path} is in use by another process; ask that daemon over its control socket, or stop it"
+    )]
+    InUse {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// The disk is full.
+    #[error(
+        "the disk that holds the store {path} is full; nothing was lost; free some space, and it goes on by itself"
+    )]
+    Full {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// It cannot be read or written.
+    #[error("the store {path} cannot be used: {detail}")]
+    Io {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system says.
+        detail: String,
+    },
+    /// What is stored cannot be understood, or what was asked cannot be stored.
+    #[error("the store met something it cannot handle: {0}")]
+    Invalid(String),
+    /// The store is shut down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// A change of a job without a lease.
+#[derive(Debug, Clone)]
+pub struct Intervention {
+    /// The job.
+    pub job: JobId,
+    /// The state it must be in.
+    pub from: JobState,
+    /// The state it gets.
+    pub to: JobState,
+    /// The time.
+    pub at: Timestamp,
+    /// When it is looked at next.
+    pub schedule: Schedule,
+    /// New counters; `None` leaves them.
+    pub counters: Option<Counters>,
+    /// What is published.
+    pub events: Vec<NewEvent>,
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone)]
+pub struct EventQuery {
+    /// After this one.
+    pub after: EventId,
+    /// On these topics.
+    pub topics: TopicFilter,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Some events.
+#[derive(Debug, Clone)]
+pub struct EventPage {
+    /// The events, oldest first.
+    pub events: Vec<Event>,
+    /// Everything up to this id was looked at: where the next query begins.
+    pub seen: EventId,
+    /// Events up to this id may have been pruned.
+    pub pruned: EventId,
+}
+
+/// What history is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct PruneRule {
+    /// The time.
+    pub now: Timestamp,
+    /// How old an event, or a job that is final, may become.
+    pub age_max: Duration,
+    /// How many events of one decoy are kept.
+    pub events_per_decoy_max: u64,
+    /// At most so many rows in this call.
+    pub limit: usize,
+}
+
+/// How a store stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Jobs that are not final, by state; kept as running numbers, never counted by a scan of all rows.
+    pub open_jobs: Vec<(String, u64)>,
+    /// The newest event.
+    pub last_event: EventId,
+    /// Up to where the bus has published.
+    pub published: EventId,
+    /// The size of the database file and its log.
+    pub bytes: u64,
+}

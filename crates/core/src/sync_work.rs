@@ -1,0 +1,97 @@
+//! The port behind which sync jobs are carried out, one step at a time. The engine owns states, leases, retries and
+//! events; a worker owns files, transports and what a step means.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    CancellationToken, Capture, JobId, OperationClass, Schedule, SyncEvent, SyncProgress, SyncSpec,
+    SyncState, Timestamp, TransportError,
+};
+
+/// Carries out the steps of sync jobs.
+///
+/// Every step may be repeated after a crash at any instant: it finds out for itself what was already done. A step never
+/// decides about retries: it reports the failure, and the engine applies the one policy.
+#[async_trait]
+pub trait SyncWorker: Send + Sync {
+    /// Looks for captures that are not among `known`. Bounded; called again and again.
+    async fn discover(&self, known: &[Capture], now: Timestamp) -> Vec<Result<SyncSpec, TransportError>>;
+
+    /// Does what the job's state calls for: `WAITING` asks for completeness, `RUNNING` pushes, `AWAITING_VERIFY` verifies,
+    /// `VERIFIED` asks whether a pass or cleanup is due, `CLEANUP_ELIGIBLE` asks every interlock again and writes the list,
+    /// `CLEANING` deletes by the list, `BLOCKED` asks whether what was missing is there.
+    async fn step(&self, task: SyncTask) -> SyncReport;
+}
+
+/// One step of a sync job.
+#[derive(Clone)]
+pub struct SyncTask {
+    /// The job.
+    pub job: JobId,
+    /// What it is about.
+    pub spec: SyncSpec,
+    /// Where it stands; decides what the step is.
+    pub state: SyncState,
+    /// How far it is.
+    pub progress: SyncProgress,
+    /// The time.
+    pub now: Timestamp,
+    /// Where the progress of a push goes.
+    pub sink: Arc<dyn ProgressSink>,
+    /// Stops it: the operator, a lost lease, or the end of the daemon.
+    pub cancel: CancellationToken,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone)]
+pub enum SyncReport {
+    /// The job moves on.
+    Advanced {
+        /// What happened.
+        event: SyncEvent,
+        /// How far it is now.
+        progress: Box<SyncProgress>,
+        /// When it is looked at next.
+        next: Schedule,
+        /// Damage that was found at the destination, by name; at most 100 names.
+        damaged: Vec<String>,
+    },
+    /// Nothing changed; look again.
+    Stay {
+        /// How far it is now: the note says why it stays.
+        progress: Box<SyncProgress>,
+        /// When it is looked at next.
+        next: Schedule,
+    },
+    /// It failed; the engine applies the policy.
+    Failed {
+        /// The failure.
+        error: Box<TransportError>,
+        /// What was being done.
+        class: OperationClass,
+        /// How far it is now.
+        progress: Box<SyncProgress>,
+    },
+}
+
+/// How far a push is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Files sent or found complete.
+    pub files_done: u64,
+    /// Files in all.
+    pub files_total: u64,
+    /// Bytes sent or found complete.
+    pub bytes_done: u64,
+    /// Bytes in all.
+    pub bytes_total: u64,
+}
+
+/// Takes progress. Called often; returns at once.
+pub trait ProgressSink: Send + Sync {
+    /// The latest state.
+    fn report(&self, progress: Progress);
+}
