@@ -1,6 +1,18 @@
-//! The manifest: `<sha256>  <relative path>` for every file, sorted, in the format of `sha256sum`.
+//! The manifest: `<sha256>  <relative path>` for every file, in the format of `sha256sum`, sorted by the bytes of the paths.
+//!
+//! A path with a backslash, newline or carriage return is escaped (`\\`, `\n`, `\r`), and its line then begins with a
+//! backslash, as `sha256sum` of coreutils 9 writes it. Manifests are as long as captures are large, so everything here
+//! works on streams with memory that does not grow.
+
+mod compare;
+mod parse;
+mod write;
 
 use crate::{Digest, RelPath};
+
+pub use compare::{Compare, Verdict, compare, settle};
+pub use parse::{LINE_BYTES_MAX, ParseError, ParseErrorKind, Parser, Sorted};
+pub use write::{WriteError, Writer, Written, write_line};
 
 /// The folder at the top of a capture that is ours.
 pub const METADATA_DIR: &str = ".verisim";
@@ -15,3 +27,6 @@ pub struct Entry {
     /// The hash of its content.
     pub sha256: Digest,
 }
+
+#[cfg(test)]
+mod tests;

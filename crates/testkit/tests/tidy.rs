@@ -117,7 +117,8 @@ fn crates_depend_on_each_other_only_along_the_allowed_edges() {
 #[test]
 fn every_crate_takes_the_lints_of_the_workspace() {
     for (name, manifest) in manifests() {
-        let inherits = manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool);
+        let inherits =
+            manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool);
         assert_eq!(inherits, Some(true), "crates/{name}/Cargo.toml lacks [lints] workspace = true");
     }
 }
@@ -128,7 +129,9 @@ fn every_invariant_is_named_by_a_test() {
     for (_, text) in sources() {
         let lines: Vec<&str> = text.lines().collect();
         for (at, line) in lines.iter().enumerate() {
-            let Some(name) = line.trim_start().split("fn ").nth(1).filter(|_| line.contains("fn ")) else { continue };
+            let Some(name) = line.trim_start().split("fn ").nth(1).filter(|_| line.contains("fn ")) else {
+                continue;
+            };
             let is_test = lines[at.saturating_sub(6)..at].iter().any(|line| {
                 let line = line.trim();
                 line == "#[test]" || line.starts_with("#[tokio::test") || line.starts_with("proptest!")
@@ -147,7 +150,10 @@ fn every_invariant_is_named_by_a_test() {
         }
     }
     let missing: Vec<u32> = (1..=12).filter(|number| !named.contains(number)).collect();
-    assert!(missing.is_empty(), "no test is named after INV-{missing:?} (as in `fn inv_7_no_path_leaves_the_root`)");
+    assert!(
+        missing.is_empty(),
+        "no test is named after INV-{missing:?} (as in `fn inv_7_no_path_leaves_the_root`)"
+    );
 }
 
 #[test]
@@ -158,9 +164,13 @@ fn no_source_file_is_longer_than_one_can_see() {
         let lines = without_tests(text).lines().count();
         match longer.get(path.as_str()) {
             None if lines > FILE_LINES_MAX => {
-                wrong.push(format!("{path} has {lines} lines without its tests; {FILE_LINES_MAX} are allowed"));
+                wrong.push(format!(
+                    "{path} has {lines} lines without its tests; {FILE_LINES_MAX} are allowed"
+                ));
             }
-            Some(limit) if lines > *limit => wrong.push(format!("{path} grew to {lines} lines; it may have {limit}")),
+            Some(limit) if lines > *limit => {
+                wrong.push(format!("{path} grew to {lines} lines; it may have {limit}"))
+            }
             Some(limit) if lines <= FILE_LINES_MAX || lines + 20 < *limit => {
                 wrong.push(format!("{path} shrank to {lines} lines: lower its limit of {limit} in tidy.rs"));
             }
