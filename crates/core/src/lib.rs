@@ -7,6 +7,7 @@
 mod action;
 mod activity_state;
 mod body;
+mod bus;
 mod capture;
 mod clock;
 mod connector;
@@ -37,6 +38,7 @@ pub use action::{
 };
 pub use activity_state::{ActivityEvent, ActivityState};
 pub use body::Body;
+pub use bus::Bus;
 pub use capture::{
     BandwidthLimit, Capture, CaptureProof, CleanupRule, Inventory, Proof, Remote, RootIdentity, SyncProgress,
     SyncSpec,

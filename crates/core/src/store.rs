@@ -33,8 +33,9 @@ pub trait Store: Send + Sync {
     async fn plan_cursor(&self) -> StoreResult<Option<Timestamp>>;
 
     /// Gives out jobs that are due, ordered by lane and then by id; `QUEUED` ones become `RUNNING`. No two jobs given out
-    /// in one lane share an order key, none is given out while an earlier, unfinished job of its lane has a key of it, and
-    /// lanes are served fairly: one with many due jobs does not keep others waiting. Need not survive the loss of power.
+    /// in one lane share an order key, none is given out while an earlier, unfinished job of its lane has a key of it (one
+    /// that is parked and not leased holds up nobody), and lanes are served fairly: one with many due jobs does not keep
+    /// others waiting. Need not survive the loss of power.
     async fn lease(&self, request: LeaseRequest) -> StoreResult<Vec<LeasedJob>>;
 
     /// Makes intentions durable before their effects; counts an attempt. One answer per mark: a stale one must not begin.

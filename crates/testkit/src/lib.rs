@@ -1,1 +1,8 @@
-//! Made in the next commits.
+//! For tests only: a model of every port in memory, doubles that inject faults, a clock that a test moves, and one
+//! conformance suite per port.
+
+mod memory_store;
+mod virtual_clock;
+
+pub use memory_store::{Frozen, MemoryStore};
+pub use virtual_clock::VirtualClock;

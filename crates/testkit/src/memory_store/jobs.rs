@@ -1,0 +1,222 @@
+//! The queue of the model: who is given out, under which lease, and what an outcome changes.
+
+use std::collections::{BTreeMap, HashSet};
+
+use verisim_core::{
+    ActivityEvent, Counters, Enqueued, Fence, Intervention, Job, JobId, JobState, Lane, LeaseRequest,
+    LeasedJob, NewJob, OrderKey, Record, Recorded, Schedule, StartMark, SyncEvent, Timestamp, WorkerId,
+};
+
+use super::{Lease, Row, State};
+
+fn leased(state: JobState) -> JobState {
+    match state {
+        JobState::Activity(state) => JobState::Activity(state.next(ActivityEvent::Leased).unwrap_or(state)),
+        JobState::Sync(state) => JobState::Sync(state.next(SyncEvent::Leased).unwrap_or(state)),
+    }
+}
+
+fn lease_lost(state: JobState) -> JobState {
+    match state {
+        JobState::Activity(state) => {
+            JobState::Activity(state.next(ActivityEvent::LeaseLost).unwrap_or(state))
+        }
+        JobState::Sync(state) => JobState::Sync(state.next(SyncEvent::LeaseLost).unwrap_or(state)),
+    }
+}
+
+fn due_at(schedule: Schedule) -> Option<Timestamp> {
+    match schedule {
+        Schedule::At(at) => Some(at),
+        Schedule::Parked => None,
+    }
+}
+
+impl State {
+    pub(super) fn enqueue(&mut self, new: NewJob) -> Enqueued {
+        if let Some(id) = self.keys.get(&new.key) {
+            return Enqueued::Known(*id);
+        }
+        self.last_job += 1;
+        let id = JobId(self.last_job);
+        self.keys.insert(new.key.clone(), id);
+        if !new.state.is_final() {
+            self.open.insert(id);
+        }
+        let job = Job {
+            id,
+            key: new.key,
+            work: new.work,
+            state: new.state,
+            planned_at: new.planned_at,
+            schedule: new.schedule,
+            deadline: new.deadline,
+            counters: Counters::default(),
+            last_failure: None,
+            intended: None,
+            progress: None,
+            created_at: new.planned_at,
+            updated_at: new.planned_at,
+        };
+        self.jobs.insert(id, Row { job, fence: 0, lease: None });
+        Enqueued::New(id)
+    }
+
+    pub(super) fn lease(&mut self, request: &LeaseRequest) -> Vec<LeasedJob> {
+        let chosen = self.choose(request);
+        let mut out = Vec::new();
+        for id in chosen {
+            let Some(row) = self.jobs.get_mut(&id) else { continue };
+            row.fence += 1;
+            row.lease = Some(Lease { worker: request.worker.clone(), until: request.until });
+            row.job.state = leased(row.job.state);
+            row.job.updated_at = request.now;
+            out.push(LeasedJob { job: row.job.clone(), fence: Fence(row.fence) });
+        }
+        out
+    }
+
+    /// The jobs that are due and may run now, by lane and then by id. Lanes that wait longest come first when not all of
+    /// them can be opened.
+    fn choose(&self, request: &LeaseRequest) -> Vec<JobId> {
+        let mut taken: HashSet<(Lane, OrderKey)> = HashSet::new();
+        let mut lanes: BTreeMap<Lane, (Timestamp, Vec<JobId>)> = BTreeMap::new();
+        for id in &self.open {
+            let Some(row) = self.jobs.get(id) else { continue };
+            let job = &row.job;
+            let Some(due) = due_at(job.schedule).or(row.lease.is_some().then_some(request.now)) else {
+                continue;
+            };
+            let lane = job.work.lane();
+            let (first, second) = job.work.order();
+            let keys: Vec<_> = [first, second].into_iter().flatten().map(|key| (lane.clone(), key)).collect();
+            let held_up = keys.iter().any(|key| taken.contains(key));
+            taken.extend(keys);
+            if held_up || row.lease.is_some() || due > request.now || job.work.kind() != request.kind {
+                continue;
+            }
+            let limit = request.allowance.get(&lane).copied().unwrap_or(request.per_lane_max);
+            let slot = lanes.entry(lane).or_insert((due, Vec::new()));
+            slot.0 = slot.0.min(due);
+            if slot.1.len() < limit {
+                slot.1.push(*id);
+            }
+        }
+        let mut fresh: Vec<(Timestamp, Lane)> = lanes
+            .iter()
+            .filter(|(lane, _)| !request.allowance.contains_key(*lane))
+            .map(|(lane, (due, _))| (*due, lane.clone()))
+            .collect();
+        fresh.sort();
+        for (_, lane) in fresh.into_iter().skip(request.lanes_max) {
+            lanes.remove(&lane);
+        }
+        lanes.into_values().flat_map(|(_, ids)| ids).collect()
+    }
+
+    pub(super) fn start(&mut self, mark: StartMark) -> Recorded {
+        match self.jobs.get_mut(&mark.job) {
+            Some(row) if row.holds(mark.fence) => {
+                row.job.intended = Some(mark.intended);
+                row.job.counters.attempts += 1;
+                Recorded::Committed
+            }
+            _ => Recorded::Stale,
+        }
+    }
+
+    pub(super) fn heartbeat(
+        &mut self,
+        worker: &WorkerId,
+        held: &[(JobId, Fence)],
+        until: Timestamp,
+    ) -> Vec<JobId> {
+        let mut lost = Vec::new();
+        for (id, fence) in held {
+            let lease =
+                self.jobs.get_mut(id).filter(|row| row.holds(*fence)).and_then(|row| row.lease.as_mut());
+            match lease {
+                Some(lease) if lease.worker == *worker => lease.until = until,
+                _ => lost.push(*id),
+            }
+        }
+        lost
+    }
+
+    pub(super) fn record(&mut self, record: Record) -> Recorded {
+        let Some(row) = self.jobs.get_mut(&record.job) else { return Recorded::Stale };
+        if !row.holds(record.fence) || row.job.state != record.from {
+            return Recorded::Stale;
+        }
+        row.lease = None;
+        let job = &mut row.job;
+        job.state = record.to;
+        job.schedule = record.schedule;
+        job.counters = Counters { attempts: job.counters.attempts, ..record.counters };
+        job.updated_at = record.at;
+        if !record.keep_intended {
+            job.intended = None;
+        }
+        if record.failure.is_some() {
+            job.last_failure = record.failure;
+        }
+        if record.progress.is_some() {
+            job.progress = record.progress;
+        }
+        let persona = match &job.work {
+            verisim_core::Work::Activity { persona, .. } => persona.clone(),
+            verisim_core::Work::Sync(_) => None,
+        };
+        self.settle_open(record.job);
+        self.append(record.events);
+        for change in record.ledger {
+            self.apply(change, persona.clone());
+        }
+        Recorded::Committed
+    }
+
+    fn settle_open(&mut self, id: JobId) {
+        let is_open = self.jobs.get(&id).is_some_and(|row| !row.job.state.is_final());
+        if is_open {
+            self.open.insert(id);
+        } else {
+            self.open.remove(&id);
+        }
+    }
+
+    pub(super) fn take_back(&mut self, now: Timestamp, all: bool) -> usize {
+        let mut count = 0;
+        for id in &self.open {
+            let Some(row) = self.jobs.get_mut(id) else { continue };
+            if row.lease.as_ref().is_some_and(|lease| all || lease.until < now) {
+                row.lease = None;
+                row.job.state = lease_lost(row.job.state);
+                row.job.schedule = Schedule::At(now);
+                row.job.counters.leases_lost += 1;
+                row.job.updated_at = now;
+                count += 1;
+            }
+        }
+        count
+    }
+
+    pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let waiting = self.open.iter().filter_map(|id| self.jobs.get(id)).filter(|row| row.lease.is_none());
+        waiting.filter_map(|row| due_at(row.job.schedule)).filter(|at| *at > now).min()
+    }
+
+    pub(super) fn intervene(&mut self, change: Intervention) -> Recorded {
+        let Some(row) = self.jobs.get_mut(&change.job) else { return Recorded::Stale };
+        if row.job.state != change.from {
+            return Recorded::Stale;
+        }
+        row.lease = None;
+        row.job.state = change.to;
+        row.job.schedule = change.schedule;
+        row.job.counters = change.counters.unwrap_or(row.job.counters);
+        row.job.updated_at = change.at;
+        self.settle_open(change.job);
+        self.append(change.events);
+        Recorded::Committed
+    }
+}
