@@ -1,0 +1,418 @@
+//! One batch of actions on one decoy: what was started earlier is asked for, what is too late is skipped, and the rest is
+//! prepared, made durable, carried out and recorded, in this order.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use verisim_core::{
+    Action, ActivityDriver, ActivityError, ActivityState, CancellationToken, Decoy, DecoyName, DecoyPath,
+    DriverKind, Effect, Failure, FailureKind, Fate, Intended, JobId, JobState, LeasedJob, LedgerEntry,
+    Prepared, Recorded, Staging, StartMark, Task, Timestamp, Work,
+};
+
+use super::judge::{Bench, Outcome, policy_of, sign};
+use crate::breaker::Sign;
+use crate::shared::{GivenUp, Shared};
+
+/// A batch of actions on one decoy.
+pub(crate) struct Batch {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) decoy: DecoyName,
+    pub(crate) secret: [u8; 32],
+    pub(crate) cancel: CancellationToken,
+}
+
+/// What a batch came to.
+#[derive(Debug)]
+pub(crate) struct BatchEnd {
+    pub(crate) decoy: DecoyName,
+    /// What its outcomes say about the decoy, in order.
+    pub(crate) signs: Vec<Sign>,
+    /// Whether leases were left behind because the store refused: they are taken back when they have run out.
+    pub(crate) abandoned: bool,
+}
+
+/// What stands between the beginning and the end of a piece of a batch.
+#[derive(Default)]
+struct Piece {
+    done: Vec<(LeasedJob, Outcome)>,
+    known: HashMap<JobId, LedgerEntry>,
+    abandoned: bool,
+}
+
+fn action_of(leased: &LeasedJob) -> Option<&Arc<Action>> {
+    match &leased.job.work {
+        Work::Activity { action, .. } => Some(action),
+        Work::Sync(_) => None,
+    }
+}
+
+/// The length of what an action carries.
+fn content_bytes(action: &Action) -> usize {
+    match action {
+        Action::Plant(plant) => plant.body.as_bytes().len(),
+        Action::Append(append) => append.body.as_bytes().len(),
+        Action::Email(email) => email.message.as_bytes().len(),
+        Action::Edit(_) | Action::Move(_) | Action::Remove(_) | Action::Traffic(_) => 0,
+    }
+}
+
+impl Batch {
+    /// Carries out jobs that were leased together, in pieces of bounded size.
+    pub(crate) async fn run(self, jobs: Vec<LeasedJob>) -> BatchEnd {
+        let mut end = BatchEnd { decoy: self.decoy.clone(), signs: Vec::new(), abandoned: false };
+        for jobs in self.pieces(jobs) {
+            let ids: Vec<JobId> = jobs.iter().map(|leased| leased.job.id).collect();
+            let mut piece = Piece::default();
+            if self.cancel.is_cancelled() {
+                let give = |leased| (leased, Outcome::HandedBack { open: false });
+                piece.done = jobs.into_iter().map(give).collect();
+            } else {
+                self.carry_out(jobs, &mut piece).await;
+            }
+            end.signs.extend(piece.done.iter().map(|(_, outcome)| sign(outcome)));
+            let recorded = self.record(&piece).await;
+            end.abandoned |= piece.abandoned || !recorded;
+            ids.into_iter().for_each(|id| self.shared.running.end(id));
+        }
+        end
+    }
+
+    fn pieces(&self, jobs: Vec<LeasedJob>) -> Vec<Vec<LeasedJob>> {
+        let mut pieces: Vec<Vec<LeasedJob>> = Vec::new();
+        let mut bytes = 0;
+        for leased in jobs {
+            let length = action_of(&leased).map_or(0, |action| content_bytes(action));
+            bytes += length;
+            match pieces.last_mut() {
+                Some(piece) if bytes <= self.shared.settings.batch_bytes_max => piece.push(leased),
+                _ => {
+                    bytes = length;
+                    pieces.push(vec![leased]);
+                }
+            }
+        }
+        pieces
+    }
+
+    fn bench(&self) -> Bench {
+        Bench {
+            now: self.shared.now(),
+            seed: self.shared.seed,
+            effect_settle: self.shared.settings.effect_settle,
+        }
+    }
+
+    async fn carry_out(&self, jobs: Vec<LeasedJob>, piece: &mut Piece) {
+        let Some(member) = self.shared.fleet.get(&self.decoy) else {
+            let detail = format!("there is no decoy {} in the fleet any more", self.decoy);
+            let failure = Failure::new(FailureKind::Config, "engine.run", detail);
+            piece.done.extend(jobs.into_iter().map(|leased| {
+                let open = leased.job.intended.is_some();
+                (leased, Outcome::Failed { failure: failure.clone(), open })
+            }));
+            return;
+        };
+        if !self.look_up(&jobs, piece).await {
+            return;
+        }
+        let (blocked, jobs): (Vec<_>, Vec<_>) = jobs
+            .into_iter()
+            .partition(|leased| leased.job.state == JobState::Activity(ActivityState::Blocked));
+        self.unblock(&member, blocked, piece).await;
+        let mut by_driver: BTreeMap<DriverKind, Vec<LeasedJob>> = BTreeMap::new();
+        for leased in jobs {
+            if let Some(action) = action_of(&leased) {
+                by_driver.entry(action.driver()).or_default().push(leased);
+            }
+        }
+        for (kind, jobs) in by_driver {
+            match self.shared.drivers.get(&kind) {
+                Some(driver) => self.drive(driver.as_ref(), &member.decoy, jobs, piece).await,
+                None => piece.done.extend(jobs.into_iter().map(|leased| {
+                    let detail = format!("there is no driver for {}", kind_name(kind));
+                    let failure = Failure::new(FailureKind::Unsupported, "engine.run", detail);
+                    let open = leased.job.intended.is_some();
+                    (leased, Outcome::Failed { failure, open })
+                })),
+            }
+        }
+    }
+
+    /// Reads what the ledger knows of the paths. Without it nothing can be done.
+    async fn look_up(&self, jobs: &[LeasedJob], piece: &mut Piece) -> bool {
+        let path = |leased: &LeasedJob| -> Option<(JobId, (DecoyName, DecoyPath))> {
+            let path = action_of(leased)?.paths().0?.clone();
+            Some((leased.job.id, (self.decoy.clone(), path)))
+        };
+        let (ids, paths): (Vec<_>, Vec<_>) = jobs.iter().filter_map(path).unzip();
+        match self.shared.store.ledger(&paths).await {
+            Ok(entries) => {
+                let known = ids.into_iter().zip(entries).filter_map(|(id, entry)| Some((id, entry?)));
+                piece.known.extend(known);
+                true
+            }
+            Err(error) => {
+                self.shared.report_trouble(&error);
+                piece.abandoned = true;
+                false
+            }
+        }
+    }
+
+    /// Asks whether what blocked jobs lack is there: once for all of them.
+    async fn unblock(&self, member: &crate::Member, blocked: Vec<LeasedJob>, piece: &mut Piece) {
+        if blocked.is_empty() {
+            return;
+        }
+        let answer = self.shared.bounded(&self.cancel, member.connector.probe()).await;
+        let now = self.shared.now();
+        for leased in blocked {
+            let short_of_space = matches!(leased.job.last_failure, Some((FailureKind::NoSpace, _)));
+            let outcome = match &answer {
+                _ if is_late(&leased, now) && leased.job.intended.is_none() => Outcome::Stale,
+                Ok(Ok(facts)) if short_of_space && (facts.free_bytes == 0 || !facts.writable) => {
+                    Outcome::StillBlocked
+                }
+                Ok(Ok(_)) => Outcome::Unblocked,
+                Ok(Err(_)) | Err(GivenUp::TooLong) => Outcome::StillBlocked,
+                Err(GivenUp::Cancelled) => Outcome::HandedBack { open: leased.job.intended.is_some() },
+            };
+            piece.done.push((leased, outcome));
+        }
+    }
+
+    /// Takes the jobs of one driver to their outcomes.
+    async fn drive(
+        &self,
+        driver: &dyn ActivityDriver,
+        decoy: &Arc<Decoy>,
+        jobs: Vec<LeasedJob>,
+        piece: &mut Piece,
+    ) {
+        let mut ready = Vec::new();
+        for leased in jobs {
+            let Some(task) = self.task(decoy, &leased, piece) else { continue };
+            if let Some(intended) = leased.job.intended.clone() {
+                match self.find_out(driver, &task, &intended).await {
+                    Some(outcome) => {
+                        piece.done.push((leased, outcome));
+                        continue;
+                    }
+                    None => tracing::debug!(job = %leased.job.id, "a started effect had not happened"),
+                }
+            }
+            if is_late(&leased, self.shared.now()) {
+                piece.done.push((leased, Outcome::Stale));
+            } else {
+                ready.push((leased, task));
+            }
+        }
+        let prepared = self.prepare(driver, ready, piece).await;
+        let started = self.start(prepared, piece).await;
+        self.execute(driver, started, piece).await;
+    }
+
+    fn task(&self, decoy: &Arc<Decoy>, leased: &LeasedJob, piece: &Piece) -> Option<Task> {
+        Some(Task {
+            job: leased.job.id,
+            decoy: Arc::clone(decoy),
+            action: Arc::clone(action_of(leased)?),
+            known: piece.known.get(&leased.job.id).cloned(),
+            staging: Staging::derive(&self.secret, leased.job.id),
+        })
+    }
+
+    /// What became of an effect that was started earlier (INV-4); `None` when it did not happen and may be carried out.
+    async fn find_out(
+        &self,
+        driver: &dyn ActivityDriver,
+        task: &Task,
+        intended: &Intended,
+    ) -> Option<Outcome> {
+        match self.shared.bounded(&self.cancel, driver.probe(task, intended)).await {
+            Ok(Ok(Fate::NotApplied)) => None,
+            Ok(Ok(Fate::Applied(payload))) => Some(Outcome::Confirmed(payload)),
+            Ok(Ok(Fate::Tampered(tamper))) => Some(Outcome::Tampered(tamper)),
+            Ok(Ok(Fate::Unknowable)) => Some(Outcome::Unknowable),
+            Ok(Err(failure)) => Some(Outcome::Failed { failure, open: true }),
+            Err(GivenUp::Cancelled) => Some(Outcome::HandedBack { open: true }),
+            Err(GivenUp::TooLong) => {
+                Some(Outcome::Failed { failure: too_long("engine.probe", Effect::Unknown), open: true })
+            }
+        }
+    }
+
+    async fn prepare(
+        &self,
+        driver: &dyn ActivityDriver,
+        ready: Vec<(LeasedJob, Task)>,
+        piece: &mut Piece,
+    ) -> Vec<(LeasedJob, Prepared)> {
+        if ready.is_empty() {
+            return Vec::new();
+        }
+        let (jobs, tasks): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
+        let answers = match self.shared.bounded(&self.cancel, driver.prepare(tasks)).await {
+            Ok(answers) => answers,
+            Err(reason) => {
+                piece.done.extend(jobs.into_iter().map(|leased| {
+                    let outcome = match reason {
+                        GivenUp::Cancelled => Outcome::HandedBack { open: false },
+                        GivenUp::TooLong => Outcome::Failed {
+                            failure: too_long("engine.prepare", Effect::NotApplied),
+                            open: false,
+                        },
+                    };
+                    (leased, outcome)
+                }));
+                return Vec::new();
+            }
+        };
+        let mut prepared = Vec::new();
+        let mut answers = answers.into_iter();
+        for leased in jobs {
+            match answers.next() {
+                Some(Ok(ready)) => prepared.push((leased, ready)),
+                Some(Err(ActivityError::Failed(failure))) => {
+                    piece.done.push((leased, Outcome::Failed { failure, open: false }));
+                }
+                Some(Err(ActivityError::Tampered(tamper))) => {
+                    piece.done.push((leased, Outcome::Tampered(tamper)));
+                }
+                None => {
+                    let failure = unanswered("engine.prepare", Effect::NotApplied);
+                    piece.done.push((leased, Outcome::Failed { failure, open: false }));
+                }
+            }
+        }
+        prepared
+    }
+
+    /// Makes the intentions durable (INV-1). What is too late by now, or not ours any more, does not begin.
+    async fn start(
+        &self,
+        prepared: Vec<(LeasedJob, Prepared)>,
+        piece: &mut Piece,
+    ) -> Vec<(LeasedJob, Prepared)> {
+        let now = self.shared.now();
+        let (late, prepared): (Vec<_>, Vec<_>) =
+            prepared.into_iter().partition(|(leased, _)| is_late(leased, now));
+        piece.done.extend(late.into_iter().map(|(leased, _)| (leased, Outcome::Stale)));
+        if prepared.is_empty() {
+            return prepared;
+        }
+        if self.cancel.is_cancelled() {
+            let give = |(leased, _)| (leased, Outcome::HandedBack { open: false });
+            piece.done.extend(prepared.into_iter().map(give));
+            return Vec::new();
+        }
+        let mark = |(leased, ready): &(LeasedJob, Prepared)| StartMark {
+            job: leased.job.id,
+            fence: leased.fence,
+            intended: ready.intended.clone(),
+        };
+        match self.shared.store.start(prepared.iter().map(mark).collect()).await {
+            Ok(answers) => {
+                let ours = |answer: &Recorded| *answer == Recorded::Committed;
+                prepared.into_iter().zip(answers).filter(|(_, a)| ours(a)).map(|(ready, _)| ready).collect()
+            }
+            Err(error) => {
+                self.shared.report_trouble(&error);
+                piece.abandoned = true;
+                Vec::new()
+            }
+        }
+    }
+
+    async fn execute(
+        &self,
+        driver: &dyn ActivityDriver,
+        started: Vec<(LeasedJob, Prepared)>,
+        piece: &mut Piece,
+    ) {
+        if started.is_empty() {
+            return;
+        }
+        let (jobs, tasks): (Vec<_>, Vec<_>) = started.into_iter().unzip();
+        let answers = self.shared.bounded(&self.cancel, driver.run(&tasks)).await;
+        let (mut answers, given_up) = match answers {
+            Ok(answers) => (answers.into_iter(), None),
+            Err(reason) => (Vec::new().into_iter(), Some(reason)),
+        };
+        for (leased, ready) in jobs.into_iter().zip(tasks) {
+            let outcome = match (answers.next(), given_up) {
+                (Some(Ok(payload)), _) => Outcome::Confirmed(payload),
+                (Some(Err(ActivityError::Tampered(tamper))), _) => Outcome::Tampered(tamper),
+                (Some(Err(ActivityError::Failed(failure))), _) => {
+                    self.after_failure(driver, &leased, &ready, failure).await
+                }
+                (None, Some(GivenUp::Cancelled)) => Outcome::HandedBack { open: true },
+                (None, Some(GivenUp::TooLong)) => {
+                    Outcome::Failed { failure: too_long("engine.run", Effect::Unknown), open: true }
+                }
+                (None, None) => {
+                    Outcome::Failed { failure: unanswered("engine.run", Effect::Unknown), open: true }
+                }
+            };
+            piece.done.push((leased, outcome));
+        }
+    }
+
+    /// A failure after the effect was started. Where no later attempt would ask for an open fate, it is asked for now.
+    async fn after_failure(
+        &self,
+        driver: &dyn ActivityDriver,
+        leased: &LeasedJob,
+        ready: &Prepared,
+        failure: Failure,
+    ) -> Outcome {
+        let open = policy_of(&failure).probe_first;
+        if !open || !self.bench().is_last(leased, &failure) {
+            return Outcome::Failed { failure, open };
+        }
+        match self.find_out(driver, &ready.task, &ready.intended).await {
+            None => Outcome::Failed { failure, open: false },
+            Some(Outcome::Failed { .. }) => Outcome::Failed { failure, open: true },
+            Some(outcome) => outcome,
+        }
+    }
+
+    /// Writes down what came of it: outcome, event, ledger and state in one transaction (INV-2). Answers whether it is.
+    async fn record(&self, piece: &Piece) -> bool {
+        let bench = self.bench();
+        let mut complete = true;
+        let mut records = Vec::new();
+        for (leased, outcome) in &piece.done {
+            match bench.judge(leased, outcome, piece.known.get(&leased.job.id)) {
+                Ok(record) => records.push(record),
+                Err(error) => {
+                    tracing::error!(job = %leased.job.id, %error, "an outcome does not fit the job's state");
+                    complete = false;
+                }
+            }
+        }
+        complete && self.shared.record(records).await.is_ok()
+    }
+}
+
+fn is_late(leased: &LeasedJob, now: Timestamp) -> bool {
+    leased.job.deadline.is_some_and(|deadline| deadline < now)
+}
+
+fn too_long(operation: &'static str, effect: Effect) -> Failure {
+    Failure::new(FailureKind::Network, operation, "the driver did not answer in time").with_effect(effect)
+}
+
+fn unanswered(operation: &'static str, effect: Effect) -> Failure {
+    Failure::new(FailureKind::Unknown, operation, "the driver left a task without an answer")
+        .with_effect(effect)
+}
+
+const fn kind_name(kind: DriverKind) -> &'static str {
+    match kind {
+        DriverKind::File => "files",
+        DriverKind::Email => "mail",
+        DriverKind::Traffic => "connections",
+    }
+}

@@ -1,0 +1,297 @@
+//! What an outcome means: the one policy applied to an activity job. Pure; every state comes out of
+//! [`ActivityState::next`].
+
+use std::time::Duration;
+
+use verisim_core::{
+    ActivityEvent, ActivityState, Counters, Decision, EventPayload, Failure, FailureKind, IllegalTransition,
+    JobState, Ladder, LeasedJob, LedgerEntry, NewEvent, OperationClass, PROBE_INTERVAL, Payload, Policy,
+    Record, Schedule, Tamper, Timestamp, Topic, Work, policy,
+};
+
+use super::ledger::{self, Scene};
+use crate::breaker::Sign;
+use crate::jitter::jitter;
+
+/// The step from "at the deadline", when a job may still run, to "after it".
+const JUST_AFTER: Duration = Duration::from_millis(1);
+
+/// What came of one job.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The effect is there.
+    Confirmed(Payload),
+    /// Foreign content is there.
+    Tampered(Box<Tamper>),
+    /// It failed. `open` says that the effect was started and nobody knows whether it happened.
+    Failed { failure: Failure, open: bool },
+    /// Its fate cannot be found out, and it is not repeated.
+    Unknowable,
+    /// Its deadline passed before the effect was started.
+    Stale,
+    /// We gave it up, because the daemon ends or a lease was lost; `open` as above.
+    HandedBack { open: bool },
+    /// What it lacked is there again.
+    Unblocked,
+    /// What it lacks is still missing.
+    StillBlocked,
+}
+
+/// What is needed to judge.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bench {
+    pub(super) now: Timestamp,
+    pub(super) seed: u64,
+    pub(super) effect_settle: Duration,
+}
+
+/// What a failure leads to, before it is written down.
+#[derive(Clone, Copy)]
+struct Verdict {
+    event: ActivityEvent,
+    schedule: Schedule,
+    counters: Counters,
+    keep_intended: bool,
+}
+
+/// What a failed job's policy says, in its class: everything that an activity does, it does to a decoy.
+pub(super) fn policy_of(failure: &Failure) -> Policy {
+    policy(failure.kind, failure.effect, OperationClass::Decoy)
+}
+
+/// What an outcome says about whether the decoy can be reached.
+pub(super) fn sign(outcome: &Outcome) -> Sign {
+    match outcome {
+        Outcome::Confirmed(_) | Outcome::Tampered(_) => Sign::Answered,
+        Outcome::Failed { failure, .. } => Sign::of(failure.kind),
+        Outcome::Unknowable
+        | Outcome::Stale
+        | Outcome::HandedBack { .. }
+        | Outcome::Unblocked
+        | Outcome::StillBlocked => Sign::Nothing,
+    }
+}
+
+impl Bench {
+    /// Whether this failure is the job's last: then an open fate is asked for at once, since nothing comes after.
+    pub(super) fn is_last(&self, leased: &LeasedJob, failure: &Failure) -> bool {
+        let verdict = self.failed(leased, failure, false);
+        !matches!(verdict.event, ActivityEvent::BackOff | ActivityEvent::Blocked)
+    }
+
+    /// What is written down about an outcome.
+    pub(super) fn judge(
+        &self,
+        leased: &LeasedJob,
+        outcome: &Outcome,
+        known: Option<&LedgerEntry>,
+    ) -> Result<Record, IllegalTransition> {
+        let counters = leased.job.counters;
+        let last = |event| Verdict { event, schedule: Schedule::Parked, counters, keep_intended: false };
+        let later =
+            |event, at, keep_intended| Verdict { event, schedule: Schedule::At(at), counters, keep_intended };
+        let verdict = match outcome {
+            Outcome::Confirmed(_) => last(ActivityEvent::Confirmed),
+            Outcome::Tampered(_) => last(ActivityEvent::Tampered),
+            Outcome::Unknowable => last(ActivityEvent::FateUnknown),
+            Outcome::Stale => last(ActivityEvent::Stale),
+            Outcome::Failed { failure, open } => self.failed(leased, failure, *open),
+            Outcome::HandedBack { open } => {
+                // An effect that we gave up may still be under way; asking too early would get the wrong answer.
+                let settle = if *open { self.effect_settle } else { Duration::ZERO };
+                let mut verdict = later(ActivityEvent::LeaseLost, self.after(settle), *open);
+                verdict.counters.leases_lost += 1;
+                verdict
+            }
+            Outcome::Unblocked => later(ActivityEvent::Unblocked, self.now, leased.job.intended.is_some()),
+            Outcome::StillBlocked => {
+                let at = self.capped(leased, PROBE_INTERVAL, leased.job.intended.is_some());
+                return Ok(stay_blocked(leased, at, self.now));
+            }
+        };
+        let JobState::Activity(from) = leased.job.state else {
+            return Err(IllegalTransition { state: leased.job.state.name(), event: "an activity's outcome" });
+        };
+        // The effect may go back while it is handed back from `BLOCKED`, where there is nothing to lose.
+        let to = match (from, verdict.event) {
+            (ActivityState::Blocked, ActivityEvent::LeaseLost) => from,
+            (from, event) => from.next(event)?,
+        };
+        Ok(self.record(leased, outcome, known, verdict, to))
+    }
+
+    fn after(&self, wait: Duration) -> Timestamp {
+        self.now.saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The time after `wait`, but at the latest when the deadline has just passed, so that the job is skipped then and not
+    /// at the end of a long wait (INV-10). An open fate is asked for also after the deadline: to find out is not to run
+    /// late.
+    fn capped(&self, leased: &LeasedJob, wait: Duration, open: bool) -> Timestamp {
+        let at = self.after(wait);
+        let passed = |deadline: Timestamp| deadline.saturating_add(JUST_AFTER).unwrap_or(Timestamp::MAX);
+        leased.job.deadline.filter(|_| !open).map_or(at, |deadline| at.min(passed(deadline).max(self.now)))
+    }
+
+    fn failed(&self, leased: &LeasedJob, failure: &Failure, open: bool) -> Verdict {
+        let mut counters = leased.job.counters;
+        let late = leased.job.deadline.is_some_and(|deadline| deadline < self.now);
+        let decision = match policy_of(failure).decision {
+            // Past its deadline a job that lacks something does not wait for it without end.
+            Decision::Block if late => Decision::BackOff,
+            decision => decision,
+        };
+        let wait = match decision {
+            Decision::BackOff | Decision::Unreachable => {
+                counters.failures += 1;
+                Ladder::delay(counters.failures, jitter(self.seed, leased.job.id, counters.failures))
+                    .map(|wait| (ActivityEvent::BackOff, wait))
+            }
+            Decision::RetryTransfer => {
+                counters.mismatches += 1;
+                (counters.mismatches == 1).then_some((ActivityEvent::BackOff, Duration::ZERO))
+            }
+            Decision::Block => {
+                counters.blocks += 1;
+                Some((ActivityEvent::Blocked, PROBE_INTERVAL))
+            }
+            Decision::Cancel
+            | Decision::Fail
+            | Decision::AwaitCompleteness
+            | Decision::Answer
+            | Decision::CreateFolder => None,
+        };
+        let schedule = |wait| Schedule::At(self.capped(leased, wait, open));
+        let last = |event| Verdict { event, schedule: Schedule::Parked, counters, keep_intended: false };
+        match wait {
+            Some(_) if late && !open => last(ActivityEvent::Stale),
+            Some((event, wait)) => Verdict { event, schedule: schedule(wait), counters, keep_intended: open },
+            None if open => last(ActivityEvent::FateUnknown),
+            None if decision == Decision::Cancel => last(ActivityEvent::Cancelled),
+            None => last(ActivityEvent::Failed),
+        }
+    }
+
+    fn record(
+        &self,
+        leased: &LeasedJob,
+        outcome: &Outcome,
+        known: Option<&LedgerEntry>,
+        verdict: Verdict,
+        to: ActivityState,
+    ) -> Record {
+        let failure = match outcome {
+            Outcome::Failed { failure, .. } => Some((failure.kind, failure.detail.clone())),
+            _ => None,
+        };
+        Record {
+            job: leased.job.id,
+            fence: leased.fence,
+            from: leased.job.state,
+            to: JobState::Activity(to),
+            at: self.now,
+            schedule: verdict.schedule,
+            counters: verdict.counters,
+            keep_intended: verdict.keep_intended,
+            output: None,
+            events: events(leased, outcome, to, failure.as_ref(), self.now),
+            ledger: changes(leased, outcome, known, self.now),
+            failure,
+            progress: None,
+        }
+    }
+}
+
+fn stay_blocked(leased: &LeasedJob, at: Timestamp, now: Timestamp) -> Record {
+    Record {
+        job: leased.job.id,
+        fence: leased.fence,
+        from: leased.job.state,
+        to: leased.job.state,
+        at: now,
+        schedule: Schedule::At(at),
+        counters: leased.job.counters,
+        keep_intended: leased.job.intended.is_some(),
+        failure: None,
+        output: None,
+        events: Vec::new(),
+        ledger: Vec::new(),
+        progress: None,
+    }
+}
+
+fn changes(
+    leased: &LeasedJob,
+    outcome: &Outcome,
+    known: Option<&LedgerEntry>,
+    now: Timestamp,
+) -> Vec<verisim_core::LedgerChange> {
+    let Work::Activity { decoy, action, persona, .. } = &leased.job.work else { return Vec::new() };
+    match outcome {
+        Outcome::Confirmed(payload) => {
+            ledger::learnt(action, payload, &Scene { decoy, persona: persona.as_ref(), known, now })
+        }
+        Outcome::Tampered(tamper) => vec![ledger::frozen(tamper, decoy, now)],
+        _ => Vec::new(),
+    }
+}
+
+fn events(
+    leased: &LeasedJob,
+    outcome: &Outcome,
+    to: ActivityState,
+    failure: Option<&(FailureKind, String)>,
+    now: Timestamp,
+) -> Vec<NewEvent> {
+    let Work::Activity { decoy, action, persona, session, why } = &leased.job.work else { return Vec::new() };
+    let event = |topic, success, detail: String, payload| NewEvent {
+        time: now,
+        topic,
+        job: Some(leased.job.id),
+        decoy: Some(decoy.clone()),
+        persona: persona.clone(),
+        session: session.clone(),
+        success,
+        failure: failure.map(|(kind, _)| *kind),
+        detail,
+        payload,
+    };
+    let topic = Topic::activity(action.driver(), decoy);
+    let not_done = || EventPayload::NotDone {
+        action: action.name().into(),
+        path: action.paths().0.cloned(),
+        state: to.name().into(),
+    };
+    match outcome {
+        // Nothing was attempted that could have an outcome.
+        Outcome::HandedBack { .. } | Outcome::Unblocked | Outcome::StillBlocked => Vec::new(),
+        Outcome::Confirmed(payload) => {
+            vec![event(topic, true, why.clone(), EventPayload::Activity(payload.clone()))]
+        }
+        Outcome::Tampered(tamper) => {
+            let detail = format!("{} is not as it was left", tamper.path);
+            let payload = EventPayload::Tampered {
+                path: tamper.path.clone(),
+                expected: tamper.expected,
+                found: tamper.found.sha256,
+            };
+            vec![
+                event(Topic::tampered(decoy), false, detail.clone(), payload),
+                event(topic, false, detail, not_done()),
+            ]
+        }
+        Outcome::Failed { .. } => {
+            let detail = failure.map(|(_, detail)| detail.clone()).unwrap_or_default();
+            vec![event(topic, false, detail, not_done())]
+        }
+        Outcome::Unknowable => {
+            let detail = "it was started, and whether it happened cannot be found out; it is not repeated";
+            vec![event(topic, false, detail.into(), not_done())]
+        }
+        Outcome::Stale => {
+            let detail =
+                leased.job.deadline.map(|deadline| format!("too late: it was to happen by {deadline}"));
+            vec![event(topic, false, detail.unwrap_or_default(), not_done())]
+        }
+    }
+}

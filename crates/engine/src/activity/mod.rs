@@ -1,0 +1,7 @@
+//! Actions on decoys: what a batch does, what an outcome means, what the ledger learns from it.
+
+mod batch;
+mod judge;
+mod ledger;
+
+pub(crate) use batch::{Batch, BatchEnd};

@@ -1,0 +1,131 @@
+//! Planning just in time: slots whose time has come become jobs, all of one turn in one transaction with the cursor.
+
+use std::sync::{MutexGuard, PoisonError};
+
+use verisim_core::{
+    ActivityState, Body, JobState, LedgerEntry, NewJob, OwnershipPolicy, Schedule, StoreResult, Timestamp,
+    Work,
+};
+
+use crate::planner::{Decision, Draft, LifePlanner, Planned};
+use crate::shared::Shared;
+
+/// How many ledger entries are loaded in one go.
+const LOAD_PAGE: usize = 1_000;
+
+/// What a turn of planning came to.
+pub(crate) struct PlanTurn {
+    /// How many jobs were enqueued.
+    pub(crate) enqueued: usize,
+    /// Whether slots that are due are left for the next turn.
+    pub(crate) more: bool,
+}
+
+fn planner(shared: &Shared) -> MutexGuard<'_, Option<Box<dyn LifePlanner>>> {
+    shared.planner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// When the next slot is.
+pub(crate) fn next_at(shared: &Shared) -> Option<Timestamp> {
+    planner(shared).as_ref().and_then(|planner| planner.next_at())
+}
+
+/// Brings the planner up to what the store knows, and to the instant from which it goes on: where it had come to, but not
+/// further back than a slot can still be in time.
+pub(crate) async fn load(shared: &Shared) -> StoreResult<()> {
+    if planner(shared).is_none() {
+        return Ok(());
+    }
+    let mut after = None;
+    loop {
+        let page = shared.store.ledger_scan(after, LOAD_PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.decoy.clone(), last.path.clone()));
+        if let Some(planner) = planner(shared).as_mut() {
+            page.into_iter().for_each(|entry| planner.load(entry));
+        }
+    }
+    let now = shared.now();
+    let oldest = now.saturating_sub(shared.settings.plan_grace).unwrap_or(Timestamp::MIN);
+    let from = shared.store.plan_cursor().await?.map_or(now, |cursor| cursor.max(oldest));
+    if let Some(planner) = planner(shared).as_mut() {
+        planner.seek(from);
+    }
+    Ok(())
+}
+
+/// Decides the slots whose time has come. A decoy that does not answer is left alone: what would be planned for it could
+/// not happen in time.
+pub(crate) async fn plan(
+    shared: &Shared,
+    is_reachable: impl Fn(&verisim_core::DecoyName) -> bool,
+) -> StoreResult<PlanTurn> {
+    let now = shared.now();
+    let mut ready = Vec::new();
+    let mut drafts = Vec::new();
+    let mut cursor = None;
+    let mut slots = 0;
+    while slots < shared.settings.plan_slots_per_turn_max {
+        let Some(decision) = planner(shared).as_mut().and_then(|planner| planner.next(now)) else { break };
+        slots += 1;
+        match decision {
+            Decision::LeaveAlone { .. } => {}
+            Decision::Act(planned) => {
+                cursor = Some(planned.at);
+                ready.push(*planned);
+            }
+            Decision::Needs(draft) => {
+                cursor = Some(draft.at);
+                drafts.push(draft);
+            }
+        }
+    }
+    ready.extend(compose(shared, drafts).await?);
+    ready.retain(|planned| planned.deadline >= now && is_reachable(&planned.decoy));
+    // Ids rise in the order given, and jobs of one path run in the order of their ids.
+    ready.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.key.cmp(&b.key)));
+    let enqueued = ready.len();
+    if enqueued > 0 {
+        let jobs = ready.into_iter().map(new_job).collect();
+        shared.store.enqueue(jobs, cursor).await?;
+    }
+    Ok(PlanTurn { enqueued, more: slots == shared.settings.plan_slots_per_turn_max })
+}
+
+/// Fetches the contents that decisions need, in one query, and finishes them.
+async fn compose(shared: &Shared, drafts: Vec<Draft>) -> StoreResult<Vec<Planned>> {
+    if drafts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let paths: Vec<_> = drafts.iter().map(|draft| (draft.decoy.clone(), draft.path.clone())).collect();
+    let entries = shared.store.ledger(&paths).await?;
+    let mut guard = planner(shared);
+    let Some(planner) = guard.as_mut() else { return Ok(Vec::new()) };
+    let composed = drafts.into_iter().zip(entries).filter_map(|(draft, entry)| {
+        let body = editable(entry.as_ref())?;
+        planner.compose(draft, Some(body))
+    });
+    Ok(composed.collect())
+}
+
+/// The content that an edit may start from.
+fn editable(entry: Option<&LedgerEntry>) -> Option<&Body> {
+    entry.filter(|entry| entry.ownership == OwnershipPolicy::Owned).and_then(|entry| entry.body.as_ref())
+}
+
+fn new_job(planned: Planned) -> NewJob {
+    NewJob {
+        key: planned.key,
+        work: Work::Activity {
+            decoy: planned.decoy,
+            action: planned.action.into(),
+            persona: Some(planned.persona),
+            session: Some(planned.session),
+            why: planned.why,
+        },
+        state: JobState::Activity(ActivityState::Queued),
+        planned_at: planned.at,
+        schedule: Schedule::At(planned.at),
+        deadline: Some(planned.deadline),
+    }
+}

@@ -1,0 +1,93 @@
+//! What the engine asks of whoever decides what happens on the decoys next.
+
+use serde::{Deserialize, Serialize};
+use verisim_core::{
+    Action, Body, DecoyName, DecoyPath, IdempotencyKey, LedgerChange, LedgerEntry, PersonaName, SessionId,
+    Timestamp,
+};
+
+/// Decides what happens on the decoys next. Pure: reads no clock and no global (INV-9); the same slots come at every
+/// start, so that what was planned before a crash bears the same idempotency key.
+pub trait LifePlanner: Send {
+    /// Learns at the start what is on the decoys.
+    fn load(&mut self, entry: LedgerEntry);
+
+    /// Learns what a committed outcome changed.
+    fn learn(&mut self, change: &LedgerChange);
+
+    /// Goes to an instant: the next slot is the first at or after it.
+    fn seek(&mut self, from: Timestamp);
+
+    /// When the next slot is.
+    fn next_at(&self) -> Option<Timestamp>;
+
+    /// Takes the next slot at or before `now`. `None` when there is none.
+    fn next(&mut self, now: Timestamp) -> Option<Decision>;
+
+    /// Makes the action of a slot that needs the content of a file; `None` leaves it alone after all.
+    fn compose(&mut self, draft: Draft, body: Option<&Body>) -> Option<Planned>;
+
+    /// The next slots, at most `limit`, without taking them.
+    fn preview(&self, limit: usize) -> Vec<Preview>;
+}
+
+/// What a slot comes to.
+pub enum Decision {
+    /// Nothing happens in it.
+    LeaveAlone {
+        /// When the slot was.
+        at: Timestamp,
+    },
+    /// An action that is ready.
+    Act(Box<Planned>),
+    /// An action that needs the content of a file that the ledger keeps.
+    Needs(Draft),
+}
+
+/// A decision that waits for the content of a file.
+pub struct Draft {
+    /// When the slot is.
+    pub at: Timestamp,
+    /// The decoy.
+    pub decoy: DecoyName,
+    /// The file.
+    pub path: DecoyPath,
+    /// What the planner needs to go on.
+    pub state: Box<dyn std::any::Any + Send>,
+}
+
+/// An action that is ready to be enqueued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// Makes a repeated enqueue harmless.
+    pub key: IdempotencyKey,
+    /// When it shall happen.
+    pub at: Timestamp,
+    /// After this it is skipped.
+    pub deadline: Timestamp,
+    /// Where.
+    pub decoy: DecoyName,
+    /// Whose work it is.
+    pub persona: PersonaName,
+    /// In which session.
+    pub session: SessionId,
+    /// What.
+    pub action: Action,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// A slot as it is shown to people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// When.
+    pub at: Timestamp,
+    /// Where.
+    pub decoy: DecoyName,
+    /// Who.
+    pub persona: PersonaName,
+    /// In which session.
+    pub session: SessionId,
+    /// What it would be if it were decided now, and why; what it becomes depends on what happens before.
+    pub what: String,
+}

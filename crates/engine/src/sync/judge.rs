@@ -1,0 +1,251 @@
+//! What a step's report means: the one policy applied to a sync job. Pure; every state comes out of [`SyncState::next`].
+
+use std::time::Duration;
+
+use verisim_core::{
+    Decision, EventPayload, FailureKind, IllegalTransition, JobId, JobState, Ladder, LeasedJob, NewEvent,
+    OperationClass, PROBE_INTERVAL, Record, Schedule, SyncEvent, SyncPayload, SyncProgress, SyncReport,
+    SyncSpec, SyncState, Timestamp, ToolOutput, Topic, TransportError, policy,
+};
+
+use crate::jitter::jitter;
+
+/// What is needed to judge.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bench {
+    pub(super) now: Timestamp,
+    pub(super) seed: u64,
+    pub(super) source_settle: Duration,
+}
+
+/// What a report leads to, before it is written down. Without an event the job stays as it is.
+#[derive(Clone, Copy)]
+struct Verdict {
+    event: Option<SyncEvent>,
+    schedule: Schedule,
+    counters: verisim_core::Counters,
+}
+
+/// An event about a sync job.
+pub(crate) fn sync_event(
+    job: JobId,
+    spec: &SyncSpec,
+    state: SyncState,
+    progress: &SyncProgress,
+    failure: Option<(FailureKind, String)>,
+    now: Timestamp,
+) -> NewEvent {
+    let relative = spec.capture.relative.as_ref().map_or_else(String::new, |path| format!("/{path}"));
+    let (kind, detail) = failure.map_or((None, String::new()), |(kind, detail)| (Some(kind), detail));
+    NewEvent {
+        time: now,
+        topic: Topic::sync(job, state),
+        job: Some(job),
+        decoy: None,
+        persona: None,
+        session: None,
+        success: kind.is_none(),
+        failure: kind,
+        detail,
+        payload: EventPayload::Sync(SyncPayload {
+            state: state.name().to_owned(),
+            capture: format!("{}{relative}", spec.capture.rule),
+            remote: format!("{}:{}", spec.remote.destination, spec.remote.path),
+            inventory: progress.inventory,
+            proof: progress.passes.last().copied(),
+            note: progress.note.clone(),
+        }),
+    }
+}
+
+impl Bench {
+    /// What is written down about a report.
+    pub(super) fn judge(
+        &self,
+        leased: &LeasedJob,
+        spec: &SyncSpec,
+        report: SyncReport,
+    ) -> Result<Record, IllegalTransition> {
+        let JobState::Sync(from) = leased.job.state else {
+            return Err(IllegalTransition { state: leased.job.state.name(), event: "a sync's report" });
+        };
+        let counters = leased.job.counters;
+        match report {
+            SyncReport::Advanced { event, progress, next, damaged } => {
+                let verdict = self.advanced(leased, event, next);
+                let to = from.next(verdict.event.unwrap_or(event))?;
+                let mut record = self.record(leased, spec, verdict, to, *progress, None);
+                record.events.extend(damage(leased.job.id, spec, damaged, self.now));
+                Ok(record)
+            }
+            SyncReport::Stay { progress, next } => {
+                let verdict = Verdict { event: None, schedule: next, counters };
+                Ok(self.record(leased, spec, verdict, from, *progress, None))
+            }
+            SyncReport::Failed { error, class, progress } => {
+                let verdict = self.failed(leased, from, &error, class);
+                let to = verdict.event.map_or(Ok(from), |event| from.next(event))?;
+                Ok(self.record(leased, spec, verdict, to, *progress, Some(*error)))
+            }
+        }
+    }
+
+    /// What is written down when a step was stopped because the daemon ends or the lease was lost.
+    pub(super) fn hand_back(&self, leased: &LeasedJob) -> Result<Record, IllegalTransition> {
+        let JobState::Sync(from) = leased.job.state else {
+            return Err(IllegalTransition { state: leased.job.state.name(), event: "a sync's report" });
+        };
+        // Where losing the lease is not an event of its own, the state is as it was before the step.
+        let to = from.next(SyncEvent::LeaseLost).unwrap_or(from);
+        let mut counters = leased.job.counters;
+        counters.leases_lost += 1;
+        Ok(Record {
+            job: leased.job.id,
+            fence: leased.fence,
+            from: leased.job.state,
+            to: JobState::Sync(to),
+            at: self.now,
+            schedule: Schedule::At(self.now),
+            counters,
+            keep_intended: false,
+            failure: None,
+            output: None,
+            events: Vec::new(),
+            ledger: Vec::new(),
+            progress: None,
+        })
+    }
+
+    fn after(&self, wait: Duration) -> Schedule {
+        Schedule::At(self.now.saturating_add(wait).unwrap_or(Timestamp::MAX))
+    }
+
+    fn advanced(&self, leased: &LeasedJob, event: SyncEvent, next: Schedule) -> Verdict {
+        let mut counters = leased.job.counters;
+        counters.failures = 0;
+        let event = match event {
+            // How often it has differed is ours to know, not the worker's.
+            SyncEvent::Mismatched | SyncEvent::MismatchedAgain => mismatch(&mut counters),
+            event => event,
+        };
+        Verdict { event: Some(event), schedule: next, counters }
+    }
+
+    fn failed(
+        &self,
+        leased: &LeasedJob,
+        from: SyncState,
+        error: &TransportError,
+        class: OperationClass,
+    ) -> Verdict {
+        let mut counters = leased.job.counters;
+        let failure = &error.failure;
+        let (event, schedule) = match policy(failure.kind, failure.effect, class).decision {
+            Decision::BackOff | Decision::Unreachable => {
+                counters.failures += 1;
+                let noise = jitter(self.seed, leased.job.id, counters.failures);
+                match Ladder::delay(counters.failures, noise) {
+                    Some(wait) => (SyncEvent::BackOff, self.after(wait)),
+                    None => (SyncEvent::Failed, Schedule::Parked),
+                }
+            }
+            Decision::Block => {
+                counters.blocks += 1;
+                (SyncEvent::Blocked, self.after(PROBE_INTERVAL))
+            }
+            Decision::RetryTransfer if from == SyncState::AwaitingVerify => {
+                (mismatch(&mut counters), Schedule::At(self.now))
+            }
+            Decision::RetryTransfer => match mismatch(&mut counters) {
+                SyncEvent::Mismatched => (SyncEvent::BackOff, Schedule::At(self.now)),
+                _ => (SyncEvent::Failed, Schedule::Parked),
+            },
+            Decision::AwaitCompleteness => (SyncEvent::SourceChanged, self.after(self.source_settle)),
+            Decision::Cancel => (SyncEvent::Cancelled, Schedule::Parked),
+            // A transport that could make the folder would have made it.
+            Decision::Fail | Decision::Answer | Decision::CreateFolder => {
+                (SyncEvent::Failed, Schedule::Parked)
+            }
+        };
+        if from.next(event).is_ok() {
+            return Verdict { event: Some(event), schedule, counters };
+        }
+        self.resting(from, counters)
+    }
+
+    /// A failure in a state that does not know it: the job stays what it is, and is looked at again. What was about to be
+    /// deleted is not any more.
+    fn resting(&self, from: SyncState, counters: verisim_core::Counters) -> Verdict {
+        let event = matches!(from, SyncState::CleanupEligible).then_some(SyncEvent::InterlockLost);
+        let last = Ladder::DELAYS.last().copied().unwrap_or(PROBE_INTERVAL);
+        let wait = match from {
+            SyncState::Blocked(_) | SyncState::Cleaning => PROBE_INTERVAL,
+            _ => Ladder::delay(counters.failures.max(1), 1 << 31).unwrap_or(last),
+        };
+        Verdict { event, schedule: self.after(wait), counters }
+    }
+
+    fn record(
+        &self,
+        leased: &LeasedJob,
+        spec: &SyncSpec,
+        verdict: Verdict,
+        to: SyncState,
+        mut progress: SyncProgress,
+        error: Option<TransportError>,
+    ) -> Record {
+        let (failure, output) = error.map_or((None, None), |error| {
+            let TransportError { failure, output } = error;
+            let said = (output != ToolOutput::default()).then_some(output);
+            (Some((failure.kind, failure.detail)), said)
+        });
+        if let Some((_, detail)) = &failure {
+            progress.note.get_or_insert_with(|| detail.clone());
+        }
+        let before = leased.job.progress.as_ref();
+        let is_news = JobState::Sync(to) != leased.job.state
+            || failure.is_some()
+            || before.and_then(|progress| progress.note.as_ref()) != progress.note.as_ref();
+        let events = is_news
+            .then(|| sync_event(leased.job.id, spec, to, &progress, failure.clone(), self.now))
+            .into_iter()
+            .collect();
+        let is_over = matches!(to, SyncState::Unverified) || to.is_final();
+        Record {
+            job: leased.job.id,
+            fence: leased.fence,
+            from: leased.job.state,
+            to: JobState::Sync(to),
+            at: self.now,
+            schedule: if is_over { Schedule::Parked } else { verdict.schedule },
+            counters: verdict.counters,
+            keep_intended: false,
+            failure,
+            output,
+            events,
+            ledger: Vec::new(),
+            progress: Some(progress),
+        }
+    }
+}
+
+/// Counts a mismatch, and says whether it is the first.
+fn mismatch(counters: &mut verisim_core::Counters) -> SyncEvent {
+    counters.mismatches += 1;
+    if counters.mismatches == 1 { SyncEvent::Mismatched } else { SyncEvent::MismatchedAgain }
+}
+
+fn damage(job: JobId, spec: &SyncSpec, names: Vec<String>, now: Timestamp) -> Option<NewEvent> {
+    (!names.is_empty()).then(|| NewEvent {
+        time: now,
+        topic: Topic::remote_damaged(job),
+        job: Some(job),
+        decoy: None,
+        persona: None,
+        session: None,
+        success: false,
+        failure: Some(FailureKind::HashMismatch),
+        detail: format!("{} names are missing or different at the destination", names.len()),
+        payload: EventPayload::RemoteDamaged { remote: spec.remote.path.clone(), names },
+    })
+}

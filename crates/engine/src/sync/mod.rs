@@ -1,0 +1,9 @@
+//! Captures on their way home: one step of a job at a time, and what a step's report means.
+
+mod discover;
+mod judge;
+mod step;
+
+pub(crate) use discover::discover;
+pub use discover::new_job;
+pub(crate) use step::{Step, StepEnd};

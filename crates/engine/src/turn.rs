@@ -1,0 +1,246 @@
+//! The loop itself. One turn does whatever is due; then it rests until something is.
+
+mod breakers;
+mod dispatch;
+mod upkeep;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use verisim_core::{CancellationToken, DecoyName, Lane, NewEvent, StoreResult, Timestamp};
+
+use crate::activity::BatchEnd;
+use crate::breaker::Breaker;
+use crate::life;
+use crate::shared::Shared;
+use crate::sync::StepEnd;
+
+/// The loop's own memory. All of it can be lost.
+pub(crate) struct Loop {
+    shared: Arc<Shared>,
+    secret: [u8; 32],
+    tasks: JoinSet<End>,
+    /// How many tasks run per lane.
+    busy: HashMap<Lane, usize>,
+    breakers: BTreeMap<DecoyName, Breaker>,
+    /// Stops everything that runs.
+    stop: CancellationToken,
+    /// Events that the store is yet to take; bounded by how many breakers there are.
+    unsent: VecDeque<NewEvent>,
+    timers: Timers,
+    /// Whether something may have become due or free since the last look into the queue.
+    look: bool,
+    /// Whether events may have been committed since the last publication.
+    news: bool,
+    /// Whether leases were left behind that must run out.
+    abandoned: bool,
+    /// When a job becomes due, as the store said last.
+    next_due: Option<Timestamp>,
+    /// How long the loop waits after the store refused the next time.
+    store_retry: Duration,
+    /// Lanes that alone are served, by a run for given jobs.
+    only: Option<Vec<Lane>>,
+}
+
+/// When the loop's own duties are due. `None`: not before something changes.
+#[derive(Debug, Default)]
+struct Timers {
+    heartbeat: Option<Timestamp>,
+    discover: Option<Timestamp>,
+    prune: Option<Timestamp>,
+    store: Option<Timestamp>,
+    /// When the last turn began: a clock that shows less was set back.
+    last_turn: Option<Timestamp>,
+}
+
+/// What a task ended with.
+enum End {
+    Batch(BatchEnd),
+    Step(StepEnd),
+    Probe { decoy: DecoyName, answers: bool },
+    Discovered(StoreResult<usize>),
+}
+
+impl Loop {
+    /// Recovers: every lease of an earlier process is taken back, what it had started is asked for when leased again.
+    pub(crate) async fn start(shared: Arc<Shared>) -> StoreResult<Self> {
+        let secret = shared.store.secret().await?;
+        let now = shared.now();
+        let taken = shared.store.take_back(now, true).await?;
+        life::load(&shared).await?;
+        let mut unsent = VecDeque::from([shared.health_event("started", String::new())]);
+        if taken > 0 {
+            let detail = format!("{taken} jobs of an earlier process were taken back");
+            unsent.push_back(shared.health_event("recovered", detail));
+        }
+        let has_sync = shared.sync.is_some();
+        Ok(Self {
+            secret,
+            tasks: JoinSet::new(),
+            busy: HashMap::new(),
+            breakers: BTreeMap::new(),
+            stop: CancellationToken::new(),
+            unsent,
+            timers: Timers { discover: has_sync.then_some(now), prune: Some(now), ..Timers::default() },
+            look: true,
+            news: true,
+            abandoned: false,
+            next_due: None,
+            store_retry: shared.settings.store_retry_min,
+            only: None,
+            shared,
+        })
+    }
+
+    /// Serves only these lanes, and neither plans nor looks for captures.
+    pub(crate) fn only(mut self, lanes: Vec<Lane>) -> Self {
+        self.only = Some(lanes);
+        self.timers.discover = None;
+        self.timers.prune = None;
+        // It is no daemon that comes and goes.
+        self.unsent.clear();
+        self
+    }
+
+    /// Runs until `shutdown`, and drains.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            self.turn().await;
+            self.rest(&shutdown).await;
+        }
+        self.drain().await;
+    }
+
+    /// Does whatever is due.
+    pub(crate) async fn turn(&mut self) {
+        let now = self.shared.now();
+        if self.shared.idle.begin_turn() {
+            self.look = true;
+            self.news = true;
+        }
+        while let Some(Ok(end)) = self.tasks.try_join_next() {
+            self.take(end);
+        }
+        self.notice_clock(now);
+        if self.timers.store.is_some_and(|at| at > now) {
+            return;
+        }
+        match self.serve(now).await {
+            Ok(()) => {
+                self.timers.store = None;
+                self.store_retry = self.shared.settings.store_retry_min;
+            }
+            Err(error) => {
+                self.shared.report_trouble(&error);
+                self.look = true;
+                self.news = true;
+                self.timers.store = Some(self.shared.after(self.store_retry));
+                self.store_retry = (self.store_retry * 2).min(self.shared.settings.store_retry_max);
+            }
+        }
+    }
+
+    async fn serve(&mut self, now: Timestamp) -> StoreResult<()> {
+        self.heartbeat(now).await?;
+        self.probe_open_decoys(now);
+        self.plan(now).await?;
+        self.send_events().await?;
+        if self.look || self.next_due.is_some_and(|at| at <= now) {
+            self.look = false;
+            self.dispatch(now).await?;
+            self.next_due = self.shared.store.next_due(now).await?;
+        }
+        self.discover(now);
+        self.prune(now).await?;
+        self.publish().await
+    }
+
+    async fn plan(&mut self, now: Timestamp) -> StoreResult<()> {
+        if self.only.is_some() {
+            return Ok(());
+        }
+        while life::next_at(&self.shared).is_some_and(|at| at <= now) {
+            let breakers = &self.breakers;
+            let is_reachable = |decoy: &DecoyName| breakers.get(decoy).is_none_or(Breaker::is_closed);
+            let turn = life::plan(&self.shared, is_reachable).await?;
+            self.look |= turn.enqueued > 0;
+            if !turn.more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of a task's end.
+    fn take(&mut self, end: End) {
+        let now = self.shared.now();
+        self.look = true;
+        self.news = true;
+        match end {
+            End::Batch(end) => {
+                self.free(&Lane(format!("decoy/{}", end.decoy).into()));
+                self.abandoned |= end.abandoned;
+                self.note_signs(&end.decoy, &end.signs, now);
+            }
+            End::Step(end) => {
+                self.free(&end.lane);
+                self.abandoned |= end.abandoned;
+            }
+            End::Probe { decoy, answers } => self.end_probe(&decoy, answers, now),
+            End::Discovered(Ok(_)) => {}
+            End::Discovered(Err(error)) => self.shared.report_trouble(&error),
+        }
+    }
+
+    fn free(&mut self, lane: &Lane) {
+        if let Some(count) = self.busy.get_mut(lane) {
+            *count -= 1;
+            if *count == 0 {
+                self.busy.remove(lane);
+            }
+        }
+    }
+
+    /// Waits until something ends, somebody calls, or something is due.
+    async fn rest(&mut self, shutdown: &CancellationToken) {
+        self.rest_until(shutdown, Timestamp::MAX).await;
+    }
+
+    /// As `rest`, but not longer than until `limit`.
+    pub(crate) async fn rest_until(&mut self, shutdown: &CancellationToken, limit: Timestamp) {
+        let until = self.next_turn().min(limit);
+        let has_work = self.look || self.news;
+        if self.tasks.is_empty() && (!has_work || self.timers.store.is_some()) {
+            self.shared.idle.rest(until);
+        }
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {}
+            Some(end) = self.tasks.join_next() => match end {
+                Ok(end) => self.take(end),
+                Err(error) => {
+                    tracing::error!(%error, "a task ended without an answer");
+                    self.abandoned = true;
+                }
+            },
+            () = self.shared.idle.called() => {}
+            () = self.shared.clock.sleep_until(until) => {}
+        }
+    }
+
+    /// When the next turn is due by the clock.
+    fn next_turn(&self) -> Timestamp {
+        let latest = self.shared.after(self.shared.settings.sleep_max);
+        let plan = if self.only.is_none() { life::next_at(&self.shared) } else { None };
+        let timers = &self.timers;
+        if let Some(at) = timers.store {
+            // While the store refuses, nothing else can be done.
+            return at.min(latest);
+        }
+        let duties =
+            [timers.heartbeat, timers.discover, timers.prune, plan, self.next_due, self.breaker_due()];
+        duties.into_iter().flatten().fold(latest, Timestamp::min)
+    }
+}
