@@ -1,1 +1,47 @@
-//! Made in the next commits.
+//! Who the people on the decoys are, when they work, and what they leave behind: the planner.
+//!
+//! Pure, synchronous and seeded: the same world, ledger and instant give the same plan, on any machine (INV-9, INV-11).
+//! Nothing here reads a clock, a global or the time zones of the machine; numbers are drawn by generators that are seeded
+//! with names and dates, so that a plan can be drawn again from any instant on, and one persona's days do not depend on who
+//! else there is.
+//!
+//! - [`World`] joins [`Persona`]s, [`DecoyProfile`]s and [`Settings`], and reports everything that is wrong with them at once.
+//! - [`Planner`] gives the [`Slot`]s at which personas may act, in the order of time.
+//! - [`decide`] chooses what is done at a slot, from what the [`LedgerIndex`] knows, and says why; [`compose`] makes the
+//!   action of it.
+//! - [`Simulation`] runs all of it under a virtual clock; [`past`] gives a decoy some days behind it.
+
+mod compose;
+mod day;
+mod decide;
+mod english;
+mod habits;
+mod ledger_index;
+mod lexicon;
+mod log;
+mod name;
+mod past;
+mod persona;
+mod planner;
+mod prose;
+mod random;
+mod script;
+mod settings;
+mod simulate;
+mod todo;
+mod voice;
+mod week;
+mod world;
+mod zone;
+
+pub use compose::{ComposeError, compose};
+pub use decide::{Cause, Change, Decision, Why, decide};
+pub use ledger_index::LedgerIndex;
+pub use past::{PastFile, past};
+pub use persona::{DecoyProfile, Language, Persona, Role};
+pub use planner::{Planner, SessionKey, Slot, Unit};
+pub use settings::{ClassWeights, EffectWeights, Settings};
+pub use simulate::{Content, Simulation, Step};
+pub use week::{Hours, InvalidWeek, WorkWeek};
+pub use world::{DecoyIndex, DeskIndex, Mistake, Mistakes, PersonaIndex, World};
+pub use zone::{UnknownZone, Zone};

@@ -1,0 +1,377 @@
+//! What a persona does at a slot: cheap, without content, and always with its reason.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use verisim_core::{DecoyPath, DriverCapabilities, FileClass, OwnershipPolicy};
+
+use crate::day::{instant, timestamp};
+use crate::ledger_index::{Held, LedgerIndex};
+use crate::name;
+use crate::persona::Role;
+use crate::planner::{Slot, Unit};
+use crate::random::{Generator, Purpose, Seed};
+use crate::settings::{CLASSES, EffectWeights, Settings};
+use crate::world::{DeskIndex, World};
+
+/// What a persona does at a slot. The content is made from it by [`crate::compose`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// When, who, where.
+    pub slot: Slot,
+    /// What.
+    pub change: Change,
+    /// Why; `to_string` gives it to people.
+    pub why: Why,
+}
+
+/// What happens to which file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A new file.
+    Create {
+        /// Where.
+        path: DecoyPath,
+        /// What it is in the story.
+        class: FileClass,
+    },
+    /// Another content.
+    Edit {
+        /// Where.
+        path: DecoyPath,
+        /// What it is in the story.
+        class: FileClass,
+        /// How often it was edited before.
+        edits: u32,
+    },
+    /// Lines at the end.
+    Append {
+        /// Where.
+        path: DecoyPath,
+        /// What it is in the story.
+        class: FileClass,
+        /// When lines were last added: the new ones are later.
+        since: Timestamp,
+    },
+    /// Another name.
+    Rename {
+        /// The name it has.
+        from: DecoyPath,
+        /// The name it gets.
+        to: DecoyPath,
+        /// What it is in the story.
+        class: FileClass,
+    },
+    /// It goes.
+    Remove {
+        /// Where.
+        path: DecoyPath,
+        /// What it was in the story.
+        class: FileClass,
+    },
+}
+
+impl Change {
+    /// The path whose current content [`crate::compose`] wants: that of an edit.
+    #[must_use]
+    pub const fn wants(&self) -> Option<&DecoyPath> {
+        match self {
+            Self::Edit { path, .. } => Some(path),
+            Self::Create { .. } | Self::Append { .. } | Self::Rename { .. } | Self::Remove { .. } => None,
+        }
+    }
+
+    /// What the file is in the story.
+    #[must_use]
+    pub const fn class(&self) -> Option<FileClass> {
+        match self {
+            Self::Create { class, .. }
+            | Self::Edit { class, .. }
+            | Self::Append { class, .. }
+            | Self::Rename { class, .. }
+            | Self::Remove { class, .. } => Some(*class),
+        }
+    }
+
+    /// The path that must be there before.
+    pub(crate) const fn known(&self) -> Option<&DecoyPath> {
+        match self {
+            Self::Create { .. } => None,
+            Self::Edit { path, .. } | Self::Append { path, .. } | Self::Remove { path, .. } => Some(path),
+            Self::Rename { from, .. } => Some(from),
+        }
+    }
+
+    /// The path that must not be there before.
+    pub(crate) const fn taken(&self) -> Option<&DecoyPath> {
+        match self {
+            Self::Create { path, .. } | Self::Rename { to: path, .. } => Some(path),
+            Self::Edit { .. } | Self::Append { .. } | Self::Remove { .. } => None,
+        }
+    }
+}
+
+/// The kinds of effect, in the order of [`EffectWeights`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Create,
+    Edit,
+    Append,
+    Rename,
+    Remove,
+    LeaveAlone,
+}
+
+const KINDS: [Kind; 6] =
+    [Kind::Create, Kind::Edit, Kind::Append, Kind::Rename, Kind::Remove, Kind::LeaveAlone];
+
+/// Why something is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Why {
+    /// What tipped the balance.
+    pub cause: Cause,
+    /// The weights that were drawn from: create, edit, append, rename, remove, leave alone.
+    pub weights: [u32; 6],
+    /// How many files the persona had there.
+    pub files: u32,
+    /// In which session, and which moment of it.
+    session: (Unit, u16, u32),
+}
+
+/// What tipped the balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Something new is begun.
+    Begins(FileClass),
+    /// Work on something goes on.
+    GoesOn(FileClass),
+    /// A job or service wrote to its log.
+    Reports(FileClass),
+    /// A version is set aside, or a name made better.
+    TidiesUp(FileClass),
+    /// Intermediate output is not needed any more.
+    ScratchDone,
+    /// Something old is thrown away.
+    ThrowsAway(FileClass),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, number, sequence) = self.session;
+        let session = crate::SessionKey { unit, number }.id();
+        write!(f, "moment {} of session {session}: ", sequence + 1)?;
+        match self.cause {
+            Cause::Begins(class) => write!(f, "begins a {class}")?,
+            Cause::GoesOn(class) => write!(f, "goes on with a {class}")?,
+            Cause::Reports(class) => write!(f, "a {class} gets its next lines")?,
+            Cause::TidiesUp(class) => write!(f, "gives a {class} another name")?,
+            Cause::ScratchDone => f.write_str("clears scratch that has served its purpose")?,
+            Cause::ThrowsAway(class) => write!(f, "throws an old {class} away")?,
+        }
+        let [create, edit, append, rename, remove, idle] = self.weights;
+        write!(f, "; {} files there; drawn from create {create}, edit {edit}, append {append}", self.files)?;
+        write!(f, ", rename {rename}, remove {remove}, leave alone {idle}")
+    }
+}
+
+/// What a decision is drawn from.
+struct Table<'a> {
+    world: &'a World,
+    slot: &'a Slot,
+    ledger: &'a LedgerIndex,
+    desk: DeskIndex,
+    can: DriverCapabilities,
+    /// Files that can be chosen.
+    seen: Vec<&'a Held>,
+    /// All files there are.
+    files: u32,
+    draw: Generator,
+}
+
+/// Decides what happens at a slot: O(1) whatever the fleet. `None` when the persona leaves everything alone, or the decoy
+/// allows nothing.
+#[must_use]
+pub fn decide(world: &World, slot: &Slot, ledger: &LedgerIndex) -> Option<Decision> {
+    let desk = world.desk(slot.persona, slot.decoy)?;
+    let can = world.decoy(slot.decoy)?.capabilities;
+    let mut draw = Generator::new(slot_seed(world, slot, Purpose::Decision));
+    let (seen, files) = ledger.look(desk, slot.at, &mut draw);
+    let files = u32::try_from(files).unwrap_or(u32::MAX);
+    let mut table = Table { world, slot, ledger, desk, can, seen, files, draw };
+    let weights = table.weights();
+    let (change, cause) = table.scratch_done().or_else(|| {
+        let kind = table.draw.weighted(&weights)?;
+        table.choose(KINDS[kind])
+    })?;
+    let session = (slot.session.unit, slot.session.number, slot.sequence);
+    Some(Decision { slot: *slot, change, why: Why { cause, weights, files, session } })
+}
+
+/// The seed of what is drawn for a slot.
+pub(crate) fn slot_seed(world: &World, slot: &Slot, purpose: Purpose) -> Seed {
+    let at = instant(slot.at).cast_unsigned();
+    let place = u64::from(slot.sequence) << 16 | u64::from(slot.session.number);
+    world.persona_seed(slot.persona, purpose).word(at).word(place)
+}
+
+/// How old scratch becomes at least and at most before it is cleared, in seconds of an ordinary pace.
+const SCRATCH_AGE_SECONDS: [i64; 2] = [20 * 60, 26 * 3600];
+/// How old anything else is at least before it is thrown away.
+const OLD_SECONDS: i64 = 4 * 86_400;
+/// At most so many lists and logs on one desk.
+const TODOS_MAX: usize = 2;
+const LOGS_MAX: usize = 2;
+
+impl Table<'_> {
+    fn settings(&self) -> &Settings {
+        self.world.settings()
+    }
+
+    /// The weights of the kinds, by what can be done here and what there is.
+    fn weights(&self) -> [u32; 6] {
+        let EffectWeights { create, edit, append, rename, remove, leave_alone } = self.settings().effects;
+        let room = self.settings().files_per_desk;
+        // Below `room` files, creating is likelier than the setting says, above it removing.
+        let share = |weight: u32, part: u32| {
+            let scaled =
+                u64::from(weight) * 2 * u64::from(part) / (u64::from(room) + u64::from(self.files)).max(1);
+            u32::try_from(scaled).unwrap_or(u32::MAX)
+        };
+        let only = |can: bool, weight: u32| if can { weight } else { 0 };
+        let there = |wanted: fn(&Held) -> bool| self.seen.iter().any(|held| wanted(held));
+        [
+            only(self.can.plant, share(create, room)),
+            only(self.can.edit && there(can_edit), edit),
+            only(self.can.append && there(can_append), append),
+            only(self.can.remove && there(can_rename), rename),
+            only(self.can.remove && self.files > 0, share(remove, self.files)),
+            leave_alone,
+        ]
+    }
+
+    fn choose(&mut self, kind: Kind) -> Option<(Change, Cause)> {
+        match kind {
+            Kind::Create => self.create(),
+            Kind::Edit => self.edit(),
+            Kind::Append => self.append(),
+            Kind::Rename => self.rename(),
+            Kind::Remove => self.remove(),
+            Kind::LeaveAlone => None,
+        }
+    }
+
+    fn create(&mut self) -> Option<(Change, Cause)> {
+        let persona = self.world.persona(self.slot.persona)?;
+        let mut weights = persona.classes.map_or_else(
+            || {
+                let (base, tilt) = (self.settings().classes.list(), Role::of(&persona.role).tilt());
+                std::array::from_fn(|i| base[i].saturating_mul(tilt[i]))
+            },
+            |own| own.list().map(|weight| weight.saturating_mul(100)),
+        );
+        for (class, weight) in CLASSES.iter().zip(&mut weights) {
+            let most = match class {
+                FileClass::Todo => TODOS_MAX,
+                FileClass::CronLog | FileClass::DaemonLog => LOGS_MAX,
+                FileClass::Note
+                | FileClass::Draft
+                | FileClass::Script
+                | FileClass::Scratch
+                | FileClass::Manual => usize::MAX,
+            };
+            if self.seen.iter().filter(|held| held.class == *class).count() >= most {
+                *weight = 0;
+            }
+        }
+        let class = CLASSES[self.draw.weighted(&weights)?];
+        let path = self.free_name(|table| name::new_file(table.world, table.slot, class, &mut table.draw))?;
+        Some((Change::Create { path, class }, Cause::Begins(class)))
+    }
+
+    fn edit(&mut self) -> Option<(Change, Cause)> {
+        let held = self.recent(can_edit)?;
+        let (path, class, edits) = (held.path.clone(), held.class, u32::from(held.edits));
+        Some((Change::Edit { path, class, edits }, Cause::GoesOn(class)))
+    }
+
+    fn append(&mut self) -> Option<(Change, Cause)> {
+        let held = self.recent(can_append)?;
+        let (path, class, since) = (held.path.clone(), held.class, timestamp(held.changed_at));
+        Some((Change::Append { path, class, since }, Cause::Reports(class)))
+    }
+
+    fn rename(&mut self) -> Option<(Change, Cause)> {
+        let held = self.recent(can_rename)?;
+        let (from, class) = (held.path.clone(), held.class);
+        let to = self.free_name(|table| name::other_name(&from, table.slot, &mut table.draw))?;
+        Some((Change::Rename { from, to, class }, Cause::TidiesUp(class)))
+    }
+
+    fn remove(&mut self) -> Option<(Change, Cause)> {
+        let (now, pace) = (instant(self.slot.at), self.pace());
+        let old = |held: &&Held| {
+            can_rename(held) && now.saturating_sub(held.changed_at) > in_nanoseconds(OLD_SECONDS, pace)
+        };
+        let oldest = self.seen.iter().copied().filter(old).min_by_key(|held| held.changed_at)?;
+        let (path, class) = (oldest.path.clone(), oldest.class);
+        Some((Change::Remove { path, class }, Cause::ThrowsAway(class)))
+    }
+
+    /// Scratch is cleared soon after it has served its purpose, whatever else there is to do.
+    fn scratch_done(&mut self) -> Option<(Change, Cause)> {
+        if !self.can.remove || self.settings().effects.remove == 0 || self.draw.percent(40) {
+            return None;
+        }
+        let (now, pace) = (instant(self.slot.at), self.pace());
+        let [least, most] = SCRATCH_AGE_SECONDS;
+        let least = least + i64::from(self.draw.below(u32::try_from(most - least).unwrap_or(0)));
+        let done = |held: &&&Held| {
+            held.class == FileClass::Scratch
+                && now.saturating_sub(held.changed_at) > in_nanoseconds(least, pace)
+        };
+        let path = self.seen.iter().find(done)?.path.clone();
+        Some((Change::Remove { path, class: FileClass::Scratch }, Cause::ScratchDone))
+    }
+
+    /// Of two files drawn among those that fit, the one that was changed last: people go on with what they have at hand.
+    fn recent(&mut self, fits: fn(&Held) -> bool) -> Option<&Held> {
+        let fitting: Vec<&Held> = self.seen.iter().copied().filter(|held| fits(held)).collect();
+        let (one, other) = (self.draw.index(fitting.len()), self.draw.index(fitting.len()));
+        let (one, other) = (*fitting.get(one)?, *fitting.get(other)?);
+        Some(if one.changed_at >= other.changed_at { one } else { other })
+    }
+
+    /// A name that is not taken on this desk; a few are tried.
+    fn free_name(&mut self, mut propose: impl FnMut(&mut Self) -> Option<DecoyPath>) -> Option<DecoyPath> {
+        for _ in 0..6 {
+            let path = propose(self)?;
+            if !self.ledger.has(self.desk, &path) {
+                return Some(path);
+            }
+        }
+        None
+    }
+
+    fn pace(&self) -> f64 {
+        self.world.pace(self.slot.persona, self.slot.session.unit).max(1.0)
+    }
+}
+
+/// A span of an ordinary life, at a busier pace.
+fn in_nanoseconds(seconds: i64, pace: f64) -> i64 {
+    let seconds = f64::from(u32::try_from(seconds).unwrap_or(u32::MAX));
+    i64::try_from(crate::random::whole(seconds * 1e9 / pace)).unwrap_or(i64::MAX)
+}
+
+fn can_edit(held: &Held) -> bool {
+    held.class.ownership() == OwnershipPolicy::Owned
+        && !matches!(held.class, FileClass::Scratch | FileClass::Manual)
+}
+
+fn can_append(held: &Held) -> bool {
+    held.class.ownership() == OwnershipPolicy::Append
+}
+
+fn can_rename(held: &Held) -> bool {
+    matches!(held.class, FileClass::Note | FileClass::Draft | FileClass::Script)
+}

@@ -1,0 +1,206 @@
+//! Names of files, as people and programs choose them.
+
+use verisim_core::{DecoyPath, FileClass};
+
+use crate::habits::{Habits, ScriptStyle};
+use crate::persona::Role;
+use crate::planner::Slot;
+use crate::random::{Generator, Purpose};
+use crate::voice::{Voice, capital, invented};
+use crate::world::World;
+
+/// A name for a new file of this class. `None` only for a slot of another world.
+pub(crate) fn new_file(
+    world: &World,
+    slot: &Slot,
+    class: FileClass,
+    draw: &mut Generator,
+) -> Option<DecoyPath> {
+    let own = Generator::new(crate::random::Seed::new(draw.bits()));
+    let mut voice = Voice::new(world, slot, own)?;
+    let habits = voice.habits;
+    match class {
+        FileClass::Note => {
+            let words = voice.note_words();
+            voice.at_home(habits.notes, &words, habits.text)
+        }
+        FileClass::Todo => {
+            let words = voice.todo_words();
+            voice.at_home(habits.todos, &words, habits.text)
+        }
+        FileClass::Draft => {
+            let words = voice.draft_words();
+            voice.at_home(habits.drafts, &words, habits.draft_text)
+        }
+        FileClass::Script => {
+            let words = voice.task_words();
+            let ending = match habits.script {
+                ScriptStyle::Python => ".py",
+                ScriptStyle::Shell if voice.draw.percent(70) => ".sh",
+                ScriptStyle::Shell => "",
+            };
+            voice.program(habits.scripts, &words, ending)
+        }
+        FileClass::CronLog => {
+            let words = voice.task_words();
+            voice.program(habits.logs, &words, ".log")
+        }
+        FileClass::DaemonLog => voice.daemon_log(),
+        FileClass::Scratch => voice.scratch(),
+        FileClass::Manual => None,
+    }
+}
+
+/// Another name for a file that is set aside or gets a better one.
+pub(crate) fn other_name(from: &DecoyPath, slot: &Slot, draw: &mut Generator) -> Option<DecoyPath> {
+    let name = std::str::from_utf8(from.file_name()?).ok()?;
+    let parent = from.parent()?;
+    let (stem, ending) = match name.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() => (stem, format!(".{ending}")),
+        _ => (name, String::new()),
+    };
+    let date = slot.at.as_second().div_euclid(86_400);
+    match draw.below(5) {
+        0 => parent
+            .join(draw.word(&["old", "archive", "done", "Old"]).as_bytes())
+            .ok()?
+            .join(name.as_bytes())
+            .ok(),
+        1 => parent.join(format!("{stem}_old{ending}").as_bytes()).ok(),
+        2 => parent.join(format!("{stem}_final{ending}").as_bytes()).ok(),
+        3 => parent.join(format!("{stem}-{}{ending}", date % 1000).as_bytes()).ok(),
+        _ => parent.join(format!("{stem}_v{}{ending}", draw.between(2, 5)).as_bytes()).ok(),
+    }
+}
+
+impl Voice<'_> {
+    fn thing(&mut self) -> String {
+        self.draw.word(self.trade.things).to_owned()
+    }
+
+    fn stamp(&mut self) -> String {
+        let date = self.now.date();
+        match self.draw.below(3) {
+            0 => format!("{:04}{:02}{:02}", date.year(), date.month(), date.day()),
+            1 => format!("{:02}{:02}", date.month(), date.day()),
+            _ => date.to_string(),
+        }
+    }
+
+    fn note_words(&mut self) -> Vec<String> {
+        match self.draw.below(7) {
+            0 => vec![self.stamp(), self.thing()],
+            1 => vec![self.project(), self.thing()],
+            2 => vec![self.thing(), self.colleague().to_lowercase()],
+            3 => vec!["meeting".to_owned(), self.colleague().to_lowercase(), self.stamp()],
+            4 => vec!["call".to_owned(), self.project(), self.stamp()],
+            5 => vec![self.thing(), self.host()],
+            _ => vec![self.thing(), self.month_name(self.now.date()).to_lowercase()],
+        }
+    }
+
+    fn todo_words(&mut self) -> Vec<String> {
+        let list = self.draw.word(&["todo", "tasks", "TODO", "open", "list", "next"]).to_owned();
+        match self.draw.below(4) {
+            0 => vec![list, self.project()],
+            1 => vec![self.project(), list],
+            2 => vec![list, format!("w{}", self.now.date().iso_week_date().week()), self.project()],
+            _ => vec![list, self.thing()],
+        }
+    }
+
+    fn draft_words(&mut self) -> Vec<String> {
+        let report = self.draw.word(self.lexicon.reports).to_owned();
+        let mut words = match self.draw.below(3) {
+            0 => vec![self.project(), report],
+            1 => vec![report, self.thing(), self.now.date().year().to_string()],
+            _ => vec![self.project(), self.thing(), report],
+        };
+        if self.draw.percent(35) {
+            words.push(self.draw.word(self.lexicon.stages).to_owned());
+        }
+        words
+    }
+
+    fn task_words(&mut self) -> Vec<String> {
+        let verb = self.draw.word(self.trade.verbs).to_owned();
+        match self.draw.below(3) {
+            0 => vec![verb, self.thing()],
+            1 => vec![self.project(), verb],
+            _ => vec![verb, self.thing(), self.project()],
+        }
+    }
+
+    /// A file of a person: words as the person joins them.
+    fn at_home(&mut self, folder: &str, words: &[String], ending: &str) -> Option<DecoyPath> {
+        let folder = if self.habits.project_folders && self.draw.percent(50) {
+            format!("{folder}/{}", self.project())
+        } else {
+            folder.to_owned()
+        };
+        let name = person_name(&self.habits, words);
+        self.below_home(&format!("{folder}/{name}{ending}"))
+    }
+
+    /// A file of a program, or for one: lower case, no spaces.
+    fn program(&self, folder: &str, words: &[String], ending: &str) -> Option<DecoyPath> {
+        let separator = if matches!(self.habits.separator, "_" | ".") { "_" } else { "-" };
+        let name = words.join(" ").to_lowercase().replace(' ', separator);
+        self.below_home(&format!("{folder}/{name}{ending}"))
+    }
+
+    /// Administrators have services of the whole host; everybody else runs some of their own.
+    fn daemon_log(&mut self) -> Option<DecoyPath> {
+        let number = u64::from(self.draw.below(4));
+        let app = invented(self.world.decoy_seed(self.slot.decoy, Purpose::Company).word(number));
+        let kind = self.draw.word(&["d", "-sync", "-agent", "-web", "-worker", "-relay"]).to_owned();
+        if Role::of(&self.persona.role) == Role::Administrator {
+            DecoyPath::new(format!("/var/log/{app}{kind}/{app}.log")).ok()
+        } else {
+            self.below_home(&format!(".local/state/{app}{kind}/{app}.log"))
+        }
+    }
+
+    fn scratch(&mut self) -> Option<DecoyPath> {
+        let thing = self.thing().replace(' ', "_");
+        let token: String = (0..6).map(|_| TOKEN[self.draw.index(TOKEN.len())]).collect();
+        let ending = self.draw.word(&[".txt", ".csv", ".out", ".tmp", ".log", ".json", ""]);
+        let name = match self.draw.below(4) {
+            0 => format!("tmp.{token}"),
+            1 => format!("{thing}.{token}{ending}"),
+            2 => format!(
+                "{}_{thing}{ending}",
+                self.draw.word(&["out", "test", "new", "check", "diff", "list"])
+            ),
+            _ => format!("{}-{thing}-{token}{ending}", self.persona.login),
+        };
+        let folder = self.habits.scratch;
+        if folder.starts_with('/') {
+            // What lies where everybody writes bears a name that is nobody else's.
+            let name = if name.contains(token.as_str()) { name } else { format!("{}.{token}", name) };
+            DecoyPath::new(format!("{folder}/{name}")).ok()
+        } else {
+            self.below_home(&format!("{folder}/{name}"))
+        }
+    }
+
+    fn below_home(&self, rest: &str) -> Option<DecoyPath> {
+        let mut whole = self.persona.home.as_bytes().to_vec();
+        whole.push(b'/');
+        whole.extend_from_slice(rest.as_bytes());
+        DecoyPath::new(whole).ok()
+    }
+}
+
+const TOKEN: [char; 36] = [
+    'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u',
+    'v', 'w', 'x', 'y', 'z', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9',
+];
+
+fn person_name(habits: &Habits, words: &[String]) -> String {
+    let words = words.iter().flat_map(|words| words.split(' ')).filter(|word| !word.is_empty());
+    let capitals = habits.capitals || habits.separator.is_empty();
+    let words: Vec<String> =
+        words.map(|word| if capitals { capital(word) } else { word.to_owned() }).collect();
+    words.join(habits.separator).replace('/', "-")
+}

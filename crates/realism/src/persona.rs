@@ -1,0 +1,156 @@
+//! A persona and a decoy as the planner sees them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use verisim_core::{DecoyName, DecoyPath, DriverCapabilities, Owner, PersonaName};
+
+use crate::{ClassWeights, WorkWeek, Zone};
+
+/// A fictional employee.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Persona {
+    /// The name in the configuration.
+    pub name: PersonaName,
+    /// The name as people write it.
+    pub full_name: String,
+    /// The login name on every decoy.
+    pub login: String,
+    /// The user and group that own the persona's files.
+    pub owner: Owner,
+    /// What the persona does, for instance `analyst`; see [`Role::of`].
+    pub role: String,
+    /// What the persona writes in.
+    pub language: Language,
+    /// Where the persona lives.
+    pub time_zone: Zone,
+    /// When the persona works, in local time.
+    pub week: WorkWeek,
+    /// Local dates on which the persona does not work. Shared, since a country's holidays are those of many.
+    pub holidays: Arc<BTreeSet<Date>>,
+    /// The home directory on every decoy.
+    pub home: DecoyPath,
+    /// How many times as much happens as the settings say; 1 for an ordinary person.
+    pub pace: f64,
+    /// Own weights of the classes; `None` for those of the settings, changed by the role.
+    pub classes: Option<ClassWeights>,
+}
+
+impl Persona {
+    /// A persona with the default week, no holidays, UTC, and `/home/<login>`.
+    ///
+    /// # Errors
+    /// When the login cannot be part of a path.
+    pub fn new(
+        name: PersonaName,
+        full_name: impl Into<String>,
+        login: impl Into<String>,
+        owner: Owner,
+        role: impl Into<String>,
+    ) -> Result<Self, verisim_core::InvalidPath> {
+        let login = login.into();
+        let home = DecoyPath::new("/home")?.join(login.as_bytes())?;
+        Ok(Self {
+            name,
+            full_name: full_name.into(),
+            login,
+            owner,
+            role: role.into(),
+            language: Language::default(),
+            time_zone: Zone::utc(),
+            week: WorkWeek::default(),
+            holidays: Arc::default(),
+            home,
+            pace: 1.0,
+            classes: None,
+        })
+    }
+}
+
+/// The language that a persona writes in: the seam for more than one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+}
+
+/// The kinds of work that differ in vocabulary and in the files that they leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Writes software.
+    Developer,
+    /// Runs machines.
+    Administrator,
+    /// Reads data.
+    Analyst,
+    /// Counts money.
+    Finance,
+    /// Keeps an office going.
+    Assistant,
+    /// Leads people.
+    Manager,
+    /// Makes experiments.
+    Scientist,
+    /// Any other work.
+    Other,
+}
+
+impl Role {
+    /// The kind of work that a role's name speaks of.
+    #[must_use]
+    pub fn of(role: &str) -> Self {
+        let role = role.to_ascii_lowercase();
+        let speaks_of = |words: &[&str]| words.iter().any(|word| role.contains(word));
+        if speaks_of(&["develop", "engineer", "programmer"]) {
+            Self::Developer
+        } else if speaks_of(&["admin", "operator", "devops", "sre"]) {
+            Self::Administrator
+        } else if speaks_of(&["analy"]) {
+            Self::Analyst
+        } else if speaks_of(&["financ", "account", "controll"]) {
+            Self::Finance
+        } else if speaks_of(&["assist", "secret", "office"]) {
+            Self::Assistant
+        } else if speaks_of(&["manag", "lead", "head", "director"]) {
+            Self::Manager
+        } else if speaks_of(&["scien", "research", "lab"]) {
+            Self::Scientist
+        } else {
+            Self::Other
+        }
+    }
+
+    /// How the role changes the weights of the classes, in hundredths, in the order of [`ClassWeights`].
+    pub(crate) const fn tilt(self) -> [u32; 7] {
+        match self {
+            Self::Developer => [80, 100, 70, 220, 80, 80, 130],
+            Self::Administrator => [80, 100, 50, 200, 250, 250, 100],
+            Self::Analyst => [100, 100, 100, 140, 60, 20, 140],
+            Self::Finance | Self::Assistant => [120, 140, 130, 10, 5, 0, 60],
+            Self::Manager => [130, 140, 150, 5, 0, 0, 40],
+            Self::Scientist => [110, 80, 120, 150, 80, 30, 160],
+            Self::Other => [110, 110, 110, 40, 20, 20, 90],
+        }
+    }
+}
+
+/// A decoy as the planner sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecoyProfile {
+    /// Its name, which is also its host name.
+    pub name: DecoyName,
+    /// What it is for, for instance `file-server`.
+    pub role: String,
+    /// What it offers, for instance `ssh`.
+    pub services: Vec<String>,
+    /// Who works on it.
+    pub personas: Vec<PersonaName>,
+    /// What can be done on it; nothing else is planned.
+    pub capabilities: DriverCapabilities,
+    /// The zone that its clock shows and its logs are written in; servers mostly keep UTC.
+    pub time_zone: Zone,
+}

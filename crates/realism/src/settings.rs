@@ -1,0 +1,148 @@
+//! What the configuration says about how much happens, and of what kind.
+
+use serde::{Deserialize, Serialize};
+use verisim_core::FileClass;
+
+/// How much happens, and of what kind. Every field has a default, and all of it comes from the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How often which kind of effect is chosen.
+    pub effects: EffectWeights,
+    /// How often which class of file is begun, before a persona's role or own weights change it.
+    pub classes: ClassWeights,
+    /// Sessions of a persona on a working day, on average (Poisson, so that some days stay empty). Default 2.6.
+    pub sessions_per_day: f64,
+    /// Moments of a session at which something may happen, on average (geometric). Default 3.6; real sessions of commits have
+    /// about 2, but a commit is not all that a person does in a session.
+    pub moments_per_session: f64,
+    /// How many times as much happens as with an ordinary person. Above 1, sessions hold more; default 1, at most 10,000.
+    pub pace: f64,
+    /// Whether working hours, holidays and absences are ignored: for demonstrations and load tests. Default false.
+    pub busy: bool,
+    /// In how many of 1,000 working days a persona is away. Default 40.
+    pub absent_per_mille: u32,
+    /// About how many files a persona keeps on one decoy: below it creating, above it removing is likelier. Default 14.
+    pub files_per_desk: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            effects: EffectWeights::default(),
+            classes: ClassWeights::default(),
+            sessions_per_day: 2.6,
+            moments_per_session: 3.6,
+            pace: 1.0,
+            busy: false,
+            absent_per_mille: 40,
+            files_per_desk: 14,
+        }
+    }
+}
+
+/// How often which kind of effect is chosen, relative to each other. What a decoy cannot do, or has no file for, is left out
+/// of the draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EffectWeights {
+    /// A new file. Default 32.
+    pub create: u32,
+    /// Another content for a file. Default 36.
+    pub edit: u32,
+    /// Lines at the end of a log. Default 12.
+    pub append: u32,
+    /// Another name for a file. Default 2.
+    pub rename: u32,
+    /// A file goes. Default 8.
+    pub remove: u32,
+    /// Nothing: the persona reads, thinks, talks. Default 12.
+    pub leave_alone: u32,
+}
+
+impl Default for EffectWeights {
+    fn default() -> Self {
+        Self { create: 32, edit: 36, append: 12, rename: 2, remove: 8, leave_alone: 12 }
+    }
+}
+
+/// How often which class of file is begun, relative to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassWeights {
+    /// Something written down in passing. Default 26.
+    pub note: u32,
+    /// A list of what is to be done. Default 12.
+    pub todo: u32,
+    /// Prose that grows over days. Default 16.
+    pub draft: u32,
+    /// A small program. Default 14.
+    pub script: u32,
+    /// What a cron job writes. Default 6.
+    pub cron_log: u32,
+    /// What a service writes. Default 6.
+    pub daemon_log: u32,
+    /// Intermediate output. Default 20.
+    pub scratch: u32,
+}
+
+impl Default for ClassWeights {
+    fn default() -> Self {
+        Self { note: 26, todo: 12, draft: 16, script: 14, cron_log: 6, daemon_log: 6, scratch: 20 }
+    }
+}
+
+/// The classes that the planner begins, in the order of [`ClassWeights::list`].
+pub(crate) const CLASSES: [FileClass; 7] = [
+    FileClass::Note,
+    FileClass::Todo,
+    FileClass::Draft,
+    FileClass::Script,
+    FileClass::CronLog,
+    FileClass::DaemonLog,
+    FileClass::Scratch,
+];
+
+impl ClassWeights {
+    pub(crate) const fn list(&self) -> [u32; 7] {
+        [self.note, self.todo, self.draft, self.script, self.cron_log, self.daemon_log, self.scratch]
+    }
+}
+
+impl EffectWeights {
+    pub(crate) const fn list(&self) -> [u32; 6] {
+        [self.create, self.edit, self.append, self.rename, self.remove, self.leave_alone]
+    }
+}
+
+/// The largest weight: sums of them stay far from the end of 32 bits.
+pub(crate) const WEIGHT_MAX: u32 = 1_000_000;
+/// The largest pace.
+pub(crate) const PACE_MAX: f64 = 10_000.0;
+
+impl Settings {
+    /// Everything that is wrong, each by the name of its field.
+    pub(crate) fn mistakes(&self) -> Vec<(&'static str, &'static str)> {
+        let weights = "weights are at most 1,000,000, and one of them is more than 0";
+        let fits = |number: f64, most: f64| number > 0.0 && number <= most;
+        let checks = [
+            ("effects", weigh(&self.effects.list()), weights),
+            ("classes", weigh(&self.classes.list()), weights),
+            ("sessions_per_day", fits(self.sessions_per_day, 24.0), "it must be more than 0 and at most 24"),
+            (
+                "moments_per_session",
+                fits(self.moments_per_session, 100.0),
+                "it must be more than 0 and at most 100",
+            ),
+            ("pace", fits(self.pace, PACE_MAX), "it must be more than 0 and at most 10,000"),
+            ("absent_per_mille", self.absent_per_mille <= 1000, "it must be at most 1,000"),
+            ("files_per_desk", (1..=10_000).contains(&self.files_per_desk), "it must be from 1 to 10,000"),
+        ];
+        checks.into_iter().filter(|(_, good, _)| !good).map(|(field, _, reason)| (field, reason)).collect()
+    }
+}
+
+/// Whether weights can be drawn from.
+pub(crate) fn weigh(weights: &[u32]) -> bool {
+    weights.iter().all(|weight| *weight <= WEIGHT_MAX) && weights.iter().any(|weight| *weight > 0)
+}

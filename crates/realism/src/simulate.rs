@@ -1,0 +1,152 @@
+//! The plan under a virtual clock: everything is taken to succeed, and nothing is touched.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use verisim_core::{Action, DecoyPath, LEDGER_BODY_BYTES_MAX, apply_edits};
+
+use crate::compose::compose;
+use crate::decide::{Change, Decision, decide};
+use crate::ledger_index::LedgerIndex;
+use crate::planner::{Planner, Slot};
+use crate::world::{DecoyIndex, DeskIndex, PersonaIndex, World};
+
+/// Whether a simulation makes the content too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Every action whole.
+    Bodies,
+    /// Decisions only: twenty times as fast.
+    None,
+}
+
+/// One planned effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What was decided, and why.
+    pub decision: Decision,
+    /// The action, where the content is made.
+    pub action: Option<Action>,
+}
+
+/// The planned effects of a world in a stretch of time, in the order of time.
+#[derive(Debug)]
+pub struct Simulation {
+    planner: Planner,
+    ledger: LedgerIndex,
+    until: Timestamp,
+    only: Option<DecoyIndex>,
+    shelf: Option<BTreeMap<(DeskIndex, DecoyPath), Vec<u8>>>,
+    slots: u64,
+}
+
+impl Simulation {
+    /// From decoys on which nothing is, from `from` up to and without `until`.
+    #[must_use]
+    pub fn new(world: &Arc<World>, from: Timestamp, until: Timestamp, content: Content) -> Self {
+        let planner = Planner::new(Arc::clone(world), from);
+        Self::of(planner, until, None, content)
+    }
+
+    /// Of the ordinary life on one decoy, whatever pace is set.
+    pub(crate) fn ordinary(world: &Arc<World>, decoy: DecoyIndex, from: Timestamp, until: Timestamp) -> Self {
+        let personas: Vec<PersonaIndex> = world.desks_of(decoy).iter().map(|(persona, _)| *persona).collect();
+        let planner = Planner::by_day(world, personas.into_iter(), from);
+        Self::of(planner, until, Some(decoy), Content::Bodies)
+    }
+
+    fn of(planner: Planner, until: Timestamp, only: Option<DecoyIndex>, content: Content) -> Self {
+        let ledger = LedgerIndex::new(planner.world());
+        let shelf = (content == Content::Bodies).then(BTreeMap::new);
+        Self { planner, ledger, until, only, shelf, slots: 0 }
+    }
+
+    /// How many slots there were, those included at which everything was left alone.
+    #[must_use]
+    pub const fn slots(&self) -> u64 {
+        self.slots
+    }
+
+    /// What is on the decoys now.
+    #[must_use]
+    pub const fn ledger(&self) -> &LedgerIndex {
+        &self.ledger
+    }
+
+    fn step(&mut self, slot: &Slot) -> Option<Step> {
+        let world = Arc::clone(self.planner.world());
+        let decision = decide(&world, slot, &self.ledger)?;
+        let (action, bytes) = match &mut self.shelf {
+            None => (None, 0),
+            Some(shelf) => {
+                let desk = world.desk(slot.persona, slot.decoy)?;
+                let wanted = decision.change.wants().map(|path| (desk, path.clone()));
+                let current = wanted.and_then(|key| shelf.get(&key)).map(Vec::as_slice);
+                let action = compose(&world, &decision, current).ok()?;
+                let bytes = shelve(shelf, desk, &decision.change, &action);
+                (Some(action), bytes)
+            }
+        };
+        self.ledger.assume(&world, &decision, bytes);
+        Some(Step { decision, action })
+    }
+}
+
+impl Iterator for Simulation {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        loop {
+            let slot = self.planner.pop_until(self.until)?;
+            if self.only.is_some_and(|only| only != slot.decoy) {
+                continue;
+            }
+            self.slots += 1;
+            let step = self.step(&slot);
+            if step.is_some() {
+                return step;
+            }
+        }
+    }
+}
+
+/// Keeps the content that later edits need, as the ledger does: logs are left out. Answers how many bytes were written.
+fn shelve(
+    shelf: &mut BTreeMap<(DeskIndex, DecoyPath), Vec<u8>>,
+    desk: DeskIndex,
+    change: &Change,
+    action: &Action,
+) -> usize {
+    match action {
+        Action::Plant(plant) => {
+            let bytes = plant.body.as_bytes();
+            if !matches!(change.class(), Some(class) if class.ownership() == verisim_core::OwnershipPolicy::Append)
+            {
+                shelf.insert((desk, plant.path.clone()), bytes.to_vec());
+            }
+            bytes.len()
+        }
+        Action::Edit(edit) => {
+            let Some(body) = shelf.get_mut(&(desk, edit.path.clone())) else { return 0 };
+            if let Ok(now) = apply_edits(body, &edit.edits, LEDGER_BODY_BYTES_MAX) {
+                let grown = now.len().saturating_sub(body.len());
+                *body = now;
+                return grown;
+            }
+            0
+        }
+        Action::Append(append) => append.body.as_bytes().len(),
+        Action::Move(rename) => {
+            if let Some(body) = shelf.remove(&(desk, rename.from.clone())) {
+                shelf.insert((desk, rename.to.clone()), body);
+            }
+            0
+        }
+        Action::Remove(remove) => {
+            shelf.remove(&(desk, remove.path.clone()));
+            0
+        }
+        Action::Traffic(_) | Action::Email(_) => 0,
+    }
+}
