@@ -52,6 +52,12 @@ macro_rules! name_id {
             }
         }
 
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl FromStr for $name {
             type Err = InvalidName;
             fn from_str(name: &str) -> Result<Self, InvalidName> {
