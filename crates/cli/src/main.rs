@@ -1,3 +1,43 @@
-//! The binary `verisim`.
+//! The binary `verisim`: arguments, configuration, wiring, rendering, exit codes. The only crate that prints, reads the
+//! environment and asks what time it is.
 
-fn main() {}
+mod args;
+mod clock;
+mod commands;
+mod config;
+mod context;
+mod error;
+mod exit;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Cli;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output and are no mistake.
+            let mistake = error.use_stderr();
+            let _ = error.print();
+            return if mistake { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let output = Output::new(&cli.global);
+    let context = Context::new(cli.global, output);
+    match commands::run(&context, cli.command) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            if !error.is_quiet() {
+                output.error(&error);
+            }
+            error.exit.into()
+        }
+    }
+}

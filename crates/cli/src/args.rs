@@ -1,0 +1,314 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use verisim_core::{DecoyName, FileMode, PersonaName};
+
+use crate::config::units;
+
+/// Keeps decoys alive, and brings home what they catch.
+#[derive(Debug, Parser)]
+#[command(
+    name = "verisim",
+    version,
+    about = "Keeps decoys alive, and brings home what they catch",
+    long_about = "Keeps decoys alive, and brings home what they catch.\n\n\
+        Fictional employees work on your decoys, so that an intruder finds a place that is lived in. What the decoys \
+        capture is pushed to storage, read back there and compared, and deleted locally only when that is safe.\n\n\
+        Start with `verisim demo`.",
+    disable_help_subcommand = false,
+    propagate_version = true,
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// The configuration [default: ./verisim.toml, else /etc/verisim/verisim.toml]
+    #[arg(long, short = 'c', global = true, value_name = "FILE", env = "VERISIM_CONFIG", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// The state folder, instead of the one the configuration names
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) state: Option<PathBuf>,
+    /// Print one JSON object a line instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say more (twice: everything)
+    #[arg(long, short = 'v', global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say nothing but results and errors
+    #[arg(long, short = 'q', global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show it all: a small company of decoys on this machine, alive, and evidence going to a local vault
+    Demo(DemoArgs),
+    /// Run what the configuration describes, until told to stop
+    Up(UpArgs),
+    /// Write a configuration by looking around
+    Init(InitArgs),
+    /// Say what is missing, per decoy and per destination, and how to mend it
+    Doctor,
+    /// Show what the personas will do next, and why
+    Plan(PlanArgs),
+    /// Show what they would do in the coming days, as JSON lines, without doing it
+    Simulate(SimulateArgs),
+    /// Put a file on a decoy
+    Plant(PlantArgs),
+    /// Print a file of a decoy
+    Read(ReadArgs),
+    /// Remove a file from a decoy
+    Rm(RmArgs),
+    /// Captures on their way home
+    #[command(subcommand)]
+    Sync(SyncCommand),
+    /// Show what is queued, and what became of it
+    Jobs(JobsArgs),
+    /// Show what happened
+    Events(EventsArgs),
+    /// Show how everything stands
+    Status,
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all of them to a folder
+    Man {
+        /// The folder
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
+    /// List the exit codes
+    #[command(long_about = exit_codes_about())]
+    ExitCodes,
+}
+
+fn exit_codes_about() -> String {
+    format!("The exit codes of verisim:\n\n{}", crate::exit::table())
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where the company lives
+    #[arg(long, value_name = "DIR", default_value = "verisim-demo", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
+    /// End after this time [default: on a terminal when you press q, else 40s]
+    #[arg(long = "for", value_name = "TIME", value_parser = units::duration)]
+    pub(crate) length: Option<Duration>,
+}
+
+/// Arguments of `up`.
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// A folder that is, or becomes, a decoy's root; may be given several times
+    #[arg(long = "decoy", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) decoys: Vec<PathBuf>,
+    /// A folder in which captures appear; may be given several times
+    #[arg(long = "capture", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) captures: Vec<PathBuf>,
+    /// The folder that captures are pushed to, for instance a mounted NAS
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) destination: Option<PathBuf>,
+    /// How many personas work on each decoy
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=20))]
+    pub(crate) personas: u8,
+    /// The seed from which the personas are invented [default: a new one]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(0..=i64::MAX.unsigned_abs()))]
+    pub(crate) seed: Option<u64>,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// How many actions
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) count: u32,
+    /// Only on this decoy
+    #[arg(long, value_name = "NAME")]
+    pub(crate) decoy: Option<DecoyName>,
+    /// Only by this persona
+    #[arg(long, value_name = "NAME")]
+    pub(crate) persona: Option<PersonaName>,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// How many days
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub(crate) days: u32,
+    /// The first moment, for instance 2026-03-02T00:00:00Z [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<verisim_core::Timestamp>,
+}
+
+/// Arguments of `plant`.
+#[derive(Debug, Args)]
+pub(crate) struct PlantArgs {
+    /// The decoy
+    pub(crate) decoy: DecoyName,
+    /// The path on the decoy
+    pub(crate) path: std::ffi::OsString,
+    /// The file with the content; `-` is the standard input
+    #[arg(default_value = "-", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The mode, in octal
+    #[arg(long, value_name = "OCTAL", default_value = "0644", value_parser = units::mode)]
+    pub(crate) mode: FileMode,
+    /// The owner, as UID:GID, or the login of an account on the decoy [default: whom the place belongs to]
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) owner: Option<units::OwnerArg>,
+    /// How long to wait for it
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::duration)]
+    pub(crate) wait: Duration,
+}
+
+/// Arguments of `read`.
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// The decoy
+    pub(crate) decoy: DecoyName,
+    /// The path on the decoy
+    pub(crate) path: std::ffi::OsString,
+    /// Read at most so much
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size)]
+    pub(crate) limit: verisim_core::ByteCount,
+}
+
+/// Arguments of `rm`.
+#[derive(Debug, Args)]
+pub(crate) struct RmArgs {
+    /// The decoy
+    pub(crate) decoy: DecoyName,
+    /// The path on the decoy
+    pub(crate) path: std::ffi::OsString,
+    /// How long to wait for it
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::duration)]
+    pub(crate) wait: Duration,
+}
+
+/// What to do with captures.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SyncCommand {
+    /// Push a directory now, though no rule of the configuration found it
+    Add(SyncAddArgs),
+    /// List the captures and how far each is
+    Ls {
+        /// Only in this state, for instance verified
+        #[arg(long, value_name = "STATE")]
+        state: Vec<String>,
+        /// At most so many
+        #[arg(long, short = 'n', value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Try a failed, cancelled or unverified capture again
+    Retry {
+        /// The job
+        job: i64,
+    },
+    /// Read what is at the destination, and compare it with what was pushed
+    Verify {
+        /// The job; without one, every capture that was verified before
+        job: Option<i64>,
+    },
+    /// Follow captures until they rest
+    Watch {
+        /// The job; without one, all
+        job: Option<i64>,
+    },
+    /// Stop a capture's job; nothing is deleted
+    Cancel {
+        /// The job
+        job: i64,
+    },
+}
+
+/// Arguments of `sync add`.
+#[derive(Debug, Args)]
+pub(crate) struct SyncAddArgs {
+    /// The directory
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
+    /// The capture rule it belongs to: gives destination, completeness and cleanup
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Option<verisim_core::CaptureName>,
+    /// Wait until it is verified
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+/// Arguments of `jobs`.
+#[derive(Debug, Args)]
+pub(crate) struct JobsArgs {
+    /// Only in this state, for instance failed
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Vec<String>,
+    /// Only of this decoy
+    #[arg(long, value_name = "NAME")]
+    pub(crate) decoy: Option<DecoyName>,
+    /// At most so many, the newest first
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+}
+
+/// Arguments of `events`.
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Wait for more
+    #[arg(long, short = 'f')]
+    pub(crate) follow: bool,
+    /// Only these topics: `*` is one token, `>` the rest, for instance 'decoy.*.tampered'
+    #[arg(long, value_name = "FILTER", default_value = ">")]
+    pub(crate) topic: verisim_core::TopicFilter,
+    /// Only after this event
+    #[arg(long, value_name = "ID")]
+    pub(crate) after: Option<i64>,
+    /// Only the newest N of them
+    #[arg(long, short = 'n', value_name = "N")]
+    pub(crate) last: Option<u32>,
+}

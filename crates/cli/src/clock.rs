@@ -1,0 +1,66 @@
+//! The real clock: the one place of the product that asks what time it is.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use verisim_core::{Clock, Timestamp};
+
+/// How long a sleep may go on before the wall clock is looked at again, so that a jump of it is noticed.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// The machine's clocks.
+#[derive(Debug)]
+pub(crate) struct SystemClock {
+    started: Instant,
+}
+
+impl SystemClock {
+    /// A clock whose monotonic zero is now.
+    #[expect(clippy::disallowed_methods, reason = "this is the home of the clock")]
+    pub(crate) fn new() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+#[async_trait::async_trait]
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the home of the clock")]
+    fn now(&self) -> Timestamp {
+        // A clock before 1970 or after the year 9999 is set wrong; the nearest end of the range is as good as any answer.
+        match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_secs())
+                .ok()
+                .and_then(|seconds| Timestamp::new(seconds, i32::try_from(since.subsec_nanos()).ok()?).ok())
+                .unwrap_or(Timestamp::MAX),
+            Err(_) => Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        loop {
+            let left = at.duration_since(self.now());
+            if !left.is_positive() {
+                return;
+            }
+            tokio::time::sleep(left.unsigned_abs().min(LOOK_AGAIN)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sleep_ends_when_the_wall_clock_shows_the_time() {
+        let clock = SystemClock::new();
+        let at = clock.now() + Duration::from_millis(20);
+        clock.sleep_until(at).await;
+        assert!(clock.now() >= at);
+        assert!(clock.monotonic() >= Duration::from_millis(15));
+        clock.sleep_until(Timestamp::UNIX_EPOCH).await;
+    }
+}

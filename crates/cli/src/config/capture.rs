@@ -1,0 +1,195 @@
+//! The half of the configuration that brings evidence home: destinations and captures.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use verisim_core::{CleanupRule, RelPath};
+use verisim_realism::{WorkWeek, Zone};
+
+use super::check::Kind;
+use super::model::{Bandwidth, CaptureConfig, Complete, DestinationConfig, Each};
+use super::read::{Reader, name};
+use super::section::Section;
+use super::units;
+
+/// Bytes per second of one megabit per second.
+const BYTES_PER_MBIT: u64 = 125_000;
+
+pub(super) fn read_destination(section: Section<'_>, reader: &Reader<'_>) -> Option<DestinationConfig> {
+    name(&section, "vault");
+    let destination_name = section.parsed("name", "vault");
+    let root = read_transport(&section, reader);
+    let bandwidth = section.table("bandwidth", "bandwidth", "{ mbit = 50 }").and_then(read_bandwidth);
+    section.finish();
+    Some(DestinationConfig { name: destination_name?.value, path: root?, bandwidth })
+}
+
+fn read_transport(section: &Section<'_>, reader: &Reader<'_>) -> Option<PathBuf> {
+    const EXAMPLE: &str = "{ path = \"/mnt/nas/evidence\" }";
+    let native = section.table("native", "native", EXAMPLE);
+    let mut named = native.is_some();
+    let root = native.and_then(|native| {
+        if native.value("path").is_none() {
+            native.missing("path", "\"/mnt/nas/evidence\"");
+        }
+        let name = section.peek("name").unwrap_or_default();
+        let root = reader.named_folder(&native, "path", "/mnt/nas/evidence", Kind::Destination, name);
+        native.finish();
+        root
+    });
+    for kind in ["rsync_ssh", "rclone"] {
+        if let Some(value) = section.value(kind) {
+            named = true;
+            section.mistake(
+                value.span(),
+                format!("the transport `{kind}` is not in this build yet"),
+                format!("mount the storage and write native = {EXAMPLE}"),
+            );
+        }
+    }
+    if !named && section.value("native").is_none() {
+        section.missing("native", EXAMPLE);
+    }
+    root
+}
+
+fn read_bandwidth(section: Section<'_>) -> Option<Bandwidth> {
+    let mbit = section.number("mbit", 1..=1_000_000);
+    let mbyte = section.parse_with("rate", "5MiB", units::size);
+    if section.value("mbit").is_none() && section.value("rate").is_none() {
+        section.missing("mbit", "50");
+    }
+    let time_zone =
+        section.parsed::<Zone>("time_zone", "Europe/Berlin").map_or_else(Zone::utc, |zone| zone.value);
+    let windows = section.tables("windows", "windows");
+    let stretches: Vec<String> = windows.into_iter().filter_map(read_window).collect();
+    let windows = if stretches.is_empty() {
+        None
+    } else {
+        let week = stretches.join(", ").parse::<WorkWeek>();
+        if let Err(error) = &week {
+            section.mistake(
+                section.span.clone(),
+                format!("the windows do not fit together: {error}"),
+                "name each day once",
+            );
+        }
+        week.ok()
+    };
+    let bytes_per_second = mbit.map(|mbit| mbit.value * BYTES_PER_MBIT).or(mbyte.map(|rate| rate.value.0))?;
+    section.finish();
+    Some(Bandwidth { bytes_per_second, windows, time_zone })
+}
+
+/// A window as a stretch of a week: `mon-fri 08:00-18:00`.
+fn read_window(section: Section<'_>) -> Option<String> {
+    let days = section.required_text("days", "mon-fri");
+    let from = section.required_text("from", "08:00");
+    let to = section.required_text("to", "18:00");
+    let (days, from, to) = (days?, from?, to?);
+    let stretch = format!("{} {}-{}", days.value, from.value, to.value);
+    let good = stretch.parse::<WorkWeek>();
+    if let Err(error) = &good {
+        section.mistake(
+            days.span,
+            error.to_string(),
+            "for instance { days = \"mon-fri\", from = \"08:00\", to = \"18:00\" }",
+        );
+    }
+    section.finish();
+    good.is_ok().then_some(stretch)
+}
+
+pub(super) fn read_capture(section: Section<'_>, reader: &Reader<'_>) -> Option<CaptureConfig> {
+    name(&section, "cowrie");
+    let capture_name = section.parsed("name", "cowrie");
+    if section.value("path").is_none() {
+        section.missing("path", "\"/srv/cowrie/downloads\"");
+    }
+    let own = section.peek("name").unwrap_or_default();
+    let root = reader.named_folder(&section, "path", "/srv/cowrie/downloads", Kind::Capture, own);
+    let each = section.parse_with("each", "directory", |text| match text {
+        "directory" => Ok(Each::Directory),
+        "folder" => Ok(Each::Folder),
+        other => Err(format!("{other:?} is neither \"directory\" (every sub-directory is a capture) nor \"folder\" (the folder is one)")),
+    });
+    let complete = read_complete(&section);
+    if section.value("destination").is_none() {
+        section.missing("destination", "\"vault\"");
+    }
+    let destination = section.parsed("destination", "vault");
+    if let Some(destination) = &destination {
+        reader.destination(destination, &section);
+    }
+    let cleanup =
+        section.table("cleanup", "cleanup", "{ enabled = false }").map_or_else(cleanup_off, read_cleanup);
+    section.finish();
+    Some(CaptureConfig {
+        name: capture_name?.value,
+        path: root?,
+        each: each.map_or(Each::Directory, |each| each.value),
+        complete: complete?,
+        destination: destination?.value,
+        cleanup,
+    })
+}
+
+fn read_complete(section: &Section<'_>) -> Option<Complete> {
+    const EXAMPLE: &str = "{ quiet = \"10m\" }";
+    if section.value("complete").is_none() {
+        section.missing("complete", EXAMPLE);
+    }
+    let complete = section.table("complete", "complete", EXAMPLE)?;
+    let file = |key| {
+        complete.parse_with(key, "run_complete", |text| match RelPath::new(text) {
+            Ok(_) if text.contains('/') => {
+                Err("only a name at the top of the capture is looked for".to_owned())
+            }
+            Ok(_) => Ok(text.to_owned()),
+            Err(error) => Err(error.to_string()),
+        })
+    };
+    let sentinel = file("sentinel").map(|file| Complete::Sentinel(file.value));
+    let manifest = file("manifest").map(|file| Complete::Manifest(file.value));
+    let quiet = complete.parse_with("quiet", "10m", units::duration).map(|span| Complete::Quiet(span.value));
+    let named =
+        ["sentinel", "manifest", "quiet"].into_iter().filter(|key| complete.value(key).is_some()).count();
+    if named != 1 {
+        let what =
+            if named == 0 { "`complete` names no signal" } else { "`complete` names more than one signal" };
+        complete.mistake(
+            complete.span.clone(),
+            what,
+            "write one of sentinel = \"run_complete\", manifest = \"manifest.json\", quiet = \"10m\"",
+        );
+    }
+    complete.finish();
+    sentinel.or(manifest).or(quiet)
+}
+
+/// Cleanup as it is until somebody switches it on. The other fields are what DESIGN calls for, and are read again when
+/// it is.
+const fn cleanup_off() -> CleanupRule {
+    CleanupRule {
+        enabled: false,
+        min_passes: 2,
+        min_age: Duration::from_secs(24 * 3600),
+        accept_other_proof: false,
+        remove_metadata: false,
+    }
+}
+
+fn read_cleanup(section: Section<'_>) -> CleanupRule {
+    let mut rule = cleanup_off();
+    rule.enabled = section.flag("enabled").unwrap_or(rule.enabled);
+    if let Some(passes) = section.number("min_passes", 1..=100) {
+        rule.min_passes = u32::try_from(passes.value).unwrap_or(u32::MAX);
+    }
+    if let Some(age) = section.parse_with("min_age", "24h", units::duration) {
+        rule.min_age = age.value;
+    }
+    rule.accept_other_proof = section.flag("accept_other_proof").unwrap_or(rule.accept_other_proof);
+    rule.remove_metadata = section.flag("remove_metadata").unwrap_or(rule.remove_metadata);
+    section.finish();
+    rule
+}

@@ -1,0 +1,97 @@
+//! `verisim.toml`: read and checked as a whole, every mistake reported at once with its line.
+
+mod capture;
+mod check;
+pub(crate) mod mistake;
+mod model;
+mod read;
+mod section;
+pub(crate) mod units;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use self::mistake::{Mistake, Report};
+pub(crate) use self::model::{
+    Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig, Each,
+    PersonaConfig,
+};
+use self::section::Section;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+
+/// The largest configuration that is read, in bytes: ten thousand decoys take about two million.
+const CONFIG_BYTES_MAX: u64 = 64 << 20;
+
+/// Why a configuration cannot be used.
+#[derive(Debug)]
+pub(crate) enum ConfigError {
+    /// It cannot be read at all.
+    Unreadable(CliError),
+    /// It has mistakes.
+    Mistakes {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, in the order of the text; never empty.
+        mistakes: Vec<Mistake>,
+    },
+}
+
+impl From<CliError> for ConfigError {
+    fn from(error: CliError) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+/// Reads and checks a configuration. `state` replaces the state folder that it names.
+///
+/// # Errors
+/// When the file cannot be read, or with everything that is wrong in it.
+pub(crate) fn load(file: &Path, state: Option<&Path>) -> Result<Config, ConfigError> {
+    let text = read_bounded(file)?;
+    parse(&text, file, state)
+}
+
+fn read_bounded(file: &Path) -> CliResult<String> {
+    let trouble =
+        |error: &std::io::Error| CliError::io(Exit::Config, "cannot read the configuration", file, error);
+    let mut bytes = Vec::new();
+    let open = std::fs::File::open(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            trouble(&error).hint("`verisim init` writes one by looking around, `verisim demo` needs none")
+        }
+        _ => trouble(&error),
+    })?;
+    open.take(CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| trouble(&error))?;
+    if bytes.len() as u64 > CONFIG_BYTES_MAX {
+        return Err(CliError::new(
+            Exit::Config,
+            format!("{} is too large to be a configuration", crate::error::show(file)),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        CliError::new(Exit::Config, format!("{} is not UTF-8 at byte {at}", crate::error::show(file)))
+    })
+}
+
+/// Checks a configuration that was read. `file` is absolute: relative paths are resolved against its folder.
+pub(crate) fn parse(text: &str, file: &Path, state: Option<&Path>) -> Result<Config, ConfigError> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let broken =
+        errors.into_iter().map(|error| (error.span().unwrap_or(0..0), error.message().to_owned())).collect();
+    let report = Report::default();
+    let base = file.parent().unwrap_or(Path::new("/"));
+    let top = Section::new("the configuration", table.get_ref(), 0..0, &report);
+    let config = read::read_config(top, file, base, state);
+    let mistakes = report.finish(text, broken);
+    match config {
+        Some(config) if mistakes.is_empty() => Ok(config),
+        _ => Err(ConfigError::Mistakes { file: file.to_owned(), mistakes }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! The configuration as typed values: what is here was checked.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use verisim_core::{CaptureName, CleanupRule, DecoyName, DecoyPath, DestinationName, Owner, PersonaName};
+use verisim_realism::{Settings, WorkWeek, Zone};
+
+/// A whole configuration without a mistake.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The file it came from, absolute.
+    pub(crate) file: PathBuf,
+    /// The state folder, absolute.
+    pub(crate) state: PathBuf,
+    /// The seed of everything that is invented.
+    pub(crate) seed: u64,
+    /// How much happens, and of what kind.
+    pub(crate) life: Settings,
+    /// What history is kept.
+    pub(crate) history: History,
+    /// How the engine works.
+    pub(crate) engine: EngineNumbers,
+    /// The decoys, in the order of the file.
+    pub(crate) decoys: Vec<DecoyConfig>,
+    /// The personas.
+    pub(crate) personas: Vec<PersonaConfig>,
+    /// Where captures go.
+    pub(crate) destinations: Vec<DestinationConfig>,
+    /// Where captures come from.
+    pub(crate) captures: Vec<CaptureConfig>,
+}
+
+/// What history is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct History {
+    /// How old an event, or a job that is final, may become.
+    pub(crate) keep: Duration,
+    /// How many events of one decoy are kept.
+    pub(crate) events_per_decoy: u64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(90 * 86_400), events_per_decoy: 20_000 }
+    }
+}
+
+/// How many things happen at once. `None` leaves what the engine starts from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct EngineNumbers {
+    /// How many decoys are worked on at once.
+    pub(crate) decoys_at_once: Option<usize>,
+    /// How many captures are pushed to one destination at once.
+    pub(crate) pushes_per_destination: Option<usize>,
+    /// How long the end may take after SIGTERM.
+    pub(crate) drain: Option<Duration>,
+}
+
+/// One decoy.
+#[derive(Debug, Clone)]
+pub(crate) struct DecoyConfig {
+    /// Its name.
+    pub(crate) name: DecoyName,
+    /// How it is reached.
+    pub(crate) connector: ConnectorConfig,
+    /// What it offers.
+    pub(crate) services: Vec<String>,
+    /// What it is for.
+    pub(crate) role: String,
+    /// Where other decoys reach it.
+    pub(crate) address: Option<IpAddr>,
+    /// The zone its clock and its logs show.
+    pub(crate) time_zone: Zone,
+    /// Who works on it.
+    pub(crate) personas: Vec<PersonaName>,
+}
+
+/// How a decoy is reached.
+#[derive(Debug, Clone)]
+pub(crate) enum ConnectorConfig {
+    /// A directory that is, or becomes, its root; absolute.
+    Rootfs(PathBuf),
+}
+
+impl ConnectorConfig {
+    /// The directory on this machine.
+    pub(crate) fn root(&self) -> &Path {
+        match self {
+            Self::Rootfs(path) => path,
+        }
+    }
+}
+
+/// One persona.
+#[derive(Debug, Clone)]
+pub(crate) struct PersonaConfig {
+    /// Its name.
+    pub(crate) name: PersonaName,
+    /// The name as people write it.
+    pub(crate) full_name: String,
+    /// The login name on every decoy.
+    pub(crate) login: String,
+    /// The user and group that own its files; `None` takes them from the account on the decoys.
+    pub(crate) owner: Option<Owner>,
+    /// Its home directory on every decoy.
+    pub(crate) home: DecoyPath,
+    /// What it does.
+    pub(crate) role: String,
+    /// Where it lives.
+    pub(crate) time_zone: Zone,
+    /// When it works.
+    pub(crate) week: WorkWeek,
+    /// When it does not.
+    pub(crate) holidays: Arc<BTreeSet<jiff::civil::Date>>,
+    /// How many times as much happens as with an ordinary person.
+    pub(crate) pace: f64,
+}
+
+/// One destination.
+#[derive(Debug, Clone)]
+pub(crate) struct DestinationConfig {
+    /// Its name.
+    pub(crate) name: DestinationName,
+    /// The folder on this machine or on a mounted share; absolute.
+    pub(crate) path: PathBuf,
+    /// How fast it may be filled.
+    pub(crate) bandwidth: Option<Bandwidth>,
+}
+
+/// How fast a destination may be filled, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Bandwidth {
+    /// Bytes per second.
+    pub(crate) bytes_per_second: u64,
+    /// When the limit holds, in the zone below; without windows it always does.
+    pub(crate) windows: Option<WorkWeek>,
+    /// The zone of the windows.
+    pub(crate) time_zone: Zone,
+}
+
+/// One folder in which captures appear.
+#[derive(Debug, Clone)]
+pub(crate) struct CaptureConfig {
+    /// Its name.
+    pub(crate) name: CaptureName,
+    /// The folder; absolute.
+    pub(crate) path: PathBuf,
+    /// What one capture is.
+    pub(crate) each: Each,
+    /// When one is complete.
+    pub(crate) complete: Complete,
+    /// Where it goes.
+    pub(crate) destination: DestinationName,
+    /// When the local files may go.
+    pub(crate) cleanup: CleanupRule,
+}
+
+/// What one capture of a folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Each {
+    /// Every sub-directory.
+    Directory,
+    /// The folder itself.
+    Folder,
+}
+
+/// When a capture is complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Complete {
+    /// When nothing in it has changed for so long.
+    Quiet(Duration),
+    /// When this file is there.
+    Sentinel(String),
+    /// When every file that this manifest names has the size it says.
+    Manifest(String),
+}

@@ -1,0 +1,153 @@
+use std::path::Path;
+
+use super::*;
+
+fn mistakes(text: &str) -> Vec<Mistake> {
+    match parse(text, Path::new("/nowhere/verisim.toml"), None) {
+        Ok(config) => panic!("no mistake was found: {config:?}"),
+        Err(ConfigError::Mistakes { mistakes, .. }) => mistakes,
+        Err(ConfigError::Unreadable(error)) => panic!("{error:?}"),
+    }
+}
+
+/// Everything is wrong about this one, a mistake a line.
+const TEN: &str = r#"state = "/var/lib/verisim-test"
+sede = 5
+[[decoy]]
+name = "Files 01"
+connector = { rootfs = { path = "/nowhere/d1" } }
+personas = ["maria-kelle"]
+[[decoy]]
+name = "web01"
+connector = { docker = { container = "web01" } }
+[[persona]]
+name = "maria-keller"
+full_name = "Maria Keller"
+login = "M Keller"
+time_zone = "Europe/Berlim"
+week = "mon-fri 8-17"
+[[destination]]
+name = "vault"
+native = { path = "/nowhere/vault" }
+[[capture]]
+name = "cowrie"
+path = "/nowhere/vault/cowrie"
+complete = { quiet = "soon" }
+destination = "vaults"
+cleanup = { enabled = "no", min_passes = 0 }
+"#;
+
+#[test]
+fn ten_mistakes_are_ten_lines() {
+    let found = mistakes(TEN);
+    let lines: Vec<usize> = found.iter().map(|mistake| mistake.line).collect();
+    for expected in [2, 4, 6, 9, 13, 14, 15, 21, 22, 23, 24] {
+        assert!(lines.contains(&expected), "no mistake in line {expected}: {found:#?}");
+    }
+    assert!(found.len() >= 11, "{found:#?}");
+    assert!(found.iter().all(|mistake| !mistake.what.is_empty() && !mistake.mend.is_empty()));
+    let near = found.iter().find(|mistake| mistake.line == 2).unwrap();
+    assert_eq!(near.mend, "did you mean `seed`?");
+}
+
+#[test]
+fn references_and_places_are_checked_over_the_whole() {
+    let found = mistakes(
+        r#"
+state = "/nowhere/decoys/files01/state"
+seed = 1
+[[decoy]]
+name = "files01"
+connector = { rootfs = { path = "decoys/files01" } }
+personas = ["maria-kelle"]
+[[decoy]]
+name = "files01"
+connector = { rootfs = { path = "/nowhere/decoys/files01/../files01" } }
+[[persona]]
+name = "maria-keller"
+full_name = "Maria Keller"
+login = "mkeller"
+[[destination]]
+name = "vault"
+native = { path = "/nowhere/vault" }
+[[capture]]
+name = "cowrie"
+path = "/nowhere/vault/cowrie"
+complete = { quiet = "10m", sentinel = "done" }
+destination = "vaults"
+"#,
+    );
+    let at = |line: usize| {
+        found.iter().filter(|m| m.line == line).map(|m| m.what.as_str()).collect::<Vec<_>>().join("; ")
+    };
+    assert!(at(6).contains("holds the state folder"), "{found:#?}");
+    assert!(at(7).contains("no persona `maria-kelle`"), "{found:#?}");
+    assert!(at(9).contains("second time"), "{found:#?}");
+    assert!(at(10).contains("is the same folder as"), "{found:#?}");
+    assert!(at(20).contains("lies inside the destination"), "{found:#?}");
+    assert!(at(21).contains("more than one signal"), "{found:#?}");
+}
+
+#[test]
+fn text_that_is_no_toml_does_not_hide_the_rest() {
+    let found = mistakes("state = \"/nowhere/state\"\nseed = = 5\n[[decoy]]\nname = files01\nconector = 5\n");
+    let lines: Vec<usize> = found.iter().map(|mistake| mistake.line).collect();
+    assert!(lines.contains(&2) && lines.contains(&4) && lines.contains(&5), "{found:#?}");
+}
+
+#[test]
+fn a_whole_configuration_is_read() {
+    let text = r#"
+state = "state"
+seed = 20261121
+[life]
+pace = 2
+effects = { create = 10 }
+[history]
+keep = "30d"
+[[decoy]]
+name = "files01"
+connector = { rootfs = { path = "/nowhere/files01" } }
+services = ["ssh", "smb"]
+role = "file-server"
+address = "192.0.2.7"
+personas = ["maria-keller"]
+[[persona]]
+name = "maria-keller"
+full_name = "Maria Keller"
+login = "mkeller"
+uid = 1002
+role = "analyst"
+time_zone = "Europe/Berlin"
+week = "mon-fri 08:30-17:30"
+holidays = ["2026-12-25"]
+[[destination]]
+name = "vault"
+native = { path = "/nowhere/nas" }
+bandwidth = { mbit = 50, windows = [{ days = "mon-fri", from = "08:00", to = "18:00" }] }
+[[capture]]
+name = "cowrie"
+path = "/nowhere/files01/var/downloads"
+each = "directory"
+complete = { quiet = "10m" }
+destination = "vault"
+cleanup = { enabled = true, min_passes = 3, min_age = "48h" }
+"#;
+    let config = parse(text, Path::new("/nowhere/verisim.toml"), None).unwrap();
+    assert_eq!(config.state, Path::new("/nowhere/state"));
+    assert_eq!(config.life.effects.create, 10);
+    assert_eq!(config.personas[0].owner, Some(verisim_core::Owner { uid: 1002, gid: 1002 }));
+    assert_eq!(config.destinations[0].bandwidth.as_ref().unwrap().bytes_per_second, 6_250_000);
+    assert!(config.captures[0].cleanup.enabled);
+    assert_eq!(config.captures[0].complete, Complete::Quiet(std::time::Duration::from_secs(600)));
+    // Only captures, no decoy: a laboratory that never meets one.
+    let text = "state = \"s\"\n[[destination]]\nname = \"v\"\nnative = { path = \"v\" }\n[[capture]]\nname = \"c\"\npath = \"c\"\ncomplete = { sentinel = \"done\" }\ndestination = \"v\"\n";
+    assert!(parse(text, Path::new("/nowhere/verisim.toml"), None).is_ok());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in "([a-z_]{1,9} ?= ?(\"[a-z/]{0,5}\"|[0-9]{1,3}|\\{|\\[|\\]|\\})\n|\\[\\[?(decoy|persona|capture|destination|life)\\]\\]?\n){0,12}|.{0,80}") {
+        let _ = parse(&text, Path::new("/nowhere/verisim.toml"), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! The one place that prints: results on standard output, messages on standard error.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde::Serialize;
+
+use crate::args::{Color, Global};
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+
+/// How results and messages are shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    /// One object a line.
+    pub(crate) json: bool,
+    /// Nothing but results and errors.
+    pub(crate) quiet: bool,
+    /// Colours on standard output.
+    pub(crate) color: bool,
+    /// Colours on standard error.
+    pub(crate) color_messages: bool,
+    /// Whether standard output is a terminal.
+    pub(crate) terminal: bool,
+}
+
+/// What a piece of text is, for its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As it is.
+    Plain,
+    /// A heading, a name.
+    Strong,
+    /// Of less interest.
+    Faint,
+    /// As it should be.
+    Good,
+    /// Deserves a look.
+    Warn,
+    /// Is wrong.
+    Bad,
+}
+
+impl Tone {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Strong => "1",
+            Self::Faint => "2",
+            Self::Good => "32",
+            Self::Warn => "33",
+            Self::Bad => "31",
+        }
+    }
+}
+
+/// `text` in its tone, where colours are wanted.
+pub(crate) fn paint(color: bool, tone: Tone, text: impl Display) -> String {
+    if color && tone != Tone::Plain {
+        format!("\x1b[{}m{text}\x1b[0m", tone.code())
+    } else {
+        text.to_string()
+    }
+}
+
+impl Output {
+    /// How things are shown, by the arguments, the environment and what the outputs are.
+    pub(crate) fn new(global: &Global) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let wanted = |is_terminal: bool| match global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && !no_color(),
+        };
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            color: wanted(terminal) && !global.json,
+            color_messages: wanted(io::stderr().is_terminal()),
+            terminal,
+        }
+    }
+
+    /// A line of text as a result.
+    pub(crate) fn line(&self, text: impl Display) -> CliResult<()> {
+        self.raw(format!("{text}\n").as_bytes())
+    }
+
+    /// Bytes as a result, as they are.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> CliResult<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| stdout_error(&error))
+    }
+
+    /// One object as one line.
+    pub(crate) fn object(&self, object: &impl Serialize) -> CliResult<()> {
+        let mut line = serde_json::to_vec(object).map_err(|error| {
+            CliError::new(Exit::Failed, format!("the result cannot be written as JSON: {error}"))
+        })?;
+        line.push(b'\n');
+        self.raw(&line)
+    }
+
+    /// `text` in its tone, for standard output.
+    pub(crate) fn paint(&self, tone: Tone, text: impl Display) -> String {
+        paint(self.color, tone, text)
+    }
+
+    /// A message for people; not shown when quiet.
+    pub(crate) fn say(&self, text: impl Display) {
+        if !self.quiet {
+            self.message(text);
+        }
+    }
+
+    /// A message that is always shown. Standard error that is closed is nobody's loss.
+    pub(crate) fn message(&self, text: impl Display) {
+        let mut out = io::stderr().lock();
+        let _ = writeln!(out, "{text}");
+    }
+
+    /// An error, with its advice.
+    pub(crate) fn error(&self, error: &CliError) {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            #[serde(rename = "type")]
+            kind: &'static str,
+            exit: u8,
+            message: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            hint: Option<&'a str>,
+        }
+        if self.json {
+            let line = Line {
+                kind: "error",
+                exit: error.exit.code(),
+                message: &error.message,
+                hint: error.hint.as_deref(),
+            };
+            self.message(serde_json::to_string(&line).unwrap_or_else(|_| error.message.clone()));
+            return;
+        }
+        self.message(format!("{} {}", paint(self.color_messages, Tone::Bad, "error:"), error.message));
+        if let Some(hint) = &error.hint {
+            self.message(format!("{} {hint}", paint(self.color_messages, Tone::Strong, "help:")));
+        }
+    }
+}
+
+/// Whether `NO_COLOR` asks for none, see <https://no-color.org>: present and not empty.
+#[expect(clippy::disallowed_methods, reason = "the binary reads the environment here")]
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+/// A reader that has gone away wants no more: that is the end of the work, not an error of it.
+fn stdout_error(error: &io::Error) -> CliError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => CliError::reader_gone(),
+        _ => CliError::new(Exit::Failed, format!("cannot write to standard output: {error}")),
+    }
+}
