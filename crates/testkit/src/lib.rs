@@ -1,6 +1,7 @@
 //! For tests only: a model of every port in memory, doubles that inject faults, a clock that a test moves, and one
 //! conformance suite per port.
 
+pub mod doubles;
 mod memory_store;
 mod virtual_clock;
 

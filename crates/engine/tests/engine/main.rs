@@ -1,0 +1,5 @@
+//! The engine under a clock that only moves when a test moves it.
+#![cfg(test)]
+
+mod activity;
+mod stage;

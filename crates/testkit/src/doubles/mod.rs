@@ -1,0 +1,15 @@
+//! Doubles of the ports: models that behave, until a script tells them not to.
+
+mod connector;
+mod driver;
+mod faults;
+mod jobs;
+mod store;
+mod sync;
+
+pub use connector::SwitchConnector;
+pub use driver::{Call, DriverFault, ModelDriver};
+pub use faults::{Fault, Faults, Phase};
+pub use jobs::{action_job, decoy, plant};
+pub use store::FaultStore;
+pub use sync::{ModelSync, sync_spec};

@@ -1,0 +1,144 @@
+//! A sync worker that does what the job's state calls for, until a script tells it not to.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use verisim_core::{
+    Capture, CaptureName, DestinationName, InvalidName, InvalidPath, JobId, RelPath, Remote, RootIdentity,
+    Schedule, SyncEvent, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Timestamp, TransportError,
+};
+
+type Script = Box<dyn FnMut(&SyncTask) -> Option<SyncReport> + Send>;
+
+/// A sync worker for which every capture is complete and every push succeeds.
+#[derive(Default)]
+pub struct ModelSync {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    found: Vec<SyncSpec>,
+    steps: Vec<(JobId, SyncState)>,
+    at_once: HashMap<DestinationName, usize>,
+    at_once_max: usize,
+    script: Option<Script>,
+}
+
+/// A capture of a rule, for a destination.
+///
+/// # Errors
+/// When a name breaks the rules.
+pub fn sync_spec(rule: &str, name: &str, destination: &str) -> Result<SyncSpec, String> {
+    let text = |error: InvalidName| error.to_string();
+    let path = |error: InvalidPath| error.to_string();
+    let capture = Capture {
+        rule: CaptureName::new(rule).map_err(text)?,
+        relative: Some(RelPath::new(name).map_err(path)?),
+        root: PathBuf::from("/captures").join(name),
+        identity: RootIdentity { device: 1, inode: 2, born_ns: None },
+        generation: 1,
+    };
+    let remote = Remote {
+        destination: DestinationName::new(destination).map_err(text)?,
+        path: RelPath::new(format!("{rule}/{name}")).map_err(path)?,
+        owner: "test".into(),
+    };
+    Ok(SyncSpec { capture, remote })
+}
+
+impl ModelSync {
+    /// A worker that finds these captures.
+    #[must_use]
+    pub fn new(found: Vec<SyncSpec>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State { found, ..State::default() }) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on every step asks this script first.
+    pub fn set_script(&self, script: impl FnMut(&SyncTask) -> Option<SyncReport> + Send + 'static) {
+        self.lock().script = Some(Box::new(script));
+    }
+
+    /// The steps that were taken.
+    #[must_use]
+    pub fn steps(&self) -> Vec<(JobId, SyncState)> {
+        self.lock().steps.clone()
+    }
+
+    /// How many steps of one destination ran at once at the most.
+    #[must_use]
+    pub fn at_once_max(&self) -> usize {
+        self.lock().at_once_max
+    }
+
+    fn enter(&self, destination: &DestinationName) {
+        let mut state = self.lock();
+        let count = state.at_once.entry(destination.clone()).or_default();
+        *count += 1;
+        let count = *count;
+        state.at_once_max = state.at_once_max.max(count);
+    }
+
+    fn leave(&self, destination: &DestinationName) {
+        if let Some(count) = self.lock().at_once.get_mut(destination) {
+            *count = count.saturating_sub(1);
+        }
+    }
+}
+
+fn happy(task: &SyncTask) -> SyncReport {
+    let progress = Box::new(task.progress.clone());
+    let next = Schedule::At(task.now);
+    let event = match task.state {
+        SyncState::Waiting => SyncEvent::Complete,
+        SyncState::Running => SyncEvent::Pushed,
+        SyncState::AwaitingVerify => SyncEvent::Matched,
+        SyncState::Blocked(_) => SyncEvent::Unblocked,
+        SyncState::CleanupEligible => SyncEvent::ListWritten,
+        SyncState::Cleaning => SyncEvent::ListGone,
+        SyncState::Verified
+        | SyncState::Queued
+        | SyncState::Cleaned
+        | SyncState::Failed
+        | SyncState::Unverified
+        | SyncState::Cancelled => return SyncReport::Stay { progress, next: Schedule::Parked },
+    };
+    SyncReport::Advanced { event, progress, next, damaged: Vec::new() }
+}
+
+#[async_trait]
+impl SyncWorker for ModelSync {
+    async fn discover(&self, known: &[Capture], _: Timestamp) -> Vec<Result<SyncSpec, TransportError>> {
+        let state = self.lock();
+        let is_new = |spec: &&SyncSpec| !known.contains(&spec.capture);
+        state.found.iter().filter(is_new).cloned().map(Ok).collect()
+    }
+
+    async fn step(&self, task: SyncTask) -> SyncReport {
+        let destination = task.spec.remote.destination.clone();
+        self.enter(&destination);
+        self.lock().steps.push((task.job, task.state));
+        // Others get their turn, so that what runs at once is seen to run at once.
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+        }
+        let scripted = {
+            let mut state = self.lock();
+            let script = state.script.take();
+            drop(state);
+            script.map(|mut script| {
+                let report = script(&task);
+                self.lock().script = Some(script);
+                report
+            })
+        };
+        self.leave(&destination);
+        scripted.flatten().unwrap_or_else(|| happy(&task))
+    }
+}
