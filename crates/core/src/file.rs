@@ -109,6 +109,20 @@ impl Staging {
     pub fn file_name(&self) -> Vec<u8> {
         [b".goutputstream-".as_slice(), &self.0].concat()
     }
+
+    /// The name of what is not finished yet, where it must have one: of the same form, and never the same. Whatever a
+    /// killed process left under it is torn and ours; under [`Staging::file_name`] nothing torn ever stands.
+    #[must_use]
+    pub fn partial_name(&self) -> Vec<u8> {
+        let mut tag = self.0;
+        tag[0] = match tag[0] {
+            b'9' => b'A',
+            b'Z' => b'a',
+            b'z' => b'0',
+            letter => letter + 1,
+        };
+        [b".goutputstream-".as_slice(), &tag].concat()
+    }
 }
 
 /// How a write meets what is already there.
@@ -187,4 +201,22 @@ pub struct FileStat {
     pub ctime: Option<Timestamp>,
     /// The hash of its content, where it was asked for, it is a regular file and it is within the bound.
     pub sha256: Option<Digest>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_names_of_a_staged_write_differ_and_have_one_form() {
+        for job in 0..500 {
+            let staging = Staging::derive(&[7; 32], crate::JobId(job));
+            let (whole, partial) = (staging.file_name(), staging.partial_name());
+            assert_ne!(whole, partial);
+            for name in [whole, partial] {
+                let tag = name.strip_prefix(b".goutputstream-").unwrap();
+                assert!(tag.len() == 6 && tag.iter().all(u8::is_ascii_alphanumeric));
+            }
+        }
+    }
 }

@@ -1,1 +1,19 @@
-//! Made in the next commits.
+//! What Verisim asks of the kernel, in one place: files resolved inside a root.
+//!
+//! Everything here blocks and is meant for a thread that may. Nothing here follows a link out of a root, opens anything
+//! but a regular file on a real file system for reading, or reads without a bound (INV-7).
+
+mod directory;
+mod entry;
+mod error;
+mod filesystem;
+mod meta;
+mod root;
+mod staged;
+
+pub use directory::Directory;
+pub use entry::{Entry, Regular};
+pub use error::{Error, Result};
+pub use meta::Meta;
+pub use root::Root;
+pub use staged::Staged;

@@ -1,0 +1,94 @@
+//! A directory as the root of a decoy.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use verisim_core::{DecoyPath, FileKind};
+
+use crate::{Directory, Error, Meta, Result};
+
+/// How often a resolution is tried that the kernel gave up because something was renamed meanwhile. A decoy that renames
+/// without pause can make each attempt fail; then nothing happened, and the caller backs off.
+const RESOLVE_ATTEMPTS_MAX: usize = 64;
+
+/// A held directory inside which every path resolves, whatever links stand in it (INV-7).
+#[derive(Debug)]
+pub struct Root {
+    fd: OwnedFd,
+    unnamed_files: bool,
+}
+
+impl Root {
+    /// Opens the directory `path` of this machine, which is the operator's and may pass through links.
+    ///
+    /// # Errors
+    /// When it is not there, not a directory, or may not be searched.
+    pub fn open(path: &Path) -> Result<Self> {
+        let fd = rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(Error::call("open the decoy's root"))?;
+        Ok(Self { fd, unnamed_files: true })
+    }
+
+    /// Stages under a name even where the file system has files without one: what happens by itself on one that has not.
+    #[must_use]
+    pub fn with_named_staging(mut self) -> Self {
+        self.unnamed_files = false;
+        self
+    }
+
+    /// Which directory it is: device and inode number.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn identity(&self) -> Result<(u32, u32, u64)> {
+        Meta::of(&self.fd).map(|meta| meta.identity)
+    }
+
+    /// The directory at `path`, links in it resolved inside the root.
+    ///
+    /// # Errors
+    /// When it is not there, not a directory, may not be searched, or passes through a magic link.
+    pub fn directory(&self, path: &DecoyPath) -> Result<Directory> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let relative = match path.relative() {
+            b"" => b".",
+            relative => relative,
+        };
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        for _ in 0..RESOLVE_ATTEMPTS_MAX {
+            match rustix::fs::openat2(&self.fd, relative, flags, Mode::empty(), resolve) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                found => {
+                    let fd = found.map_err(Error::call("resolve the directory"))?;
+                    return Ok(Directory::new(fd, self.unnamed_files));
+                }
+            }
+        }
+        Err(Error::Restless)
+    }
+
+    /// The directory that holds `path`, and the name of the entry in it.
+    ///
+    /// # Errors
+    /// As [`Root::directory`]; and for the root itself, which is no entry.
+    pub fn parent_of<'p>(&self, path: &'p DecoyPath) -> Result<(Directory, &'p [u8])> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Error::NotRegular(FileKind::Directory));
+        };
+        Ok((self.directory(&parent)?, name))
+    }
+
+    /// How much is free on the file system of the root, in bytes, and whether it takes writes.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn space(&self) -> Result<(u64, bool)> {
+        let found = rustix::fs::fstatvfs(&self.fd).map_err(Error::call("find out the free space"))?;
+        let writable = !found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY)
+            && rustix::fs::accessat(&self.fd, c".", rustix::fs::Access::WRITE_OK, rustix::fs::AtFlags::empty())
+                .is_ok();
+        Ok((found.f_bavail.saturating_mul(found.f_frsize), writable))
+    }
+}
