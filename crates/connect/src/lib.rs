@@ -1,1 +1,9 @@
-//! Made in the next commits.
+//! How bytes reach a decoy: the implementations of the connector port.
+//!
+//! `rootfs` works on a directory of this machine that is, or becomes, a decoy's root. What it does there is written for any
+//! root that the kernel can hold (`tree`), so that another connector that finds one does the same things in the same way.
+
+mod rootfs;
+mod tree;
+
+pub use rootfs::RootfsConnector;

@@ -18,6 +18,15 @@ pub struct Directory {
     unnamed_files: bool,
 }
 
+/// The entries of a directory, without `.` and `..`.
+#[derive(Debug)]
+pub struct Names {
+    /// Name and kind of each.
+    pub entries: Vec<(Vec<u8>, FileKind)>,
+    /// Whether there were more than the limit.
+    pub more: bool,
+}
+
 impl Directory {
     pub(crate) fn new(fd: OwnedFd, unnamed_files: bool) -> Self {
         Self { fd, unnamed_files }
@@ -149,11 +158,11 @@ impl Directory {
         rustix::fs::fsync(&dir).map_err(Error::call("flush the directory to disk"))
     }
 
-    /// At most `limit` entries, and whether there were more. Unnamed kinds are looked up one by one.
+    /// At most `limit` entries. Kinds that the file system does not tell are looked up one by one.
     ///
     /// # Errors
     /// When it is not on a real file system, or may not be read.
-    pub fn list(&self, limit: usize) -> Result<(Vec<(Vec<u8>, FileKind)>, bool)> {
+    pub fn list(&self, limit: usize) -> Result<Names> {
         self.require_real()?;
         let dir = self.reopen()?;
         let mut buffer = [MaybeUninit::<u8>::uninit(); 16 * 1024];
@@ -166,7 +175,7 @@ impl Directory {
                 continue;
             }
             if entries.len() == limit {
-                return Ok((entries, true));
+                return Ok(Names { entries, more: true });
             }
             let kind = match entry.file_type() {
                 FileType::RegularFile => FileKind::Regular,
@@ -182,7 +191,7 @@ impl Directory {
             };
             entries.push((name.to_vec(), kind));
         }
-        Ok((entries, false))
+        Ok(Names { entries, more: false })
     }
 
     /// The same directory, opened for more than being held; without moving its access time where that can be avoided.

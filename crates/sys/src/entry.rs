@@ -205,7 +205,8 @@ impl Regular {
     /// # Errors
     /// When we may not.
     pub fn set_times(&self, atime: Timestamp, mtime: Timestamp) -> Result<()> {
-        rustix::fs::futimens(&self.fd, &meta::kernel_times(atime, mtime)).map_err(Error::call("set the times"))
+        rustix::fs::futimens(&self.fd, &meta::kernel_times(atime, mtime))
+            .map_err(Error::call("set the times"))
     }
 
     /// Flushes content and metadata to disk.

@@ -21,7 +21,9 @@ pub enum Error {
     #[error("it is {}, not a regular file; it was not opened", describe(*.0))]
     NotRegular(FileKind),
     /// It is on a file system whose files may block, lie, or act when they are read, and so it was not opened.
-    #[error("it is on a file system of type {0:#x}, which is not one that holds files on a disk or in memory")]
+    #[error(
+        "it is on a file system of type {0:#x}, which is not one that holds files on a disk or in memory"
+    )]
     NotReal(u64),
     /// It was exchanged under our hands, again and again.
     #[error("it was replaced by something else at every attempt to open it")]

@@ -11,7 +11,7 @@ mod meta;
 mod root;
 mod staged;
 
-pub use directory::Directory;
+pub use directory::{Directory, Names};
 pub use entry::{Entry, Regular};
 pub use error::{Error, Result};
 pub use meta::Meta;

@@ -53,9 +53,9 @@ impl Meta {
             size: found.stx_size,
             links: u64::from(found.stx_nlink),
             identity: (found.stx_dev_major, found.stx_dev_minor, found.stx_ino),
-            mtime: timestamp(found.stx_mtime),
-            atime: timestamp(found.stx_atime),
-            ctime: timestamp(found.stx_ctime),
+            mtime: from_statx(found.stx_mtime),
+            atime: from_statx(found.stx_atime),
+            ctime: from_statx(found.stx_ctime),
         }
     }
 
@@ -77,14 +77,14 @@ impl Meta {
     }
 }
 
+fn from_statx(found: StatxTimestamp) -> Timestamp {
+    timestamp(found.tv_sec, found.tv_nsec)
+}
+
 /// A time that no calendar of ours holds (a decoy may set any) becomes the nearest one that it does.
-fn timestamp(found: StatxTimestamp) -> Timestamp {
-    let nanoseconds = i32::try_from(found.tv_nsec).unwrap_or(0);
-    Timestamp::new(found.tv_sec, nanoseconds).unwrap_or(if found.tv_sec < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    })
+fn timestamp(second: i64, nanosecond: u32) -> Timestamp {
+    let nearest = if second < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::new(second, i32::try_from(nanosecond).unwrap_or(0)).unwrap_or(nearest)
 }
 
 /// The pair that `utimensat` takes.
@@ -111,7 +111,7 @@ mod tests {
         let time = Timestamp::new(-5, -250).unwrap();
         let kernel = timespec(time);
         assert_eq!((kernel.tv_sec, kernel.tv_nsec), (-6, 999_999_750));
-        let back = timestamp(StatxTimestamp { tv_sec: kernel.tv_sec, tv_nsec: 999_999_750, __reserved: 0 });
-        assert_eq!(back, time);
+        assert_eq!(timestamp(-6, 999_999_750), time);
+        assert_eq!(timestamp(i64::MAX, 0), Timestamp::MAX);
     }
 }

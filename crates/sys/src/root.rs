@@ -26,8 +26,9 @@ impl Root {
     /// # Errors
     /// When it is not there, not a directory, or may not be searched.
     pub fn open(path: &Path) -> Result<Self> {
-        let fd = rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(Error::call("open the decoy's root"))?;
+        let fd =
+            rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(Error::call("open the decoy's root"))?;
         Ok(Self { fd, unnamed_files: true })
     }
 
@@ -87,8 +88,13 @@ impl Root {
     pub fn space(&self) -> Result<(u64, bool)> {
         let found = rustix::fs::fstatvfs(&self.fd).map_err(Error::call("find out the free space"))?;
         let writable = !found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY)
-            && rustix::fs::accessat(&self.fd, c".", rustix::fs::Access::WRITE_OK, rustix::fs::AtFlags::empty())
-                .is_ok();
+            && rustix::fs::accessat(
+                &self.fd,
+                c".",
+                rustix::fs::Access::WRITE_OK,
+                rustix::fs::AtFlags::empty(),
+            )
+            .is_ok();
         Ok((found.f_bavail.saturating_mul(found.f_frsize), writable))
     }
 }

@@ -1,0 +1,202 @@
+//! A directory of this machine that is, or becomes, a decoy's root.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rustix::io::Errno;
+use tokio::sync::Semaphore;
+use verisim_core::{
+    ByteCount, ByteRange, Capabilities, Clock, Connector, DecoyPath, Digest, Effect, Exec, ExecOutput,
+    Failure, FailureKind, FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal,
+    RemoveOutcome, Staging, StatRequest, Stream, WriteOutcome,
+};
+use verisim_sys::Root;
+
+use crate::tree::{self, Problem};
+
+/// How long a question may take: far longer than a disk under load needs, and short enough to notice a dead one.
+const QUESTION_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long a batch of effects may take; a disk that flushes each of many files needs longer.
+const EFFECT_TIME_MAX: Duration = Duration::from_secs(300);
+/// What the port allows for a probe.
+const PROBE_TIME_MAX: Duration = Duration::from_secs(20);
+/// How many calls run in one decoy at once. A file system that hangs takes so many threads with it, and no more.
+const CALLS_AT_ONCE: usize = 4;
+/// How many files one call takes: more would only make its answer come later.
+const BATCH_FILES_MAX: usize = 256;
+
+/// A decoy whose root is a directory of this machine.
+///
+/// The directory is opened anew for each call: a root that was taken away and put back is found again, and one that is
+/// not there is `NotFound`.
+#[derive(Clone)]
+pub struct RootfsConnector {
+    path: Arc<PathBuf>,
+    clock: Arc<dyn Clock>,
+    calls: Arc<Semaphore>,
+    named_staging: bool,
+}
+
+impl RootfsConnector {
+    /// The decoy under `path`, whose clock is that of this machine.
+    #[must_use]
+    pub fn new(path: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
+        Self { path: Arc::new(path), clock, calls, named_staging: false }
+    }
+
+    /// Stages under a name even where the file system has files without one: what happens by itself on one that has not.
+    #[must_use]
+    pub fn with_named_staging(mut self) -> Self {
+        self.named_staging = true;
+        self
+    }
+
+    fn open(&self) -> Result<Root, Problem> {
+        let root = Root::open(&self.path).map_err(|error| {
+            let path = self.path.display();
+            match error.errno() {
+                Some(Errno::NOTDIR) => {
+                    Problem::new(FailureKind::Config, format!("the decoy's root {path} is not a directory"))
+                }
+                _ => Problem::new(error.kind(), format!("the decoy's root {path}: {error}")),
+            }
+        })?;
+        Ok(if self.named_staging { root.with_named_staging() } else { root })
+    }
+
+    /// Runs what blocks on a thread that may, within a bound. `effect` is what is not known when the bound is passed.
+    async fn call<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        limit: Duration,
+        effect: Effect,
+        work: impl FnOnce(&Root) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let late = |effect| {
+            let detail = format!("no answer within {} s from {}", limit.as_secs(), self.path.display());
+            Failure::new(FailureKind::Network, operation, detail).with_effect(effect)
+        };
+        let permit = tokio::time::timeout(limit, Arc::clone(&self.calls).acquire_owned());
+        let Ok(Ok(permit)) = permit.await else { return Err(late(Effect::NotApplied)) };
+        let this = self.clone();
+        let running = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            this.open().and_then(|root| work(&root)).map_err(|problem| problem.into_failure(operation))
+        });
+        match tokio::time::timeout(limit, running).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(broken)) => Err(Failure::new(FailureKind::Unknown, operation, broken).with_effect(effect)),
+            Err(_) => Err(late(effect)),
+        }
+    }
+
+    fn unsupported(operation: &'static str, what: &str) -> Failure {
+        Failure::new(FailureKind::Unsupported, operation, format!("a directory cannot {what}"))
+    }
+}
+
+#[async_trait]
+impl Connector for RootfsConnector {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            write: true,
+            append: true,
+            read: true,
+            list: true,
+            remove: true,
+            exec: false,
+            dial: false,
+            ownership: rustix::process::geteuid().is_root(),
+            mtime_ns: true,
+            atomic_replace: true,
+            batch_files_max: BATCH_FILES_MAX,
+            file_bytes_max: ByteCount(tree::FILE_BYTES_MAX),
+        }
+    }
+
+    async fn write(&self, files: &[FileWrite]) -> Vec<Result<WriteOutcome, Failure>> {
+        const OPERATION: &str = "rootfs.write";
+        let mut outcomes = Vec::with_capacity(files.len());
+        for batch in files.chunks(BATCH_FILES_MAX) {
+            let owned = batch.to_vec();
+            let written = self
+                .call(OPERATION, EFFECT_TIME_MAX, Effect::Unknown, move |root| Ok(tree::write(root, &owned)))
+                .await;
+            match written {
+                Ok(written) => outcomes.extend(
+                    written.into_iter().map(|one| one.map_err(|problem| problem.into_failure(OPERATION))),
+                ),
+                Err(failure) => outcomes.extend(batch.iter().map(|_| Err(failure.clone()))),
+            }
+        }
+        outcomes
+    }
+
+    async fn read(&self, path: &DecoyPath, range: ByteRange) -> Result<Bytes, Failure> {
+        let path = path.clone();
+        self.call("rootfs.read", QUESTION_TIME_MAX, Effect::NotApplied, move |root| {
+            tree::read(root, &path, range)
+        })
+        .await
+    }
+
+    async fn stat(&self, path: &DecoyPath, request: StatRequest) -> Result<Option<FileStat>, Failure> {
+        let path = path.clone();
+        self.call("rootfs.stat", QUESTION_TIME_MAX, Effect::NotApplied, move |root| {
+            tree::stat(root, &path, request)
+        })
+        .await
+    }
+
+    async fn list(&self, dir: &DecoyPath, limit: usize) -> Result<Listing, Failure> {
+        let dir = dir.clone();
+        self.call("rootfs.list", QUESTION_TIME_MAX, Effect::NotApplied, move |root| {
+            tree::list(root, &dir, limit)
+        })
+        .await
+    }
+
+    async fn rename(&self, request: &Move) -> Result<MoveOutcome, Failure> {
+        let request = request.clone();
+        self.call("rootfs.rename", EFFECT_TIME_MAX, Effect::Unknown, move |root| tree::rename(root, &request))
+            .await
+    }
+
+    async fn remove(&self, request: &Removal) -> Result<RemoveOutcome, Failure> {
+        let request = request.clone();
+        self.call("rootfs.remove", EFFECT_TIME_MAX, Effect::Unknown, move |root| tree::remove(root, &request))
+            .await
+    }
+
+    async fn settle(
+        &self,
+        path: &DecoyPath,
+        staging: Staging,
+        ours: &[Digest],
+    ) -> Result<Option<Found>, Failure> {
+        let (path, ours) = (path.clone(), ours.to_vec());
+        self.call("rootfs.settle", EFFECT_TIME_MAX, Effect::Unknown, move |root| {
+            tree::settle(root, &path, staging, &ours)
+        })
+        .await
+    }
+
+    async fn exec(&self, _command: &Exec) -> Result<ExecOutput, Failure> {
+        Err(Self::unsupported("rootfs.exec", "run a command"))
+    }
+
+    async fn dial(&self, _to: SocketAddr) -> Result<Box<dyn Stream>, Failure> {
+        Err(Self::unsupported("rootfs.dial", "open a connection"))
+    }
+
+    async fn probe(&self) -> Result<HostFacts, Failure> {
+        let now = self.clock.now();
+        self.call("rootfs.probe", PROBE_TIME_MAX, Effect::NotApplied, move |root| tree::facts(root, now))
+            .await
+    }
+}

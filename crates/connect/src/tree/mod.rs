@@ -1,0 +1,27 @@
+//! What is done to a tree of files inside a held root. Everything here blocks.
+
+mod append;
+mod create;
+mod facts;
+mod look;
+mod parents;
+mod problem;
+mod remove;
+mod rename;
+mod replace;
+mod settle;
+mod write;
+
+pub(crate) use facts::facts;
+pub(crate) use look::{list, read, stat};
+pub(crate) use problem::Problem;
+pub(crate) use remove::remove;
+pub(crate) use rename::rename;
+pub(crate) use settle::settle;
+pub(crate) use write::write;
+
+/// The largest file that is written, read at once, or hashed: 64 MiB. What a persona writes stays far below it, and what
+/// is longer is therefore foreign.
+pub(crate) const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How much of what was found is kept as evidence, in bytes.
+const EVIDENCE_BYTES_MAX: usize = 64 * 1024;
