@@ -3,6 +3,7 @@
 
 pub mod doubles;
 mod memory_store;
+pub mod store_suite;
 mod virtual_clock;
 
 pub use memory_store::{Frozen, MemoryStore};

@@ -32,6 +32,11 @@ fn due_at(schedule: Schedule) -> Option<Timestamp> {
     }
 }
 
+fn keys(job: &Job) -> Vec<(Lane, OrderKey)> {
+    let (first, second) = job.work.order();
+    [first, second].into_iter().flatten().map(|key| (job.work.lane(), key)).collect()
+}
+
 impl State {
     pub(super) fn enqueue(&mut self, new: NewJob) -> Enqueued {
         if let Some(id) = self.keys.get(&new.key) {
@@ -76,42 +81,47 @@ impl State {
         out
     }
 
-    /// The jobs that are due and may run now, by lane and then by id. Lanes that wait longest come first when not all of
-    /// them can be opened.
-    fn choose(&self, request: &LeaseRequest) -> Vec<JobId> {
-        let mut taken: HashSet<(Lane, OrderKey)> = HashSet::new();
-        let mut lanes: BTreeMap<Lane, (Timestamp, Vec<JobId>)> = BTreeMap::new();
+    /// The jobs that are due and may run now, by lane and then by id. When not all lanes can be opened they take turns, in
+    /// the order of their names.
+    fn choose(&mut self, request: &LeaseRequest) -> Vec<JobId> {
+        let mut taken = self.leased_keys();
+        let mut lanes: BTreeMap<Lane, Vec<JobId>> = BTreeMap::new();
         for id in &self.open {
             let Some(row) = self.jobs.get(id) else { continue };
             let job = &row.job;
-            let Some(due) = due_at(job.schedule).or(row.lease.is_some().then_some(request.now)) else {
-                continue;
-            };
+            let Some(due) = due_at(job.schedule).filter(|_| row.lease.is_none()) else { continue };
             let lane = job.work.lane();
-            let (first, second) = job.work.order();
-            let keys: Vec<_> = [first, second].into_iter().flatten().map(|key| (lane.clone(), key)).collect();
+            let keys = keys(job);
             let held_up = keys.iter().any(|key| taken.contains(key));
             taken.extend(keys);
-            if held_up || row.lease.is_some() || due > request.now || job.work.kind() != request.kind {
+            if held_up || due > request.now || job.work.kind() != request.kind {
                 continue;
             }
             let limit = request.allowance.get(&lane).copied().unwrap_or(request.per_lane_max);
-            let slot = lanes.entry(lane).or_insert((due, Vec::new()));
-            slot.0 = slot.0.min(due);
-            if slot.1.len() < limit {
-                slot.1.push(*id);
+            let chosen = lanes.entry(lane).or_default();
+            if chosen.len() < limit {
+                chosen.push(*id);
             }
         }
-        let mut fresh: Vec<(Timestamp, Lane)> = lanes
-            .iter()
-            .filter(|(lane, _)| !request.allowance.contains_key(*lane))
-            .map(|(lane, (due, _))| (*due, lane.clone()))
-            .collect();
-        fresh.sort();
-        for (_, lane) in fresh.into_iter().skip(request.lanes_max) {
-            lanes.remove(&lane);
+        let fresh: Vec<Lane> =
+            lanes.keys().filter(|lane| !request.allowance.contains_key(*lane)).cloned().collect();
+        let turn = self.turns.get(&request.kind);
+        let (before, behind): (Vec<Lane>, Vec<Lane>) =
+            fresh.into_iter().partition(|lane| turn.is_some_and(|turn| lane <= turn));
+        for (place, lane) in behind.into_iter().chain(before).enumerate() {
+            if place < request.lanes_max {
+                self.turns.insert(request.kind, lane);
+            } else {
+                lanes.remove(&lane);
+            }
         }
-        lanes.into_values().flat_map(|(_, ids)| ids).collect()
+        lanes.into_values().flatten().collect()
+    }
+
+    /// The order keys of every job that is leased: nobody else gets one of them.
+    fn leased_keys(&self) -> HashSet<(Lane, OrderKey)> {
+        let rows = self.open.iter().filter_map(|id| self.jobs.get(id));
+        rows.filter(|row| row.lease.is_some()).flat_map(|row| keys(&row.job)).collect()
     }
 
     pub(super) fn start(&mut self, mark: StartMark) -> Recorded {

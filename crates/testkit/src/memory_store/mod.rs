@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
     Capture, Decoy, DecoyName, DecoyPath, EVENT_VERSION, Enqueued, Event, EventId, EventPage, EventQuery,
-    Fence, Health, IdempotencyKey, Intervention, Job, JobFilter, JobId, LeaseRequest, LeasedJob, LedgerEntry,
-    NewEvent, NewJob, PruneRule, Record, Recorded, StartMark, Store, StoreResult, Timestamp, Work, WorkerId,
+    Fence, Health, IdempotencyKey, Intervention, Job, JobFilter, JobId, JobKind, Lane, LeaseRequest,
+    LeasedJob, LedgerEntry, NewEvent, NewJob, PruneRule, Record, Recorded, StartMark, Store, StoreResult,
+    Timestamp, Work, WorkerId,
 };
 
 /// A store in memory. Nothing of it survives the process; within it, everything the port promises holds.
@@ -26,6 +27,8 @@ struct State {
     /// Jobs that are not final.
     open: BTreeSet<JobId>,
     keys: HashMap<IdempotencyKey, JobId>,
+    /// The lane that was opened last.
+    turns: HashMap<JobKind, Lane>,
     last_job: i64,
     events: BTreeMap<EventId, Event>,
     last_event: i64,

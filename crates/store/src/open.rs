@@ -1,0 +1,231 @@
+//! Opening: the lock, the checks that change nothing, the upgrade, and the state in memory.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::FlockOperation;
+use verisim_core::{Lane, StoreError, StoreResult};
+
+use crate::codes;
+use crate::error::{Fault, Outcome};
+use crate::queue::Entry;
+use crate::schema::{APPLICATION_ID, MIGRATIONS};
+use crate::tx::State;
+use crate::writer::{CHECKPOINT_PAGES, file_bytes};
+
+/// How long a connection waits for another one's lock.
+const BUSY: Duration = Duration::from_secs(5);
+/// Up to this size every page is checked at the start; beyond it, damage is found when it is met.
+const CHECKED_BYTES_MAX: u64 = 64 << 20;
+
+/// What opening gives the writer.
+pub(crate) struct Opened {
+    pub(crate) db: Connection,
+    pub(crate) state: State,
+    pub(crate) lock: File,
+    pub(crate) secret: [u8; 32],
+}
+
+pub(crate) fn open(path: &Path) -> StoreResult<Opened> {
+    let lock = lock(path)?;
+    inspect(path, MIGRATIONS.len())?;
+    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        .and_then(|db| prepare(&db).map(|()| db))
+        .map_err(|fault| fault.at(path))?;
+    upgrade(&db, path, MIGRATIONS)?;
+    let load = || {
+        let secret = secret(&db)?;
+        touch(&db)?;
+        Ok((load_state(&db)?, secret))
+    };
+    let (state, secret) = load().map_err(|fault: Fault| fault.at(path))?;
+    Ok(Opened { db, state, lock, secret })
+}
+
+/// Takes the exclusive lock on a file beside the database, for as long as the answer lives. The database itself is not
+/// locked: SQLite needs its own locks on it, and closing any descriptor of it would end them.
+fn lock(path: &Path) -> StoreResult<File> {
+    let io =
+        |error: &dyn std::fmt::Display| StoreError::Io { path: path.to_owned(), detail: error.to_string() };
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(PathBuf::from(name))
+        .map_err(|error| io(&error))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse { path: path.to_owned() }),
+        Err(error) => Err(io(&error)),
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Outcome<Connection> {
+    let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY)?;
+    db.set_prepared_statement_cache_capacity(128);
+    // Cells are checked when a page is read, so that damage is an error and not a wrong answer.
+    db.execute_batch("PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")?;
+    Ok(db)
+}
+
+/// A connection that can only read.
+pub(crate) fn connect_reader(path: &Path) -> Outcome<Connection> {
+    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    db.execute_batch("PRAGMA query_only=ON; PRAGMA cache_size=-1024;")?;
+    Ok(db)
+}
+
+fn prepare(db: &Connection) -> Outcome<()> {
+    db.execute_batch(&format!(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;
+         PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};"
+    ))?;
+    Ok(())
+}
+
+/// Refuses what is not ours, damaged, or newer, through a connection that cannot write.
+fn inspect(path: &Path, supported: usize) -> StoreResult<()> {
+    if file_bytes(path) == 0 {
+        return Ok(());
+    }
+    let corrupt = |detail: String| StoreError::Corrupt { path: path.to_owned(), detail };
+    let look = || {
+        let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let number = |sql: &str| db.query_row(sql, (), |row| row.get::<_, i64>(0));
+        let found = number("PRAGMA user_version")?;
+        let application = number("PRAGMA application_id")?;
+        let tables = number("SELECT count(*) FROM sqlite_schema")?;
+        let check = if file_bytes(path) <= CHECKED_BYTES_MAX {
+            db.query_row("PRAGMA quick_check(1)", (), |row| row.get::<_, String>(0))?
+        } else {
+            "ok".into()
+        };
+        Ok((found, application, tables, check))
+    };
+    let (found, application, tables, check) = look().map_err(|fault: Fault| fault.at(path))?;
+    if tables > 0 && application != APPLICATION_ID {
+        return Err(corrupt("it is a database of another program".into()));
+    }
+    let supported = i64::try_from(supported).unwrap_or(i64::MAX);
+    if found > supported {
+        return Err(StoreError::Newer { path: path.to_owned(), found, supported });
+    }
+    if check == "ok" { Ok(()) } else { Err(corrupt(check)) }
+}
+
+/// Brings the tables to the newest version, in one transaction. An existing store is copied beside itself first.
+fn upgrade(db: &Connection, path: &Path, migrations: &[&str]) -> StoreResult<()> {
+    let run = || {
+        let found: i64 = db.query_row("PRAGMA user_version", (), |row| row.get(0))?;
+        let known = usize::try_from(found).map_err(Fault::invalid)?;
+        let Some(missing) = migrations.get(known..).filter(|missing| !missing.is_empty()) else {
+            return Ok(());
+        };
+        if known > 0 {
+            back_up(db, path, found)?;
+        }
+        db.execute_batch("BEGIN IMMEDIATE")?;
+        for sql in missing {
+            db.execute_batch(sql)?;
+        }
+        db.execute_batch(&format!(
+            "PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={}; COMMIT;",
+            migrations.len()
+        ))?;
+        Ok(())
+    };
+    run().map_err(|fault: Fault| {
+        if !db.is_autocommit() {
+            // The error that led here is the one to tell.
+            let _ = db.execute_batch("ROLLBACK");
+        }
+        fault.at(path)
+    })
+}
+
+/// Copies the store to `<path>.v<version>.bak`, whole and flushed, or not at all.
+fn back_up(db: &Connection, path: &Path, version: i64) -> Outcome<()> {
+    let with = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let (copy, partial) = (with(&format!(".v{version}.bak")), with(".bak.partial"));
+    let io =
+        |error: std::io::Error| Fault::invalid(format_args!("the backup before the upgrade failed: {error}"));
+    match std::fs::remove_file(&partial) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    let name = partial.to_str().ok_or_else(|| Fault::invalid("the store's path is not UTF-8"))?;
+    db.execute("VACUUM INTO ?1", [name])?;
+    File::open(&partial).and_then(|file| file.sync_all()).map_err(io)?;
+    std::fs::rename(&partial, &copy).map_err(io)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)
+}
+
+/// The secret of this store, made when there is none.
+fn secret(db: &Connection) -> Outcome<[u8; 32]> {
+    let mut fresh = [0; 32];
+    let mut filled = 0;
+    while filled < fresh.len() {
+        filled += rustix::rand::getrandom(&mut fresh[filled..], rustix::rand::GetRandomFlags::empty())
+            .map_err(|error| Fault::invalid(format_args!("no randomness: {error}")))?;
+    }
+    db.execute("INSERT OR IGNORE INTO meta (name, value) VALUES ('secret', ?1)", [fresh])?;
+    Ok(db.query_row("SELECT value FROM meta WHERE name = 'secret'", (), |row| row.get(0))?)
+}
+
+/// Writes once, durably: a store that cannot be written is found at the start, and the log has begun, which costs a flush
+/// of its own, before the first job comes.
+fn touch(db: &Connection) -> Outcome<()> {
+    db.execute(
+        "INSERT INTO meta (name, value) VALUES ('starts', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
+        (),
+    )?;
+    Ok(())
+}
+
+/// Reads what the writer keeps in memory.
+fn load_state(db: &Connection) -> Outcome<State> {
+    let mut state = State::default();
+    let number = |sql: &str| db.query_row(sql, (), |row| row.get::<_, i64>(0));
+    let meta = |name: &str| {
+        db.query_row("SELECT coalesce(max(value), 0) FROM meta WHERE name = ?1", [name], |row| row.get(0))
+    };
+    let numbers = &mut state.numbers;
+    numbers.last_job = number("SELECT coalesce(max(id), 0) FROM work")?.max(meta("last_job")?);
+    numbers.last_event = number("SELECT coalesce(max(id), 0) FROM event")?.max(meta("last_event")?);
+    numbers.last_lane = number("SELECT coalesce(max(id), 0) FROM lane")?;
+    numbers.published = meta("published")?;
+    numbers.pruned = meta("pruned")?;
+    numbers.spent = number("SELECT count(*) FROM spent")?;
+    let mut lanes = db.prepare("SELECT id, name FROM lane")?;
+    for row in lanes.query_map((), |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))? {
+        let (id, name) = row?;
+        state.lanes.load(Lane(name.into()), id);
+    }
+    let mut jobs = db.prepare(
+        "SELECT id, kind, lane, order_a, order_b, state, due_at, lease_until FROM job WHERE state < 100 ORDER BY id",
+    )?;
+    let mut rows = jobs.query(())?;
+    while let Some(row) = rows.next()? {
+        let entry = Entry {
+            kind: codes::parse_kind(row.get(1)?)?,
+            lane: row.get(2)?,
+            order: [row.get(3)?, row.get(4)?],
+            state: row.get(5)?,
+            due_at: row.get(6)?,
+            lease_until: row.get(7)?,
+        };
+        state.queue.set(row.get(0)?, Some(entry));
+    }
+    state.commit();
+    Ok(state)
+}
