@@ -75,8 +75,8 @@ pub use sync_state::{IllegalTransition, ResumeAt, SyncEvent, SyncState};
 pub use sync_work::{Progress, ProgressSink, SyncReport, SyncTask, SyncWorker};
 pub use topic::{InvalidTopic, Topic, TopicFilter};
 pub use transport::{
-    ManifestStream, PushOptions, Pushed, RemoteStat, SyncTransport, ToolOutput, TransportCapabilities,
-    TransportError, TransportResult,
+    ManifestStream, PushOptions, Pushed, RemoteFile, RemoteStat, SyncTransport, ToolOutput,
+    TransportCapabilities, TransportError, TransportResult,
 };
 
 pub use jiff::Timestamp;

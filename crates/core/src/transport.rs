@@ -136,5 +136,19 @@ pub struct RemoteStat {
     pub free_bytes: Option<u64>,
 }
 
-/// The manifest of what is at a destination, entry by entry, sorted by path.
-pub type ManifestStream = Pin<Box<dyn Stream<Item = Result<Entry, TransportError>> + Send>>;
+/// A regular file at a destination.
+#[derive(Debug, Clone)]
+pub enum RemoteFile {
+    /// It was read and hashed.
+    Hashed(Entry),
+    /// It is there and cannot be read: others may be proved all the same.
+    Unproved {
+        /// Which file.
+        path: RelPath,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// What is at a destination, file by file, sorted by path. An error ends it.
+pub type ManifestStream = Pin<Box<dyn Stream<Item = Result<RemoteFile, TransportError>> + Send>>;

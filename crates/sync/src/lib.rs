@@ -1,1 +1,22 @@
-//! Made in the next commits.
+//! Brings captures home: decides when one is complete, pushes it, proves that it arrived, and only then, where the
+//! operator switched that on, deletes what is here.
+//!
+//! [`NativeTransport`] pushes to a directory; [`Courier`] carries out the steps of sync jobs with any transport.
+
+mod bandwidth;
+mod cleanup;
+mod completeness;
+mod courier;
+mod discover;
+mod errno;
+mod interlock;
+mod native;
+mod rule;
+mod source;
+mod tree;
+mod verify;
+
+pub use courier::{Courier, CourierOptions, Destination};
+pub use interlock::{Facts, Gate, Interlock, RemoteAnswer, RootNow, interlocks};
+pub use native::{NativeOptions, NativeTransport, Reading};
+pub use rule::{CaptureRule, Completeness, Each};

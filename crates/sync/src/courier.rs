@@ -1,0 +1,159 @@
+//! The steps of sync jobs, with any transport.
+//!
+//! A step may be killed at any instant and repeated: what it needs to know from before stands in the job's progress, which
+//! the store keeps, and in the job's work folder, whose files are replaced in one step each.
+
+mod rest;
+mod steps;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use verisim_core::{
+    BandwidthLimit, Capture, CaptureName, DestinationName, Failure, FailureKind, JobId, OperationClass,
+    PROBE_INTERVAL, ProgressSink, PushOptions, SyncReport, SyncSpec, SyncState, SyncTask, SyncTransport,
+    SyncWorker, Timestamp, TransportError,
+};
+
+use crate::discover::discover;
+use crate::rule::CaptureRule;
+
+/// A place that captures go to.
+#[derive(Clone)]
+pub struct Destination {
+    /// How they get there.
+    pub transport: Arc<dyn SyncTransport>,
+    /// How fast; may change at any time. `None` where nobody will ever limit it.
+    pub bandwidth: Option<watch::Receiver<Option<BandwidthLimit>>>,
+}
+
+/// What a courier works with.
+pub struct CourierOptions {
+    /// The folders that are watched.
+    pub rules: Vec<CaptureRule>,
+    /// Where captures go, by name.
+    pub destinations: HashMap<DestinationName, Destination>,
+    /// A folder of the courier's own: one folder per job below it, with journals and manifests.
+    pub state_dir: PathBuf,
+    /// Names this installation in owner markers: another machine's captures at the same destination are not ours.
+    pub installation: String,
+}
+
+/// Carries out the steps of sync jobs.
+pub struct Courier {
+    rules: HashMap<CaptureName, CaptureRule>,
+    destinations: HashMap<DestinationName, Destination>,
+    state_dir: PathBuf,
+    installation: String,
+}
+
+impl Courier {
+    /// A courier for these rules and destinations.
+    #[must_use]
+    pub fn new(options: CourierOptions) -> Self {
+        Self {
+            rules: options.rules.into_iter().map(|rule| (rule.name.clone(), rule)).collect(),
+            destinations: options.destinations,
+            state_dir: options.state_dir,
+            installation: options.installation,
+        }
+    }
+
+    /// The folder of one job: the same at every attempt. Whoever prunes a job may remove it.
+    #[must_use]
+    pub fn work_dir(&self, job: JobId) -> PathBuf {
+        self.state_dir.join(format!("sync-{job}"))
+    }
+
+    fn rule(&self, spec: &SyncSpec) -> Result<&CaptureRule, Failure> {
+        self.rules.get(&spec.capture.rule).ok_or_else(|| {
+            let what = format_args!("no capture rule is named {}", spec.capture.rule);
+            Failure::new(FailureKind::Config, "sync.step", what)
+        })
+    }
+
+    fn destination(&self, spec: &SyncSpec) -> Result<&Destination, Failure> {
+        self.destinations.get(&spec.remote.destination).ok_or_else(|| {
+            let what = format_args!("no destination is named {}", spec.remote.destination);
+            Failure::new(FailureKind::Config, "sync.step", what)
+        })
+    }
+
+    fn options(&self, task: &SyncTask) -> PushOptions {
+        let destination = self.destinations.get(&task.spec.remote.destination);
+        PushOptions {
+            work_dir: self.work_dir(task.job),
+            forced: task.progress.forced.clone(),
+            force_all: task.progress.force_all,
+            bandwidth: destination.and_then(|destination| destination.bandwidth.clone()),
+            progress: Arc::clone(&task.sink) as Arc<dyn ProgressSink>,
+            cancel: task.cancel.clone(),
+        }
+    }
+}
+
+#[async_trait]
+impl SyncWorker for Courier {
+    async fn discover(&self, known: &[Capture], _now: Timestamp) -> Vec<Result<SyncSpec, TransportError>> {
+        let mut rules: Vec<CaptureRule> = self.rules.values().cloned().collect();
+        rules.sort_by(|left, right| left.name.cmp(&right.name));
+        let (known, installation) = (known.to_vec(), self.installation.clone());
+        let found = blocking("sync.discover", move || {
+            Ok(rules.iter().flat_map(|rule| discover(rule, &known, &installation)).collect())
+        });
+        found.await.unwrap_or_else(|failure| vec![Err(failure.into())])
+    }
+
+    async fn step(&self, task: SyncTask) -> SyncReport {
+        let class = match task.state {
+            SyncState::Waiting => OperationClass::Capture,
+            _ => OperationClass::Destination,
+        };
+        let done = match task.state {
+            SyncState::Waiting => self.await_completeness(&task).await,
+            SyncState::Running => self.push(&task).await,
+            SyncState::AwaitingVerify => self.verify(&task).await,
+            SyncState::Verified => self.rest(&task).await,
+            SyncState::CleanupEligible => self.begin_cleanup(&task).await,
+            SyncState::Cleaning => self.clean(&task).await,
+            SyncState::Blocked(_) => self.probe(&task).await,
+            // Nothing is to be done in these; the engine does not ask.
+            SyncState::Queued
+            | SyncState::Cleaned
+            | SyncState::Failed
+            | SyncState::Unverified
+            | SyncState::Cancelled => Ok(steps::stay(task.progress.clone(), None, None)),
+        };
+        done.unwrap_or_else(|error| match task.state {
+            SyncState::Running | SyncState::AwaitingVerify => steps::failed(&task, error, class),
+            // Waiting for a capture has no ladder: only what no further look will mend is a failure.
+            SyncState::Waiting if steps::is_hopeless(&error.failure, class) => {
+                steps::failed(&task, error, class)
+            }
+            // A job that rests is not failed by a question that could not be answered; it is asked again.
+            _ => {
+                let again = steps::after(task.now, PROBE_INTERVAL);
+                steps::stay(task.progress.clone(), Some(error.failure.detail), Some(again))
+            }
+        })
+    }
+}
+
+/// Runs `work`, which blocks for a disk's time, outside the threads that serve everybody.
+async fn blocking<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (send, receive) = tokio::sync::oneshot::channel();
+    let broken = |what: String| Failure::new(FailureKind::Unknown, name, what);
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(move || {
+            let _ = send.send(work());
+        })
+        .map_err(|error| broken(format!("no thread could be started: {error}")))?;
+    receive.await.map_err(|_| broken("the work ended without a result".into()))?
+}

@@ -1,0 +1,204 @@
+//! The way out: completeness, push, verification.
+
+use std::time::Duration;
+
+use verisim_core::{
+    CaptureProof, Decision, Failure, FailureKind, OperationClass, PROBE_INTERVAL, RelPath, Schedule,
+    SyncEvent, SyncProgress, SyncReport, SyncTask, Timestamp, TransportError, policy,
+};
+
+use super::{Courier, blocking};
+use crate::completeness::{self, Look};
+use crate::native::folder;
+use crate::native::push::{MANIFEST, NEEDED};
+use crate::source;
+use crate::verify::{self, Comparison, FORCED_MAX};
+
+/// Passes that are kept one by one: the first, and so many of the last.
+const PASSES_KEPT_LAST: usize = 15;
+
+pub(super) type Step = Result<SyncReport, TransportError>;
+
+/// `at` after `now`; far in the future where that cannot be said.
+pub(super) fn after(now: Timestamp, wait: Duration) -> Schedule {
+    let wait = jiff::SignedDuration::try_from(wait).unwrap_or(jiff::SignedDuration::MAX);
+    Schedule::At(now.checked_add(wait).unwrap_or(Timestamp::MAX))
+}
+
+/// Nothing changed; `next` is `None` where only a person moves it.
+pub(super) fn stay(mut progress: SyncProgress, note: Option<String>, next: Option<Schedule>) -> SyncReport {
+    progress.note = note;
+    SyncReport::Stay { progress: Box::new(progress), next: next.unwrap_or(Schedule::Parked) }
+}
+
+pub(super) fn advanced(event: SyncEvent, progress: SyncProgress, next: Schedule) -> SyncReport {
+    SyncReport::Advanced { event, progress: Box::new(progress), next, damaged: Vec::new() }
+}
+
+pub(super) fn failed(task: &SyncTask, error: TransportError, class: OperationClass) -> SyncReport {
+    let mut progress = task.progress.clone();
+    let class = match error.failure.kind {
+        FailureKind::SourceVanished => OperationClass::Capture,
+        FailureKind::SourceChanged => {
+            progress.source_changes = progress.source_changes.saturating_add(1);
+            OperationClass::Capture
+        }
+        _ => class,
+    };
+    progress.note = Some(error.failure.detail.clone());
+    SyncReport::Failed { error: Box::new(error), class, progress: Box::new(progress) }
+}
+
+/// Whether the policy has nothing but failing for it.
+pub(super) fn is_hopeless(failure: &Failure, class: OperationClass) -> bool {
+    matches!(policy(failure.kind, failure.effect, class).decision, Decision::Fail | Decision::Cancel)
+}
+
+impl Courier {
+    pub(super) async fn await_completeness(&self, task: &SyncTask) -> Step {
+        let rule = self.rule(&task.spec)?.complete.clone();
+        let (capture, owner) = (task.spec.capture.clone(), task.spec.remote.owner.clone());
+        let (changes, work_dir, now) = (task.progress.source_changes, self.work_dir(task.job), task.now);
+        let look = move || completeness::look(&capture, &owner, &rule, changes, &work_dir, now);
+        let mut progress = task.progress.clone();
+        Ok(match blocking("sync.completeness", look).await? {
+            Look::Complete => {
+                progress.note = None;
+                advanced(SyncEvent::Complete, progress, Schedule::At(now))
+            }
+            Look::Wait { why, again } => stay(progress, Some(why), Some(after(now, again))),
+        })
+    }
+
+    pub(super) async fn push(&self, task: &SyncTask) -> Step {
+        let destination = self.destination(&task.spec)?;
+        let options = self.options(task);
+        let pushed = destination.transport.push(&task.spec.capture, &task.spec.remote, &options).await?;
+        let mut progress = task.progress.clone();
+        // Passes over what was there before prove nothing of what is there now. What was forced stays noted until it is
+        // verified: a file that differs although it was forced is another matter than one that differs.
+        progress.passes.clear();
+        progress.passes_total = 0;
+        progress.inventory = Some(pushed.inventory);
+        progress.manifest = Some(pushed.manifest_sha256);
+        progress.cleanup_list = None;
+        progress.note = remarks(&pushed.remarks);
+        Ok(advanced(SyncEvent::Pushed, progress, Schedule::At(task.now)))
+    }
+
+    pub(super) async fn verify(&self, task: &SyncTask) -> Step {
+        let destination = self.destination(&task.spec)?;
+        let options = self.options(task);
+        let manifest_path = options.work_dir.join(MANIFEST);
+        let Some(manifest) = task.progress.manifest else {
+            let what = "the job is to be verified, and nothing was pushed";
+            return Err(Failure::new(FailureKind::Unknown, "sync.verify", what).into());
+        };
+        let there = destination.transport.hashsum(&task.spec.remote, &options).await?;
+        let found = verify::compare(&manifest_path, manifest, there).await?;
+        if found.wrong_total > 0 {
+            return Ok(mismatched(task, found));
+        }
+        let mut progress = task.progress.clone();
+        progress.note = found.note().or(progress.note);
+        if found.unproved_total > 0 {
+            return Ok(advanced(SyncEvent::Unproved, progress, Schedule::Parked));
+        }
+        destination.transport.seal(&task.spec.remote, &manifest_path).await?;
+        self.seal_here(task).await?;
+        progress.forced.clear();
+        progress.force_all = false;
+        progress.source_changes = 0;
+        let proof = destination.transport.capabilities().proof;
+        note_pass(&mut progress, CaptureProof { at: task.now, proof, manifest });
+        Ok(advanced(SyncEvent::Matched, progress, Schedule::At(task.now)))
+    }
+
+    /// The manifest beside the files that it names, here too. A capture that is gone by now needs none.
+    async fn seal_here(&self, task: &SyncTask) -> Result<(), Failure> {
+        let (capture, owner) = (task.spec.capture.clone(), task.spec.remote.owner.clone());
+        let manifest = self.work_dir(task.job).join(MANIFEST);
+        let seal = move || {
+            let root = match source::open(&capture, "sync.seal") {
+                Ok(root) => root,
+                Err(failure) if failure.kind == FailureKind::SourceVanished => return Ok(()),
+                Err(failure) => return Err(failure),
+            };
+            source::refuse_foreign_metadata(&root, &owner, "sync.seal")?;
+            let sealed = folder::mark(&root, &owner).and_then(|()| folder::seal(&root, &manifest));
+            // A capture that we may only read stays without its copy.
+            match sealed {
+                Err(error)
+                    if !matches!(
+                        error.kind(),
+                        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
+                    ) =>
+                {
+                    Err(crate::errno::failure(crate::errno::Side::Source, "sync.seal", "sealing", &error))
+                }
+                _ => Ok(()),
+            }
+        };
+        blocking("sync.seal", seal).await
+    }
+
+    /// Whether what a blocked job lacked is there.
+    pub(super) async fn probe(&self, task: &SyncTask) -> Step {
+        let destination = self.destination(&task.spec)?;
+        let again = after(task.now, PROBE_INTERVAL);
+        let stat = match destination.transport.stat(&task.spec.remote).await {
+            Ok(stat) => stat,
+            Err(error) => return Ok(stay(task.progress.clone(), Some(error.failure.detail), Some(again))),
+        };
+        let needed = std::fs::read_to_string(self.work_dir(task.job).join(NEEDED)).ok();
+        let needed = needed.and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
+        match stat.free_bytes {
+            Some(free) if free < needed => {
+                let note = format!("{free} bytes are free at the destination, {needed} are needed");
+                Ok(stay(task.progress.clone(), Some(note), Some(again)))
+            }
+            _ => Ok(advanced(SyncEvent::Unblocked, task.progress.clone(), Schedule::At(task.now))),
+        }
+    }
+}
+
+fn remarks(remarks: &[String]) -> Option<String> {
+    let first = remarks.first()?;
+    Some(match remarks.len() {
+        1 => first.clone(),
+        more => format!("{first}; and {} more in .verisim/special.jsonl", more - 1),
+    })
+}
+
+fn mismatched(task: &SyncTask, found: Comparison) -> SyncReport {
+    let before = &task.progress;
+    let event = if before.forced.is_empty() && !before.force_all {
+        SyncEvent::Mismatched
+    } else {
+        SyncEvent::MismatchedAgain
+    };
+    let mut progress = before.clone();
+    progress.note = found.note();
+    progress.passes.clear();
+    progress.passes_total = 0;
+    progress.force_all = found.wrong_total > FORCED_MAX as u64;
+    let mut forced: Vec<RelPath> = found.wrong;
+    if progress.force_all {
+        forced.clear();
+    }
+    progress.forced = forced;
+    let next = match event {
+        SyncEvent::Mismatched => Schedule::At(task.now),
+        _ => Schedule::Parked,
+    };
+    SyncReport::Advanced { event, progress: Box::new(progress), next, damaged: found.names }
+}
+
+/// Notes a pass; of many, the first and the last are kept.
+fn note_pass(progress: &mut SyncProgress, pass: CaptureProof) {
+    progress.passes_total = progress.passes_total.saturating_add(1);
+    progress.passes.push(pass);
+    if progress.passes.len() > PASSES_KEPT_LAST + 1 {
+        progress.passes.remove(1);
+    }
+}

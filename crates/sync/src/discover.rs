@@ -1,0 +1,127 @@
+//! Finding captures: which directories there are, and which of them are not known yet.
+
+use std::io;
+
+use rustix::fs::{AtFlags, FileType};
+use verisim_core::{
+    Capture, CaptureName, Failure, FailureKind, RelPath, Remote, RootIdentity, SyncSpec, TransportError,
+};
+
+use crate::errno::{Side, failure};
+use crate::rule::{CaptureRule, Each};
+use crate::source::is_same;
+use crate::tree::Root;
+
+/// How many captures one look brings at the most; the next look brings more.
+const FOUND_MAX: usize = 256;
+const OPERATION: &str = "sync.discover";
+
+type Found = Result<SyncSpec, TransportError>;
+
+/// Looks through the folder of `rule`. `installation` tells this daemon's captures from those of others at one destination.
+pub(crate) fn discover(rule: &CaptureRule, known: &[Capture], installation: &str) -> Vec<Found> {
+    let lost = |what: &str, error: &io::Error| {
+        Err(failure(Side::Source, OPERATION, &format!("{what} of rule {}", rule.name), error).into())
+    };
+    let root = match Root::open(&rule.path) {
+        Ok(root) => root,
+        Err(error) => return vec![lost("opening the folder", &error)],
+    };
+    if rule.each == Each::Whole {
+        return match root.identity() {
+            Ok(identity) => spec(rule, None, identity, known, installation).into_iter().collect(),
+            Err(error) => vec![lost("looking at the folder", &error)],
+        };
+    }
+    let mut names = match root.names() {
+        Ok(names) => names,
+        Err(error) => return vec![lost("listing the folder", &error)],
+    };
+    names.sort_unstable();
+    let mut out = Vec::new();
+    for name in names {
+        if out.len() >= FOUND_MAX {
+            break;
+        }
+        match directory(&root, &name) {
+            Ok(None) => {}
+            Ok(Some(identity)) => match RelPath::new(&name) {
+                Ok(relative) if relative.is_metadata() => {}
+                Ok(relative) => out.extend(spec(rule, Some(relative), identity, known, installation)),
+                Err(error) => out.push(Err(Failure::new(FailureKind::Unsupported, OPERATION, error).into())),
+            },
+            Err(error) => {
+                let shown =
+                    RelPath::new(&name).map_or_else(|_| "an entry".to_owned(), |path| path.to_string());
+                out.push(lost(&format!("opening {shown}"), &error));
+            }
+        }
+    }
+    out
+}
+
+/// The identity of the directory `name`; `None` for everything else, a link to a directory too.
+fn directory(root: &Root, name: &[u8]) -> io::Result<Option<RootIdentity>> {
+    let stat = match rustix::fs::statat(root, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if !FileType::from_raw_mode(stat.st_mode).is_dir() {
+        return Ok(None);
+    }
+    match root.descend(name).and_then(|dir| dir.identity()) {
+        Ok(identity) => Ok(Some(identity)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The job for a directory, unless it is known. A directory of a known name that is another directory is the next generation.
+fn spec(
+    rule: &CaptureRule,
+    relative: Option<RelPath>,
+    identity: RootIdentity,
+    known: &[Capture],
+    installation: &str,
+) -> Option<Found> {
+    let mut generation = 1;
+    for capture in known.iter().filter(|capture| capture.rule == rule.name && capture.relative == relative) {
+        if is_same(&capture.identity, &identity) {
+            return None;
+        }
+        generation = generation.max(capture.generation.saturating_add(1));
+    }
+    let root = match &relative {
+        Some(relative) => rule.path.join(std::path::Path::new(std::ffi::OsStr::new(
+            <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(relative.as_bytes()),
+        ))),
+        None => rule.path.clone(),
+    };
+    let made = remote_path(&rule.name, relative.as_ref(), generation).map(|path| {
+        let shown = relative.as_ref().map(ToString::to_string).unwrap_or_default();
+        let owner = format!("{installation}/{}/{shown}/{generation}", rule.name);
+        SyncSpec {
+            remote: Remote { destination: rule.destination.clone(), path, owner },
+            capture: Capture { rule: rule.name.clone(), relative, root, identity, generation },
+        }
+    });
+    Some(made.map_err(|error| Failure::new(FailureKind::Unsupported, OPERATION, error).into()))
+}
+
+/// Where a capture goes: its whole path below the rule. A later directory of the same name goes beside the first.
+fn remote_path(
+    rule: &CaptureName,
+    relative: Option<&RelPath>,
+    generation: u32,
+) -> Result<RelPath, verisim_core::InvalidPath> {
+    let mut path = rule.as_str().as_bytes().to_vec();
+    if let Some(relative) = relative {
+        path.push(b'/');
+        path.extend_from_slice(relative.as_bytes());
+    }
+    if generation > 1 {
+        path.extend_from_slice(format!("~{generation}").as_bytes());
+    }
+    RelPath::new(path)
+}

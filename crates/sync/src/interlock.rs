@@ -1,0 +1,310 @@
+//! The interlocks of cleanup: one pure function over what was found out just now. Every input is a value that somebody had
+//! to make; none has a default, so none can mean "fine" because nobody asked.
+
+use std::fmt;
+
+use verisim_core::{CaptureProof, CleanupRule, Digest, Proof, Timestamp};
+
+/// What was found out for one decision over one capture.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// What the operator asks for.
+    pub rule: &'a CleanupRule,
+    /// The passes of verification that all matched, oldest first.
+    pub passes: &'a [CaptureProof],
+    /// How many there were, those that are not kept included.
+    pub passes_total: u32,
+    /// The manifest of what was pushed last.
+    pub manifest: Option<Digest>,
+    /// The time.
+    pub now: Timestamp,
+    /// What the destination said just now.
+    pub remote: &'a RemoteAnswer,
+    /// What the gate says now.
+    pub gate: Gate,
+    /// What the capture's root is now.
+    pub root: RootNow,
+}
+
+/// What the destination said just now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RemoteAnswer {
+    /// It answered.
+    Answered {
+        /// The folder's marker names us.
+        ours: bool,
+        /// The manifest that is sealed there.
+        sealed: Option<Digest>,
+    },
+    /// It did not, for this reason.
+    Silent(String),
+}
+
+/// Whether a gate stands before the capture, and what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// The rule has no gate.
+    None,
+    /// It is clear, and no override of it was revoked since the push.
+    Clear,
+    /// An override was revoked, or it has a hard finding.
+    Closed,
+}
+
+/// What the capture's root is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootNow {
+    /// The very directory that was pushed, with files in it.
+    AsPushed,
+    /// That directory, without a single one of the files that were pushed: a mount that went away looks like this.
+    Empty,
+    /// Another directory, or something else, under its name.
+    Another,
+    /// Nothing, or it cannot be read.
+    Gone,
+}
+
+/// An interlock that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interlock {
+    /// The operator did not switch cleanup on.
+    SwitchedOff,
+    /// There is no manifest of what was pushed.
+    NothingPushed,
+    /// Fewer full passes than asked for have verified that manifest.
+    Passes {
+        /// How many did.
+        made: u32,
+        /// How many are asked for.
+        asked: u32,
+    },
+    /// The first pass is not long enough ago.
+    Age,
+    /// A pass proved it in a way that does not count.
+    Proof,
+    /// The destination did not answer.
+    RemoteSilent(String),
+    /// The folder there does not carry our marker.
+    RemoteNotOurs,
+    /// The manifest that is sealed there is not the one that was verified.
+    NotSealed,
+    /// The gate is closed.
+    GateClosed,
+    /// The root is suddenly empty.
+    RootEmpty,
+    /// The root is another directory, or none.
+    RootAnother,
+    /// The root is gone.
+    RootGone,
+}
+
+/// Whether cleanup may go on; else every interlock that does not hold.
+///
+/// # Errors
+/// All the interlocks that do not hold.
+pub fn interlocks(facts: &Facts<'_>) -> Result<(), Vec<Interlock>> {
+    let mut open = Vec::new();
+    let rule = facts.rule;
+    if !rule.enabled {
+        open.push(Interlock::SwitchedOff);
+    }
+    if facts.manifest.is_none() {
+        open.push(Interlock::NothingPushed);
+    }
+    passes(facts, &mut open);
+    match facts.remote {
+        RemoteAnswer::Silent(why) => open.push(Interlock::RemoteSilent(why.clone())),
+        RemoteAnswer::Answered { ours, sealed } => {
+            if !ours {
+                open.push(Interlock::RemoteNotOurs);
+            }
+            if sealed.is_none() || *sealed != facts.manifest {
+                open.push(Interlock::NotSealed);
+            }
+        }
+    }
+    match facts.gate {
+        Gate::None | Gate::Clear => {}
+        Gate::Closed => open.push(Interlock::GateClosed),
+    }
+    match facts.root {
+        RootNow::AsPushed => {}
+        RootNow::Empty => open.push(Interlock::RootEmpty),
+        RootNow::Another => open.push(Interlock::RootAnother),
+        RootNow::Gone => open.push(Interlock::RootGone),
+    }
+    if open.is_empty() { Ok(()) } else { Err(open) }
+}
+
+fn passes(facts: &Facts<'_>, open: &mut Vec<Interlock>) {
+    let rule = facts.rule;
+    let of_this = |pass: &&CaptureProof| Some(pass.manifest) == facts.manifest;
+    let counted = facts.passes.iter().filter(of_this).count();
+    // Passes that are no more kept one by one were over the same manifest: a push begins the list anew.
+    let forgotten = (facts.passes_total as usize).saturating_sub(facts.passes.len());
+    let made = u32::try_from(counted + if counted == 0 { 0 } else { forgotten }).unwrap_or(u32::MAX);
+    // A rule that asks for no pass at all asks for one: nothing unverified is ever deleted.
+    let asked = rule.min_passes.max(1);
+    if made < asked {
+        open.push(Interlock::Passes { made, asked });
+    }
+    if let Some(first) = facts.passes.iter().find(of_this) {
+        // A first pass in the future is a clock that was set back, and no age.
+        let age = std::time::Duration::try_from(facts.now.duration_since(first.at)).ok();
+        if age.is_none_or(|age| age < rule.min_age) {
+            open.push(Interlock::Age);
+        }
+    }
+    let counts = |proof: Proof| match proof {
+        Proof::Sha256Remote | Proof::Sha256Readback => true,
+        Proof::Other => rule.accept_other_proof,
+    };
+    if facts.passes.iter().filter(of_this).any(|pass| !counts(pass.proof)) {
+        open.push(Interlock::Proof);
+    }
+}
+
+impl fmt::Display for Interlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SwitchedOff => f.write_str("cleanup is off"),
+            Self::NothingPushed => f.write_str("nothing was pushed"),
+            Self::Passes { made, asked } => write!(f, "verified {made} of {asked} times"),
+            Self::Age => f.write_str("the first verification is not long enough ago"),
+            Self::Proof => f.write_str("a verification was not by SHA-256"),
+            Self::RemoteSilent(why) => write!(f, "the destination does not answer: {why}"),
+            Self::RemoteNotOurs => f.write_str("the folder at the destination is not ours"),
+            Self::NotSealed => f.write_str("the verified manifest is not sealed at the destination"),
+            Self::GateClosed => f.write_str("the gate is closed"),
+            Self::RootEmpty => f.write_str("the capture's folder is suddenly empty"),
+            Self::RootAnother => f.write_str("another folder stands in the capture's place"),
+            Self::RootGone => f.write_str("the capture's folder is gone"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn proof(at: i64, manifest: u8, proof: Proof) -> CaptureProof {
+        CaptureProof {
+            at: Timestamp::from_second(at).unwrap(),
+            proof,
+            manifest: Digest::from_bytes([manifest; 32]),
+        }
+    }
+
+    fn manifest() -> Option<Digest> {
+        Some(Digest::from_bytes([1; 32]))
+    }
+
+    /// Passes, and whether they are enough, old enough, and all by SHA-256.
+    fn pass_sets() -> Vec<(Vec<CaptureProof>, bool, bool, bool)> {
+        use Proof::{Other, Sha256Readback as Read, Sha256Remote as Far};
+        let old = 1_000_000 - 2 * 3600;
+        vec![
+            (vec![], false, true, true),
+            (vec![proof(old, 1, Read)], false, true, true),
+            (vec![proof(old, 1, Read), proof(old + 9, 1, Far)], true, true, true),
+            (vec![proof(999_000, 1, Read), proof(999_900, 1, Read)], true, false, true),
+            (vec![proof(1_000_001, 1, Read), proof(old, 1, Read)], true, false, true),
+            (vec![proof(old, 1, Other), proof(old, 1, Read)], true, true, false),
+            // Passes over what was pushed before do not count.
+            (vec![proof(old, 9, Read), proof(old, 9, Read)], false, true, true),
+            (vec![proof(old, 9, Read), proof(old, 1, Read)], false, true, true),
+        ]
+    }
+
+    fn remotes() -> Vec<(RemoteAnswer, bool)> {
+        let answered = |ours, sealed| RemoteAnswer::Answered { ours, sealed };
+        vec![
+            (answered(true, manifest()), true),
+            (answered(false, manifest()), false),
+            (answered(true, None), false),
+            (answered(true, Some(Digest::from_bytes([9; 32]))), false),
+            (RemoteAnswer::Silent("gone".into()), false),
+        ]
+    }
+
+    /// Every combination of every input, against the rules written out a second time.
+    #[test]
+    fn inv_6_cleanup_needs_every_interlock() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let (mut held, mut refused) = (0, 0);
+        let mut check = |facts: &Facts<'_>, expected: bool| {
+            assert_eq!(interlocks(facts).is_ok(), expected, "{facts:?}");
+            if expected {
+                held += 1;
+            } else {
+                refused += 1;
+            }
+        };
+        for (enabled, accept_other_proof) in [(true, true), (true, false), (false, true), (false, false)] {
+            let rule = CleanupRule {
+                enabled,
+                min_passes: 2,
+                min_age: HOUR,
+                accept_other_proof,
+                remove_metadata: false,
+            };
+            for (passes, enough, aged, sha) in &pass_sets() {
+                for manifest in [manifest(), None] {
+                    for (remote, remote_holds) in &remotes() {
+                        for gate in [Gate::None, Gate::Clear, Gate::Closed] {
+                            for root in [RootNow::AsPushed, RootNow::Empty, RootNow::Another, RootNow::Gone] {
+                                let passes_total = u32::try_from(passes.len()).unwrap();
+                                let facts = Facts {
+                                    rule: &rule,
+                                    passes,
+                                    passes_total,
+                                    manifest,
+                                    now,
+                                    remote,
+                                    gate,
+                                    root,
+                                };
+                                let proven = *enough && *aged && (*sha || accept_other_proof);
+                                let open = gate != Gate::Closed && root == RootNow::AsPushed;
+                                check(
+                                    &facts,
+                                    enabled && proven && manifest.is_some() && *remote_holds && open,
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(held > 0 && refused > 100 * held, "{held} {refused}");
+    }
+
+    #[test]
+    fn inv_6_a_rule_that_asks_for_nothing_still_asks_for_one_pass() {
+        let rule = CleanupRule {
+            enabled: true,
+            min_passes: 0,
+            min_age: Duration::ZERO,
+            accept_other_proof: true,
+            remove_metadata: true,
+        };
+        let manifest = Some(Digest::from_bytes([1; 32]));
+        let remote = RemoteAnswer::Answered { ours: true, sealed: manifest };
+        let facts = Facts {
+            rule: &rule,
+            passes: &[],
+            // A count without a single proof behind it is no pass.
+            passes_total: 7,
+            manifest,
+            now: Timestamp::from_second(10).unwrap(),
+            remote: &remote,
+            gate: Gate::None,
+            root: RootNow::AsPushed,
+        };
+        assert_eq!(interlocks(&facts), Err(vec![Interlock::Passes { made: 0, asked: 1 }]));
+    }
+}

@@ -1,0 +1,195 @@
+//! The transport onto a directory of this machine: a disk, or a mounted share.
+//!
+//! What happens to each kind of entry of a capture:
+//!
+//! - **Regular file**: read once, hashed and copied in that reading, made under a temporary name in `.verisim/partial/` and
+//!   renamed to its own. Its times and permission bits go along where the mount takes them; set-id and sticky bits, owners
+//!   and extended attributes do not.
+//! - **Large file**: an interrupted one goes on where it was. The part that is kept is read and hashed from the capture
+//!   again; that the destination's part is the same is not believed but found out by the verification, which reads all of
+//!   it; a file that differs is sent again from its first byte.
+//! - **Holes** stay holes. **Empty directories** are made. **Hard links** become files of their own, and are listed.
+//! - **Symlinks, pipes, sockets, devices** are listed in `.verisim/special.jsonl`, and neither followed, opened nor made.
+//! - **Names** are bytes; one that the destination does not take fails the job by name.
+//! - **Changes**: a file that changes, appears or goes away during a push fails it, before or after it was sent.
+//!
+//! Durability: nothing counts as pushed before `syncfs` of the destination came back; per-file `fsync` costs a hundred times
+//! as much for small files, and promises nothing more at that point.
+
+mod copy;
+pub(crate) mod folder;
+mod hashsum;
+pub(crate) mod journal;
+pub(crate) mod push;
+mod read;
+mod special;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use verisim_core::{
+    Capture, Clock, Failure, FailureKind, ManifestStream, Proof, PushOptions, Remote, RemoteStat,
+    SyncTransport, TransportCapabilities, TransportError, TransportResult,
+};
+
+use crate::errno::{Side, failure};
+use crate::tree::Root;
+
+pub use read::Reading;
+
+/// How many pushes and hashings one destination has under way at once; more wait.
+const OPERATIONS_MAX: usize = 4;
+
+/// What a destination on a path is like.
+#[derive(Debug, Clone)]
+pub struct NativeOptions {
+    /// Its root. It must be there: a share that is not mounted is no place to write to.
+    pub root: PathBuf,
+    /// How many files are sent or hashed at once.
+    pub workers: usize,
+    /// How `hashsum` reads. Anything but [`Reading::PastCaches`] proves nothing, and is for measuring alone.
+    pub reading: Reading,
+}
+
+impl NativeOptions {
+    /// A destination at `root` as it should be: 8 files at once, read past the caches.
+    #[must_use]
+    pub const fn new(root: PathBuf) -> Self {
+        Self { root, workers: 8, reading: Reading::PastCaches }
+    }
+}
+
+/// Pushes to a directory of this machine.
+pub struct NativeTransport {
+    options: NativeOptions,
+    clock: Arc<dyn Clock>,
+    operations: Arc<Semaphore>,
+}
+
+impl NativeTransport {
+    /// A transport to the destination that `options` describes.
+    #[must_use]
+    pub fn new(options: NativeOptions, clock: Arc<dyn Clock>) -> Self {
+        Self { options, clock, operations: Arc::new(Semaphore::new(OPERATIONS_MAX)) }
+    }
+
+    /// Runs `work` on a thread of its own, because it blocks for as long as a disk or a share does. The thread ends with the
+    /// call: whoever drops the future cancels `work` through the guard that it holds.
+    async fn blocking<T, F>(&self, name: &'static str, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(PathBuf) -> Result<T, Failure> + Send + 'static,
+    {
+        let broken = |what: &str| Failure::new(FailureKind::Unknown, name, what);
+        let permit = Arc::clone(&self.operations).acquire_owned().await;
+        let permit = permit.map_err(|_| broken("the transport was closed"))?;
+        let root = self.options.root.clone();
+        let (send, receive) = oneshot::channel();
+        let thread = move || {
+            let _permit = permit;
+            let _ = send.send(work(root));
+        };
+        let started = std::thread::Builder::new().name(name.into()).spawn(thread);
+        started.map_err(|error| broken(&format!("no thread could be started: {error}")))?;
+        receive.await.map_err(|_| broken("the work ended without a result"))?
+    }
+}
+
+#[async_trait]
+impl SyncTransport for NativeTransport {
+    fn capabilities(&self) -> TransportCapabilities {
+        TransportCapabilities {
+            proof: Proof::Sha256Readback,
+            resume: true,
+            bandwidth_limit: true,
+            atomic: true,
+        }
+    }
+
+    async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {
+        let cancel = options.cancel.child_token();
+        let _stop_when_dropped = cancel.clone().drop_guard();
+        let push = push::Push {
+            destination: self.options.root.clone(),
+            workers: self.options.workers,
+            clock: Arc::clone(&self.clock),
+            capture: source.clone(),
+            remote: to.clone(),
+            options: options.clone(),
+            cancel,
+        };
+        Ok(self.blocking("native.push", move |_| push.run()).await?)
+    }
+
+    async fn hashsum(&self, at: &Remote, options: &PushOptions) -> Result<ManifestStream, TransportError> {
+        let (workers, reading) = (self.options.workers, self.options.reading);
+        let (at, cancel) = (at.clone(), options.cancel.child_token());
+        let stop_when_dropped = cancel.clone().drop_guard();
+        let (out, told) = mpsc::channel(256);
+        let open = move |root: PathBuf| {
+            let lost =
+                |what: &'static str| move |error| failure(Side::Destination, "native.hashsum", what, &error);
+            let root = Root::open(&root).map_err(lost("opening the destination"))?;
+            let folder = root.descend(at.path.as_bytes()).map_err(lost("opening the folder"))?;
+            // Dirty pages cannot be dropped, and what is only in memory is not there yet.
+            rustix::fs::syncfs(&folder).map_err(|error| lost("making it durable")(error.into()))?;
+            let items = hashsum::list(&folder)?;
+            Ok((folder, items))
+        };
+        let (folder, items) = self.blocking("native.hashsum", open).await?;
+        let permit = Arc::clone(&self.operations).acquire_owned().await;
+        let work = move || {
+            let _permit = permit;
+            hashsum::run(&folder, &items, workers, reading, &cancel, &out);
+        };
+        let started = std::thread::Builder::new().name("native.hashsum".into()).spawn(work);
+        started.map_err(|error| {
+            Failure::new(FailureKind::Unknown, "native.hashsum", format_args!("no thread: {error}"))
+        })?;
+        Ok(Box::pin(futures_util::stream::unfold(
+            (told, stop_when_dropped),
+            |(mut told, guard)| async move { told.recv().await.map(|next| (next, (told, guard))) },
+        )))
+    }
+
+    async fn stat(&self, at: &Remote) -> Result<RemoteStat, TransportError> {
+        let path = at.path.clone();
+        let stat = move |root: PathBuf| {
+            let lost = |error: std::io::Error| {
+                failure(Side::Destination, "native.stat", "asking the destination", &error)
+            };
+            let root = Root::open(&root).map_err(lost)?;
+            let free = rustix::fs::fstatvfs(&root).ok().filter(|stat| stat.f_blocks > 0);
+            let free_bytes = free.map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+            match root.descend(path.as_bytes()) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    Ok(RemoteStat { exists: false, owner: None, sealed: None, free_bytes })
+                }
+                Err(error) => Err(lost(error)),
+                Ok(folder) => Ok(RemoteStat {
+                    exists: true,
+                    owner: folder::owner(&folder, b"").map_err(lost)?,
+                    sealed: folder::sealed(&folder).map_err(lost)?,
+                    free_bytes,
+                }),
+            }
+        };
+        Ok(self.blocking("native.stat", stat).await?)
+    }
+
+    async fn seal(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
+        let (path, owner, manifest) = (at.path.clone(), at.owner.clone(), manifest.to_owned());
+        let seal = move |root: PathBuf| {
+            let lost = |error: std::io::Error| failure(Side::Destination, "native.seal", "sealing", &error);
+            let folder = Root::open(&root).and_then(|root| root.descend(path.as_bytes())).map_err(lost)?;
+            if folder::owner(&folder, b"").map_err(lost)?.as_deref() != Some(owner.as_str()) {
+                let what = format_args!("{path} is not ours any more");
+                return Err(Failure::new(FailureKind::Config, "native.seal", what));
+            }
+            folder::seal(&folder, &manifest).map_err(lost)
+        };
+        Ok(self.blocking("native.seal", seal).await?)
+    }
+}

@@ -1,0 +1,167 @@
+//! Hashing what is at a destination: in parallel, told in order, with a bounded number of results waiting for their turn.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+use verisim_core::manifest::Entry;
+use verisim_core::{CancellationToken, Failure, FailureKind, RemoteFile, TransportError};
+
+use crate::errno::{Side, failure};
+use crate::native::read::{self, Buffer, Reading};
+use crate::tree::{Item, Kind, Root, WalkError, walk};
+
+/// How far the fastest worker may be ahead of what was told.
+const AHEAD_MAX: usize = 4096;
+const OPERATION: &str = "native.hashsum";
+
+/// One item of the stream.
+pub(crate) type Told = Result<RemoteFile, TransportError>;
+
+/// Lists every regular file below `folder`, sorted.
+pub(crate) fn list(folder: &Root) -> Result<Vec<Item>, Failure> {
+    let items = walk(folder).map_err(|error| match error {
+        WalkError::Io { what, error } => {
+            failure(Side::Destination, OPERATION, &format!("reading {what}"), &error)
+        }
+        WalkError::Unnameable(what) => Failure::new(FailureKind::Config, OPERATION, what),
+        WalkError::TooMany => {
+            Failure::new(FailureKind::Config, OPERATION, "the folder has more than 8,000,000 entries")
+        }
+    })?;
+    Ok(items.into_iter().filter(|item| item.kind == Kind::File).collect())
+}
+
+/// Hashes `items` with `workers` threads and tells each in order. Ends early when nobody listens any more.
+pub(crate) fn run(
+    folder: &Root,
+    items: &[Item],
+    workers: usize,
+    reading: Reading,
+    cancel: &CancellationToken,
+    out: &mpsc::Sender<Told>,
+) {
+    let queue = Queue { state: Mutex::default(), changed: Condvar::new() };
+    std::thread::scope(|scope| {
+        let mut started = 0;
+        for _ in 0..workers.clamp(1, items.len().max(1)) {
+            let worker = || {
+                let mut buffer = Buffer::new(1 << 20);
+                while let Some(at) = queue.take(items.len(), cancel) {
+                    let told = items.get(at).map(|item| one(folder, item, &mut buffer, reading, cancel));
+                    queue.put(at, told);
+                }
+                queue.end();
+            };
+            match std::thread::Builder::new().name("hash".into()).spawn_scoped(scope, worker) {
+                Ok(_) => started += 1,
+                Err(_) => queue.end(),
+            }
+        }
+        if started == 0 {
+            let failure = Failure::new(FailureKind::Unknown, OPERATION, "no thread could be started");
+            let _ = out.blocking_send(Err(failure.into()));
+        }
+        for at in 0..items.len() {
+            let Some(told) = queue.wait_for(at, started) else { break };
+            if out.blocking_send(told).is_err() {
+                break;
+            }
+        }
+        if cancel.is_cancelled() {
+            let _ = out.blocking_send(Err(Failure::new(FailureKind::Cancelled, OPERATION, "stopped").into()));
+        }
+        cancel.cancel();
+        queue.changed.notify_all();
+    });
+}
+
+fn one(
+    folder: &Root,
+    item: &Item,
+    buffer: &mut Buffer,
+    reading: Reading,
+    cancel: &CancellationToken,
+) -> Told {
+    let hashed = read::open(folder, item.path.as_bytes(), reading)
+        .and_then(|file| read::hash(&file, item.stamp.size, buffer, cancel));
+    match hashed {
+        Ok((sha256, _)) => Ok(RemoteFile::Hashed(Entry { path: item.path.clone(), sha256 })),
+        // It was there when the folder was listed: whoever compares will miss it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(RemoteFile::Unproved {
+            path: item.path.clone(),
+            failure: Failure::new(FailureKind::NotFound, OPERATION, "it went away while it was hashed"),
+        }),
+        Err(error) => {
+            let failure = failure(Side::Destination, OPERATION, &format!("hashing {}", item.path), &error);
+            match failure.kind {
+                // One bad sector is that file's matter; a dead mount is everybody's, and every file says so.
+                FailureKind::Denied | FailureKind::Unknown | FailureKind::Config | FailureKind::Network => {
+                    Ok(RemoteFile::Unproved { path: item.path.clone(), failure })
+                }
+                _ => Err(failure.into()),
+            }
+        }
+    }
+}
+
+/// Which item is next, and the results that wait for their turn.
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    next: usize,
+    told: usize,
+    ended: usize,
+    waiting: BTreeMap<usize, Option<Told>>,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next item to hash, when that is not too far ahead.
+    fn take(&self, len: usize, cancel: &CancellationToken) -> Option<usize> {
+        let mut state = self.lock();
+        while state.next < len && !cancel.is_cancelled() {
+            if state.next < state.told + AHEAD_MAX {
+                state.next += 1;
+                return Some(state.next - 1);
+            }
+            let wait = std::time::Duration::from_millis(100);
+            state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        None
+    }
+
+    fn put(&self, at: usize, told: Option<Told>) {
+        self.lock().waiting.insert(at, told);
+        self.changed.notify_all();
+    }
+
+    fn end(&self) {
+        self.lock().ended += 1;
+        self.changed.notify_all();
+    }
+
+    /// The result of item `at`; `None` when every worker ended without it.
+    fn wait_for(&self, at: usize, workers: usize) -> Option<Told> {
+        let mut state = self.lock();
+        loop {
+            if let Some(told) = state.waiting.remove(&at) {
+                state.told = at + 1;
+                self.changed.notify_all();
+                return told;
+            }
+            if state.ended >= workers {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}

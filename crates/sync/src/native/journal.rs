@@ -1,0 +1,372 @@
+//! What of a capture is complete at the destination: an append-only file that survives a kill at any byte.
+//!
+//! Every line carries a check over itself; a line that does not is where a crash cut the file, and it is ignored. A line is
+//! true as long as the machine stays up; a crash of the machine may take what its kernel had not written yet. So each
+//! process notes the boot it ran under, and lines of an earlier boot count only up to its last checkpoint, which is written
+//! after the destination was made durable.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+use verisim_core::{CancellationToken, Digest, RelPath};
+
+use crate::tree::Stamp;
+
+/// The longest line that is read: a path of 4095 bytes, each escaped to four, and the fields around it.
+const LINE_BYTES_MAX: u64 = 20_000;
+
+/// A file that is complete at the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// What the source file was when it was read.
+    pub(crate) stamp: Stamp,
+    /// The hash of the bytes that were sent.
+    pub(crate) sha256: Digest,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Line {
+    /// What all of this is about; another subject makes the journal void.
+    Subject(String),
+    /// A process begins, under this boot of the machine.
+    Boot(String),
+    /// What it was told to send by force.
+    Forced(Digest),
+    /// A large file is begun.
+    Begun(RelPath, Stamp),
+    /// A file is complete.
+    Done(RelPath, Done),
+    /// Everything above is durable at the destination.
+    Checkpoint,
+    /// Everything was sent.
+    Finished,
+}
+
+/// The open journal of one push. Holds a lock: a second push of the same job waits for the first to end.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    file: File,
+    /// What is complete.
+    pub(crate) done: HashMap<RelPath, Done>,
+    /// Which source file a partial copy was begun from.
+    pub(crate) begun: HashMap<RelPath, Stamp>,
+}
+
+/// What this push is about, for the journal.
+pub(crate) struct Subject<'a> {
+    /// The capture and where it goes; a journal of another subject is void.
+    pub(crate) name: String,
+    /// The boot of this machine.
+    pub(crate) boot: String,
+    /// What is to be sent by force, sorted.
+    pub(crate) forced: &'a [RelPath],
+    /// Everything is.
+    pub(crate) force_all: bool,
+}
+
+impl Journal {
+    /// Opens the journal in `dir` and waits until no other push uses it.
+    pub(crate) fn open(dir: &Path, subject: &Subject<'_>, cancel: &CancellationToken) -> io::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let path = dir.join("journal");
+        let file = File::options().read(true).append(true).create(true).open(&path)?;
+        lock(&file, cancel)?;
+        let state = State::read(&file, subject)?;
+        let mut journal = Self { file, done: state.done, begun: state.begun };
+        if state.void {
+            journal.file.set_len(0)?;
+            journal.done.clear();
+            journal.begun.clear();
+            journal.write(&Line::Subject(subject.name.clone()))?;
+        } else if state.torn {
+            // What follows a torn line begins on a line of its own.
+            journal.file.write_all(b"\n")?;
+        }
+        journal.write(&Line::Boot(subject.boot.clone()))?;
+        journal.force(subject, state.forced)?;
+        Ok(journal)
+    }
+
+    /// Forgets what is to be sent by force, unless an interrupted push with the same orders is gone on with.
+    fn force(&mut self, subject: &Subject<'_>, going_on: Option<Digest>) -> io::Result<()> {
+        let orders = orders(subject);
+        if orders.is_some() && orders == going_on {
+            return Ok(());
+        }
+        if let Some(orders) = orders {
+            self.write(&Line::Forced(orders))?;
+            if subject.force_all {
+                self.done.clear();
+            }
+            for path in subject.forced {
+                self.done.remove(path);
+                self.begun.remove(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// A large file is begun.
+    pub(crate) fn begin(&mut self, path: &RelPath, stamp: Stamp) -> io::Result<()> {
+        self.write(&Line::Begun(path.clone(), stamp))
+    }
+
+    /// A file stands complete under its name at the destination.
+    pub(crate) fn complete(&mut self, path: &RelPath, done: Done) -> io::Result<()> {
+        self.write(&Line::Done(path.clone(), done))
+    }
+
+    /// Everything noted so far is durable at the destination.
+    pub(crate) fn checkpoint(&mut self) -> io::Result<()> {
+        self.write(&Line::Checkpoint)?;
+        self.file.sync_data()
+    }
+
+    /// Everything was sent, and is durable.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.write(&Line::Checkpoint)?;
+        self.write(&Line::Finished)?;
+        self.file.sync_data()
+    }
+
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        let json = serde_json::to_string(line)?;
+        // One write: a kill leaves a whole line, or a torn one that its check gives away.
+        self.file.write_all(format!("{} {json}\n", check(&json)).as_bytes())
+    }
+}
+
+/// What is complete according to the journal in `dir`, without taking it into use.
+pub(crate) fn completed(dir: &Path) -> io::Result<HashMap<RelPath, Done>> {
+    let file = File::open(dir.join("journal"))?;
+    let subject = Subject { name: String::new(), boot: String::new(), forced: &[], force_all: false };
+    State::read(&file, &subject).map(|state| state.done)
+}
+
+fn orders(subject: &Subject<'_>) -> Option<Digest> {
+    if subject.force_all {
+        return Some(Digest::of(b"all"));
+    }
+    if subject.forced.is_empty() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    for path in subject.forced {
+        bytes.extend_from_slice(path.as_bytes());
+        bytes.push(0);
+    }
+    Some(Digest::of(&bytes))
+}
+
+/// 32 bits over a line: enough to notice a torn one.
+fn check(json: &str) -> String {
+    String::from_utf8_lossy(&Digest::of(json.as_bytes()).to_hex()[..8]).into_owned()
+}
+
+fn lock(file: &File, cancel: &CancellationToken) -> io::Result<()> {
+    loop {
+        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::WOULDBLOCK) if !cancel.is_cancelled() => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    done: HashMap<RelPath, Done>,
+    begun: HashMap<RelPath, Stamp>,
+    /// Noted under the current boot, and not covered by a checkpoint yet.
+    pending: Vec<RelPath>,
+    boot: String,
+    forced: Option<Digest>,
+    void: bool,
+    torn: bool,
+}
+
+impl State {
+    fn read(file: &File, subject: &Subject<'_>) -> io::Result<Self> {
+        let mut state = Self { void: true, ..Self::default() };
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = io::Read::take(&mut reader, LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
+            if read == 0 {
+                break;
+            }
+            state.torn = line.last() != Some(&b'\n');
+            if let Some(parsed) = parse(&line) {
+                state.apply(parsed, subject);
+            }
+        }
+        state.under(&subject.boot);
+        Ok(state)
+    }
+
+    fn apply(&mut self, line: Line, subject: &Subject<'_>) {
+        match line {
+            Line::Subject(name) => self.void = !subject.name.is_empty() && name != subject.name,
+            Line::Boot(boot) => self.under(&boot),
+            Line::Forced(digest) => {
+                self.forced = Some(digest);
+                // What other orders forced was sent before they could be followed by these.
+                if Some(digest) == orders(subject) {
+                    self.forget(subject);
+                }
+            }
+            Line::Begun(path, stamp) => {
+                self.begun.insert(path, stamp);
+            }
+            Line::Done(path, done) => {
+                self.begun.remove(&path);
+                self.pending.push(path.clone());
+                self.done.insert(path, done);
+            }
+            Line::Checkpoint => self.pending.clear(),
+            Line::Finished => self.forced = None,
+        }
+    }
+
+    fn forget(&mut self, subject: &Subject<'_>) {
+        if subject.force_all {
+            self.done.clear();
+        }
+        for path in subject.forced {
+            self.done.remove(path);
+            self.begun.remove(path);
+        }
+    }
+
+    /// What follows was noted under `boot`. Where that is another boot, what is pending may have been lost. No boot at all
+    /// is that of a reader who asks for what was noted.
+    fn under(&mut self, boot: &str) {
+        if boot != self.boot && !boot.is_empty() {
+            for path in self.pending.drain(..) {
+                self.done.remove(&path);
+            }
+            boot.clone_into(&mut self.boot);
+        }
+    }
+}
+
+fn parse(line: &[u8]) -> Option<Line> {
+    let text = std::str::from_utf8(line).ok()?.trim_end_matches('\n');
+    let (sum, json) = text.split_once(' ')?;
+    if sum != check(json) {
+        return None;
+    }
+    serde_json::from_str(json).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn path(name: &str) -> RelPath {
+        RelPath::new(name).unwrap()
+    }
+
+    fn done(byte: u8) -> Done {
+        Done {
+            stamp: Stamp { size: 1, mtime_ns: -5, inode: u64::from(byte) },
+            sha256: Digest::from_bytes([byte; 32]),
+        }
+    }
+
+    fn open(dir: &Path, boot: &str, forced: &[RelPath]) -> Journal {
+        let subject = Subject { name: "capture".into(), boot: boot.into(), forced, force_all: false };
+        Journal::open(dir, &subject, &CancellationToken::new()).unwrap()
+    }
+
+    #[test]
+    fn inv_12_what_was_complete_stays_complete_after_a_kill_at_any_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = open(dir.path(), "boot", &[]);
+        for (at, name) in ["a", "b\nc", "d"].into_iter().enumerate() {
+            journal.complete(&path(name), done(u8::try_from(at).unwrap())).unwrap();
+        }
+        drop(journal);
+        let whole = std::fs::read(dir.path().join("journal")).unwrap();
+        let mut seen = 0;
+        for cut in 0..=whole.len() {
+            std::fs::write(dir.path().join("journal"), &whole[..cut]).unwrap();
+            let mut journal = open(dir.path(), "boot", &[]);
+            assert!(journal.done.len() >= seen.min(3), "more bytes, fewer files, at {cut}");
+            seen = journal.done.len();
+            // What is written after the cut is read again.
+            journal.complete(&path("after"), done(9)).unwrap();
+            drop(journal);
+            let journal = open(dir.path(), "boot", &[]);
+            assert_eq!(journal.done.len(), seen + 1, "cut at {cut}");
+            assert_eq!(journal.done[&path("after")], done(9));
+        }
+        assert_eq!(seen, 3);
+    }
+
+    #[test]
+    fn after_a_crash_of_the_machine_only_what_a_checkpoint_covers_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = open(dir.path(), "one", &[]);
+        journal.complete(&path("durable"), done(1)).unwrap();
+        journal.checkpoint().unwrap();
+        journal.complete(&path("lost"), done(2)).unwrap();
+        drop(journal);
+        assert_eq!(open(dir.path(), "one", &[]).done.len(), 2);
+        let journal = open(dir.path(), "two", &[]);
+        assert_eq!(journal.done.keys().collect::<Vec<_>>(), [&path("durable")]);
+    }
+
+    #[test]
+    fn what_is_forced_is_forgotten_once_and_not_again_after_an_interruption() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = open(dir.path(), "one", &[]);
+        journal.complete(&path("a"), done(1)).unwrap();
+        journal.complete(&path("b"), done(1)).unwrap();
+        journal.finish().unwrap();
+        drop(journal);
+        let forced = [path("a")];
+        let mut journal = open(dir.path(), "one", &forced);
+        assert_eq!(journal.done.keys().collect::<Vec<_>>(), [&path("b")]);
+        drop(journal);
+        // Interrupted before it was sent: still to be sent.
+        journal = open(dir.path(), "one", &forced);
+        assert!(!journal.done.contains_key(&path("a")));
+        journal.complete(&path("a"), done(2)).unwrap();
+        drop(journal);
+        // Interrupted after it was sent: done.
+        journal = open(dir.path(), "one", &forced);
+        assert_eq!(journal.done[&path("a")], done(2));
+        journal.finish().unwrap();
+        drop(journal);
+        // Ordered once more after the push had ended: to be sent once more.
+        assert!(!open(dir.path(), "one", &forced).done.contains_key(&path("a")));
+    }
+
+    #[test]
+    fn a_journal_of_another_capture_is_void() {
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path(), "one", &[]).complete(&path("a"), done(1)).unwrap();
+        let subject = Subject { name: "another".into(), boot: "one".into(), forced: &[], force_all: false };
+        let journal = Journal::open(dir.path(), &subject, &CancellationToken::new()).unwrap();
+        assert!(journal.done.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_in_the_journal_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("journal"), &bytes).unwrap();
+            prop_assert!(open(dir.path(), "one", &[]).done.is_empty());
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Sending a capture: look, refuse what must be refused, send what is not there yet in parallel, look again.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{AtFlags, Mode};
+use verisim_core::manifest::{Entry, Writer, Written};
+use verisim_core::{
+    CancellationToken, Capture, Clock, Failure, FailureKind, Inventory, Progress, PushOptions, Pushed,
+    RelPath, Remote, ToolOutput,
+};
+
+use crate::bandwidth::Bucket;
+use crate::errno::{Side, failure};
+use crate::native::copy::{self, LastParent, Places, RESUME_BYTES_MIN};
+use crate::native::folder;
+use crate::native::journal::{Done, Journal, Subject};
+use crate::native::special;
+use crate::source;
+use crate::tree::{Item, Kind, Root};
+
+/// How much is sent before it is made durable and noted as such: what a crash of the machine may cost.
+const CHECKPOINT_BYTES: u64 = 4 << 30;
+/// The manifest of what was sent, in the work folder.
+pub(crate) const MANIFEST: &str = "manifest.sha256";
+/// How many bytes a push lacked at the destination, in the work folder.
+pub(crate) const NEEDED: &str = "bytes_needed";
+const OPERATION: &str = "native.push";
+
+/// Everything that one push needs.
+pub(crate) struct Push {
+    pub(crate) destination: PathBuf,
+    pub(crate) workers: usize,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) capture: Capture,
+    pub(crate) remote: Remote,
+    pub(crate) options: PushOptions,
+    /// Stops it: the caller, or that nobody waits for it any more.
+    pub(crate) cancel: CancellationToken,
+}
+
+fn lost(what: &'static str) -> impl Fn(io::Error) -> Failure {
+    move |error| failure(Side::Destination, OPERATION, what, &error)
+}
+
+fn state(what: &'static str) -> impl Fn(io::Error) -> Failure {
+    move |error| failure(Side::State, OPERATION, what, &error)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Push {
+    /// Does it. Blocks; runs on a thread of its own.
+    pub(crate) fn run(&self) -> Result<Pushed, Failure> {
+        let subject = self.subject()?;
+        let mut journal = Journal::open(&self.options.work_dir, &subject, &self.cancel).map_err(|error| {
+            if self.cancel.is_cancelled() { cancelled() } else { state("opening the journal")(error) }
+        })?;
+        let source = source::open(&self.capture, OPERATION)?;
+        source::refuse_foreign_metadata(&source, &self.remote.owner, OPERATION)?;
+        let items = source::walk(&source, OPERATION)?;
+        let root = Root::open(&self.destination).map_err(lost("opening the destination"))?;
+        let folder = folder::claim(&root, &self.remote)?;
+        set_aside(&folder, &journal, &items)?;
+        journal.done.retain(|path, done| {
+            find(&items, path).is_some_and(|item| item.kind == Kind::File && item.stamp == done.stamp)
+                && is_there(&folder, path, done.stamp.size)
+        });
+        self.require_space(&folder, &journal, &items)?;
+        make_directories(&folder, &items)?;
+        let sent = self.send_all(&source, &folder, &mut journal, &items)?;
+        let (listed, remarks) = special::list(&source, &items)
+            .map_err(|error| failure(Side::Source, OPERATION, "reading links", &error))?;
+        folder::replace(&folder, folder::SPECIAL, &mut listed.as_slice())
+            .map_err(lost("writing the list of special files"))?;
+        dress_directories(&folder, &items);
+        source::require_unchanged(&source, &items, OPERATION)?;
+        rustix::fs::syncfs(&folder).map_err(|error| lost("making it durable")(error.into()))?;
+        journal.finish().map_err(state("writing the journal"))?;
+        let (manifest, written) = self.write_manifest(&journal, &items)?;
+        Ok(Pushed {
+            manifest,
+            manifest_sha256: written.sha256,
+            inventory: written.inventory,
+            sent,
+            remarks,
+            output: ToolOutput::default(),
+        })
+    }
+
+    fn subject(&self) -> Result<Subject<'_>, Failure> {
+        let about = (&self.capture, &self.remote, &self.destination);
+        let name = serde_json::to_string(&about).map_err(|error| state("naming the job")(error.into()))?;
+        // Without it every start counts as one of the same boot; the verification that follows finds what a crash took.
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let (forced, force_all) = (&self.options.forced, self.options.force_all);
+        Ok(Subject { name, boot: boot.trim().to_owned(), forced, force_all })
+    }
+
+    /// Asks before the first byte whether there is room: a destination that is filled to the brim hurts others too.
+    fn require_space(&self, folder: &Root, journal: &Journal, items: &[Item]) -> Result<(), Failure> {
+        let needed: u64 = files(items)
+            .filter(|item| !item.sparse && !journal.done.contains_key(&item.path))
+            .map(|item| item.stamp.size)
+            .sum();
+        let _ = std::fs::write(self.options.work_dir.join(NEEDED), needed.to_string());
+        let Ok(stat) = rustix::fs::fstatvfs(folder) else { return Ok(()) };
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        if stat.f_blocks > 0 && free < needed {
+            let what = format_args!("{needed} bytes are to be sent, {free} are free at the destination");
+            return Err(Failure::new(FailureKind::NoSpace, OPERATION, what));
+        }
+        Ok(())
+    }
+
+    /// Sends every file that is not complete yet; returns what it sent.
+    fn send_all(
+        &self,
+        source: &Root,
+        folder: &Root,
+        journal: &mut Journal,
+        items: &[Item],
+    ) -> Result<Inventory, Failure> {
+        let mut todo: Vec<&Item> =
+            files(items).filter(|item| !journal.done.contains_key(&item.path)).collect();
+        let partial = prepare_partial(folder, &todo).map_err(lost("preparing the partial copies"))?;
+        // The longest first, so that no worker begins one when the others are at their end; small ones by directory.
+        todo.sort_by_key(|item| std::cmp::Reverse(item.stamp.size.max(copy::BUFFER_BYTES as u64)));
+        let meter = Meter::new(items, journal, &*self.options.progress);
+        meter.report();
+        let bucket = Bucket::new(self.options.bandwidth.clone(), Arc::clone(&self.clock));
+        // The first failure stops the other workers, and nothing outside this push.
+        let stop = self.cancel.child_token();
+        let advanced = |bytes| meter.advance(bytes);
+        let places =
+            Places { source, folder, partial: &partial, bucket: &bucket, cancel: &stop, advanced: &advanced };
+        let shared = Shared {
+            todo,
+            next: AtomicUsize::new(0),
+            journal: Mutex::new(journal),
+            failed: Mutex::new(None),
+            unsynced: AtomicU64::new(0),
+            meter: &meter,
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.workers.clamp(1, shared.todo.len().max(1)) {
+                let spawned = std::thread::Builder::new()
+                    .name("push".into())
+                    .spawn_scoped(scope, || shared.work(&places));
+                if let Err(error) = spawned {
+                    shared.fail(state("starting a thread")(error), &stop);
+                }
+            }
+        });
+        match locked(&shared.failed).take() {
+            Some(_) if self.cancel.is_cancelled() => Err(cancelled()),
+            Some(failure) => Err(failure),
+            None if self.cancel.is_cancelled() => Err(cancelled()),
+            None => Ok(meter.sent()),
+        }
+    }
+
+    fn write_manifest(&self, journal: &Journal, items: &[Item]) -> Result<(PathBuf, Written), Failure> {
+        use std::io::Write as _;
+        let path = self.options.work_dir.join(MANIFEST);
+        let new = self.options.work_dir.join("manifest.new");
+        let written = (|| {
+            let mut out = io::BufWriter::new(std::fs::File::create(&new)?);
+            let mut writer = Writer::new(|line: &[u8]| out.write_all(line));
+            for item in files(items) {
+                let done = journal.done.get(&item.path);
+                let done = done.ok_or_else(|| io::Error::other("a file is missing in the journal"))?;
+                let entry = Entry { path: item.path.clone(), sha256: done.sha256 };
+                writer.push(&entry, item.stamp.size).map_err(io::Error::other)?;
+            }
+            let written = writer.finish();
+            out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            std::fs::rename(&new, &path)?;
+            std::fs::File::open(&self.options.work_dir)?.sync_all()?;
+            Ok(written)
+        })();
+        written.map(|written| (path, written)).map_err(state("writing the manifest"))
+    }
+}
+
+fn cancelled() -> Failure {
+    Failure::new(FailureKind::Cancelled, OPERATION, "stopped")
+}
+
+fn files(items: &[Item]) -> impl Iterator<Item = &Item> {
+    items.iter().filter(|item| item.kind == Kind::File)
+}
+
+fn find<'a>(items: &'a [Item], path: &RelPath) -> Option<&'a Item> {
+    items.binary_search_by(|item| item.path.cmp(path)).ok().and_then(|at| items.get(at))
+}
+
+/// Whether a regular file of this size stands at the destination.
+fn is_there(folder: &Root, path: &RelPath, size: u64) -> bool {
+    folder.stat(path.as_bytes()).is_ok_and(|stat| {
+        stat.is_some_and(|stat| {
+            rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file()
+                && u64::try_from(stat.st_size) == Ok(size)
+        })
+    })
+}
+
+/// What an earlier push sent and the capture holds no more is put aside, never deleted: it would count as foreign.
+fn set_aside(folder: &Root, journal: &Journal, items: &[Item]) -> Result<(), Failure> {
+    let gone =
+        journal.done.keys().filter(|path| find(items, path).is_none_or(|item| item.kind != Kind::File));
+    let mut aside = None;
+    for path in gone {
+        let moved = (|| {
+            if folder.stat(path.as_bytes())?.is_none() {
+                return Ok(());
+            }
+            if aside.is_none() {
+                let dir = RelPath::new(folder::ASIDE).map_err(io::Error::other)?;
+                aside = Some(folder.make_dirs(&dir, folder::DIR_MODE)?);
+            }
+            let (parent, name) = folder.parent_of(path)?;
+            match &aside {
+                Some(aside) => Ok(rustix::fs::renameat(&parent, name, aside, copy::partial_name(path))?),
+                None => Ok(()),
+            }
+        })();
+        moved.map_err(lost("putting aside what is not in the capture any more"))?;
+    }
+    Ok(())
+}
+
+fn make_directories(folder: &Root, items: &[Item]) -> Result<(), Failure> {
+    for item in items.iter().filter(|item| item.kind == Kind::Directory) {
+        let made = folder.parent_of(&item.path).and_then(|(parent, name)| {
+            match rustix::fs::mkdirat(&parent, name, folder::DIR_MODE) {
+                // Something that is no directory fails when it is opened.
+                Ok(()) | Err(rustix::io::Errno::EXIST) => parent.descend(name).map(drop),
+                Err(error) => Err(error.into()),
+            }
+        });
+        made.map_err(|error| {
+            failure(Side::Destination, OPERATION, &format!("making the directory {}", item.path), &error)
+        })?;
+    }
+    Ok(())
+}
+
+/// Gives the directories their modes and times, the deepest first. What a mount refuses stays as it is: no file depends on it.
+fn dress_directories(folder: &Root, items: &[Item]) {
+    for item in items.iter().rev().filter(|item| item.kind == Kind::Directory) {
+        if let Ok(dir) = folder.descend(item.path.as_bytes()) {
+            let _ = rustix::fs::fchmod(&dir, Mode::from_raw_mode(item.mode & 0o777 | 0o700));
+            let _ = rustix::fs::futimens(&dir, &copy::times(item.stamp.mtime_ns));
+        }
+    }
+}
+
+/// Opens the folder of partial copies, and clears it of those that nobody will go on with.
+fn prepare_partial(folder: &Root, todo: &[&Item]) -> io::Result<Root> {
+    let partial =
+        folder.make_dirs(&RelPath::new(folder::PARTIAL).map_err(io::Error::other)?, folder::DIR_MODE)?;
+    let resumable: std::collections::HashSet<String> = todo
+        .iter()
+        .filter(|item| item.stamp.size >= RESUME_BYTES_MIN)
+        .map(|item| copy::partial_name(&item.path))
+        .collect();
+    for name in partial.names()? {
+        if !std::str::from_utf8(&name).is_ok_and(|name| resumable.contains(name)) {
+            let _ = rustix::fs::unlinkat(&partial, name.as_slice(), AtFlags::empty());
+        }
+    }
+    Ok(partial)
+}
+
+/// What the workers of one push share.
+struct Shared<'a> {
+    todo: Vec<&'a Item>,
+    next: AtomicUsize,
+    journal: Mutex<&'a mut Journal>,
+    failed: Mutex<Option<Failure>>,
+    /// Bytes sent since the last checkpoint.
+    unsynced: AtomicU64,
+    meter: &'a Meter<'a>,
+}
+
+impl Shared<'_> {
+    fn work(&self, places: &Places<'_>) {
+        let mut last = LastParent::default();
+        let mut buffer = Vec::new();
+        while !places.cancel.is_cancelled() {
+            let Some(item) = self.todo.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
+            if let Err(failure) = self.one(places, item, &mut last, &mut buffer) {
+                self.fail(failure, places.cancel);
+            }
+        }
+    }
+
+    fn one(
+        &self,
+        places: &Places<'_>,
+        item: &Item,
+        last: &mut LastParent,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let mut resume = false;
+        if item.stamp.size >= RESUME_BYTES_MIN {
+            let mut journal = locked(&self.journal);
+            resume = journal.begun.get(&item.path) == Some(&item.stamp);
+            journal.begin(&item.path, item.stamp).map_err(state("writing the journal"))?;
+        }
+        let sha256 = copy::send(places, item, resume, last, buffer)?;
+        let mut journal = locked(&self.journal);
+        let done = Done { stamp: item.stamp, sha256 };
+        journal.complete(&item.path, done).map_err(state("writing the journal"))?;
+        journal.done.insert(item.path.clone(), done);
+        self.meter.file_sent(item.stamp.size);
+        if self.unsynced.fetch_add(item.stamp.size, Ordering::Relaxed) + item.stamp.size >= CHECKPOINT_BYTES {
+            // Under the lock: what is noted while this lasts would count as durable without being it.
+            rustix::fs::syncfs(places.folder).map_err(|error| lost("making it durable")(error.into()))?;
+            journal.checkpoint().map_err(state("writing the journal"))?;
+            self.unsynced.store(0, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Keeps the first failure and has the others stop.
+    fn fail(&self, failure: Failure, stop: &CancellationToken) {
+        locked(&self.failed).get_or_insert(failure);
+        stop.cancel();
+    }
+}
+
+/// Counts what is done and tells it.
+struct Meter<'a> {
+    total: Inventory,
+    found: Inventory,
+    files: AtomicU64,
+    bytes: AtomicU64,
+    sent_bytes: AtomicU64,
+    sink: &'a dyn verisim_core::ProgressSink,
+}
+
+impl<'a> Meter<'a> {
+    fn new(items: &[Item], journal: &Journal, sink: &'a dyn verisim_core::ProgressSink) -> Self {
+        let (mut total, mut found) = (Inventory::default(), Inventory::default());
+        for item in files(items) {
+            total.files += 1;
+            total.bytes += item.stamp.size;
+            if journal.done.contains_key(&item.path) {
+                found.files += 1;
+                found.bytes += item.stamp.size;
+            }
+        }
+        let zero = || AtomicU64::new(0);
+        Self { total, found, files: zero(), bytes: zero(), sent_bytes: zero(), sink }
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if bytes >= copy::BUFFER_BYTES as u64 {
+            self.report();
+        }
+    }
+
+    fn file_sent(&self, bytes: u64) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+        self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.report();
+    }
+
+    fn sent(&self) -> Inventory {
+        Inventory {
+            files: self.files.load(Ordering::Relaxed),
+            bytes: self.sent_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    fn report(&self) {
+        self.sink.report(Progress {
+            files_done: self.found.files + self.files.load(Ordering::Relaxed),
+            files_total: self.total.files,
+            bytes_done: self.found.bytes + self.bytes.load(Ordering::Relaxed),
+            bytes_total: self.total.bytes,
+        });
+    }
+}

@@ -1,0 +1,105 @@
+//! The capture on this machine: what it is, and whether it still is what it was.
+
+use std::io;
+
+use verisim_core::manifest::METADATA_DIR;
+use verisim_core::{Capture, Failure, FailureKind, RootIdentity};
+
+use crate::errno::{Side, failure};
+use crate::native::folder;
+use crate::tree::{self, Item, Kind, Root, WalkError};
+
+/// What we ourselves leave in the metadata folder of a capture.
+pub(crate) const OURS: [&[u8]; 4] = [b"owner", b"owner.new", b"checksums.sha256", b"checksums.sha256.new"];
+
+/// Opens the capture, and only if it is the very directory that was found.
+pub(crate) fn open(capture: &Capture, operation: &'static str) -> Result<Root, Failure> {
+    let lost = |error: io::Error| failure(Side::Source, operation, "opening the capture", &error);
+    let root = Root::open(&capture.root).map_err(|error| match error.kind() {
+        // A path that is no directory any more is a capture that is gone.
+        io::ErrorKind::NotADirectory => {
+            Failure::new(FailureKind::SourceVanished, operation, "the capture is no directory any more")
+        }
+        _ => lost(error),
+    })?;
+    if is_same(&root.identity().map_err(lost)?, &capture.identity) {
+        return Ok(root);
+    }
+    let what = format_args!("another directory stands at {} now", capture.root.display());
+    Err(Failure::new(FailureKind::SourceVanished, operation, what))
+}
+
+/// Whether two identities are one directory: births are compared where both are known.
+pub(crate) fn is_same(left: &RootIdentity, right: &RootIdentity) -> bool {
+    let births = left.born_ns.zip(right.born_ns).is_none_or(|(left, right)| left == right);
+    left.device == right.device && left.inode == right.inode && births
+}
+
+/// Refuses a capture that brings a metadata folder of its own: what is in it would not be pushed, and would hide there.
+pub(crate) fn refuse_foreign_metadata(
+    root: &Root,
+    owner: &str,
+    operation: &'static str,
+) -> Result<(), Failure> {
+    let lost = |error: io::Error| failure(Side::Source, operation, "looking at .verisim", &error);
+    if root.stat(METADATA_DIR).map_err(lost)?.is_none() {
+        return Ok(());
+    }
+    let ours = root.descend(METADATA_DIR).and_then(|dir| dir.names()).is_ok_and(|names| {
+        names.iter().all(|name| OURS.contains(&name.as_slice()))
+            && (names.is_empty()
+                || folder::owner(root, b"").is_ok_and(|found| found.as_deref() == Some(owner)))
+    });
+    if ours {
+        return Ok(());
+    }
+    let what = "the capture brings a top-level .verisim of its own; that name is Verisim's";
+    Err(Failure::new(FailureKind::Config, operation, what))
+}
+
+/// Lists the capture.
+pub(crate) fn walk(root: &Root, operation: &'static str) -> Result<Vec<Item>, Failure> {
+    tree::walk(root).map_err(|error| match error {
+        WalkError::Io { what, error } => failure(Side::Source, operation, &format!("reading {what}"), &error),
+        WalkError::Unnameable(what) => Failure::new(FailureKind::Unsupported, operation, what),
+        WalkError::TooMany => {
+            Failure::new(FailureKind::Unsupported, operation, "the capture has more than 8,000,000 entries")
+        }
+    })
+}
+
+/// Looks once more: the capture must hold what `before` says, nothing less and nothing more.
+pub(crate) fn require_unchanged(
+    root: &Root,
+    before: &[Item],
+    operation: &'static str,
+) -> Result<(), Failure> {
+    let after = walk(root, operation)?;
+    let mut now = after.iter().peekable();
+    let mut changed = None;
+    for was in before {
+        while let Some(new) = now.next_if(|item| item.path < was.path) {
+            changed.get_or_insert_with(|| format!("{} appeared", new.path));
+        }
+        match now.next_if(|item| item.path == was.path) {
+            None => {
+                let what = format_args!("{} went away while the capture was pushed", was.path);
+                return Err(Failure::new(FailureKind::SourceVanished, operation, what));
+            }
+            Some(is) if is.kind != was.kind || (is.kind == Kind::File && is.stamp != was.stamp) => {
+                changed.get_or_insert_with(|| format!("{} changed", is.path));
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(new) = now.next() {
+        changed.get_or_insert_with(|| format!("{} appeared", new.path));
+    }
+    match changed {
+        None => Ok(()),
+        Some(what) => {
+            let what = format_args!("{what} while the capture was pushed");
+            Err(Failure::new(FailureKind::SourceChanged, operation, what))
+        }
+    }
+}
