@@ -221,6 +221,7 @@ pub struct Removal {
 }
 
 /// What became of a removal.
+#[expect(clippy::large_enum_variant, reason = "one is made per call, and none is kept")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemoveOutcome {
     /// Nothing stands under the name. `by_us` says whether it was this call that removed it.

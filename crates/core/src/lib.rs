@@ -23,6 +23,7 @@ mod job;
 mod ledger;
 pub mod manifest;
 mod path;
+mod payload;
 pub mod place;
 mod policy;
 mod store;
@@ -32,9 +33,8 @@ mod topic;
 mod transport;
 
 pub use action::{
-    Action, AppendFile, AppendPayload, DriverKind, EditFile, EditPayload, Email, EmailPayload, FileClass,
-    Intended, MoveFile, MovePayload, Payload, PlantFile, PlantPayload, RemoveFile, RemovePayload, Traffic,
-    TrafficPayload, TrafficProtocol,
+    Action, AppendFile, DriverKind, EditFile, Email, FileClass, Intended, MoveFile, PlantFile, RemoveFile,
+    Traffic, TrafficProtocol,
 };
 pub use activity_state::{ActivityEvent, ActivityState};
 pub use body::Body;
@@ -69,6 +69,10 @@ pub use job::{
 };
 pub use ledger::{LEDGER_BODY_BYTES_MAX, LedgerChange, LedgerEntry, OwnershipPolicy};
 pub use path::{DecoyPath, InvalidPath, RelPath};
+pub use payload::{
+    AppendPayload, EditPayload, EmailPayload, MovePayload, Payload, PlantPayload, RemovePayload,
+    TrafficPayload,
+};
 pub use policy::{Decision, Ladder, OperationClass, PROBE_INTERVAL, Policy, policy};
 pub use store::{EventPage, EventQuery, Health, Intervention, PruneRule, Store, StoreError, StoreResult};
 pub use sync_state::{IllegalTransition, ResumeAt, SyncEvent, SyncState};
