@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Body, DecoyName, DecoyPath, Digest, FileMode, FileTimes, OwnerPolicy, OwnershipPolicy, TextEdit,
-    Timestamp,
 };
 
 /// One planned side effect on one decoy. Who does it, when, in which session and why stands in the job that carries it.

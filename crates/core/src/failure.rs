@@ -62,7 +62,7 @@ pub fn printable(text: &str) -> String {
         match c {
             // U+200B..200F, U+2028..202E and U+2066..2069 hide or turn the text around them.
             '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.extend(c.escape_unicode())
+                out.extend(c.escape_unicode());
             }
             c if c.is_control() => out.extend(c.escape_default()),
             c => out.push(c),
