@@ -1,0 +1,26 @@
+//! Measures Verisim against what a user would pick instead. Each pair is measured in turns in one run, on data made here;
+//! what counts is the ratio. Run by `./bench`.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a measuring tool: it takes the time, starts the peers, reads its arguments and prints a table"
+)]
+
+mod measure;
+mod queue;
+
+use clap::Parser;
+
+/// Measures Verisim against what a user would pick instead.
+#[derive(Debug, Parser)]
+enum Command {
+    /// Durable jobs per second, through enqueue, lease, start and record.
+    Queue(queue::Options),
+}
+
+fn main() -> Result<(), measure::Error> {
+    match Command::parse() {
+        Command::Queue(options) => queue::run(&options),
+    }
+}

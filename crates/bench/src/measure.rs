@@ -1,0 +1,118 @@
+//! Taking turns, medians, and whether the machine was quiet enough.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use verisim_core::Digest;
+
+/// What went wrong.
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Between two probes of one row, a machine that changed by more than this factor was too noisy to believe.
+const NOISE_FACTOR_MAX: f64 = 2.0;
+
+/// How fast the machine is just now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Probe {
+    /// `fdatasync` after 8 KiB, median of 25.
+    sync: Duration,
+    /// SHA-256 of 4 MiB, median of 5.
+    cpu: Duration,
+}
+
+impl Probe {
+    /// Probes the machine, and the disk that holds `dir`.
+    pub(crate) fn take(dir: &Path) -> Result<Self, Error> {
+        let mut file = File::create(dir.join("probe"))?;
+        let mut syncs = Vec::new();
+        for _ in 0..25 {
+            file.write_all(&[7; 8192])?;
+            let start = Instant::now();
+            file.sync_data()?;
+            syncs.push(start.elapsed());
+        }
+        let block = vec![7; 4 << 20];
+        let hash = |_| {
+            let start = Instant::now();
+            std::hint::black_box(Digest::of(std::hint::black_box(&block)));
+            start.elapsed()
+        };
+        Ok(Self { sync: median(syncs), cpu: median((0..5).map(hash).collect()) })
+    }
+
+    fn noisy(self, other: Self) -> bool {
+        let apart = |a: Duration, b: Duration| {
+            let (a, b) = (a.as_secs_f64(), b.as_secs_f64());
+            a.max(b) > NOISE_FACTOR_MAX * a.min(b)
+        };
+        apart(self.sync, other.sync) || apart(self.cpu, other.cpu)
+    }
+}
+
+impl std::fmt::Display for Probe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "fdatasync {:.2} ms, cpu {:.1} ms", ms(self.sync), ms(self.cpu))
+    }
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
+    values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+    values[values.len() / 2]
+}
+
+/// Something that is measured: its name, and a function that answers a figure of which more is better.
+pub(crate) struct Contender<'a> {
+    pub(crate) name: String,
+    pub(crate) run: Box<dyn FnMut() -> Result<f64, Error> + 'a>,
+}
+
+/// What ours is compared with, and by what factor it shall be better.
+pub(crate) struct Bar<'a> {
+    pub(crate) contender: Contender<'a>,
+    pub(crate) factor: f64,
+}
+
+/// Measures ours and every other in turns, `rounds` times, and prints one row for each pair. Answers whether every bar was
+/// met.
+pub(crate) fn compare(
+    unit: &str,
+    rounds: usize,
+    dir: &Path,
+    mut ours: Contender<'_>,
+    mut others: Vec<Bar<'_>>,
+) -> Result<bool, Error> {
+    let before = Probe::take(dir)?;
+    let mut figures = vec![Vec::new(); others.len() + 1];
+    for _ in 0..rounds {
+        for (column, other) in others.iter_mut().enumerate() {
+            figures[column + 1].push((other.contender.run)()?);
+        }
+        figures[0].push((ours.run)()?);
+    }
+    let after = Probe::take(dir)?;
+    let medians: Vec<f64> = figures.into_iter().map(median).collect();
+    println!("{:<58} {:>10.0} {unit}", ours.name, medians[0]);
+    let mut all = true;
+    for (other, figure) in others.iter().zip(&medians[1..]) {
+        let ratio = medians[0] / figure;
+        let met = ratio >= other.factor;
+        all &= met;
+        println!(
+            "  against {:<48} {figure:>10.0} {unit}   ratio {ratio:>6.2}   bar {:>5.2}   {}",
+            other.contender.name,
+            other.factor,
+            if met { "met" } else { "MISSED" }
+        );
+    }
+    println!("  before: {before}; after: {after}");
+    if before.noisy(after) {
+        println!("  the machine was TOO NOISY for these figures: measure again");
+    }
+    Ok(all)
+}
