@@ -1,10 +1,14 @@
 //! For tests only: a model of every port in memory, doubles that inject faults, a clock that a test moves, and one
 //! conformance suite per port.
 
+pub mod connector_suite;
+pub mod decoy_under_test;
 pub mod doubles;
+pub mod hostile_suite;
 mod memory_store;
 pub mod store_suite;
 mod virtual_clock;
 
+pub use decoy_under_test::DecoyUnderTest;
 pub use memory_store::{Frozen, MemoryStore};
 pub use virtual_clock::VirtualClock;

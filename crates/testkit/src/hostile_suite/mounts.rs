@@ -1,0 +1,113 @@
+//! File systems that are full, read-only, or none. Mounting takes root; where that is wanting it is said aloud.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
+use verisim_core::{ByteCount, ByteRange, Effect, FailureKind, FileWrite, Removal, StatRequest, WriteMode};
+
+use super::attacks::call_everything;
+use crate::decoy_under_test::*;
+
+/// A mount that ends with the test.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = unmount(&self.0, UnmountFlags::DETACH);
+    }
+}
+
+/// Says so when a mount cannot be had: as an ordinary user, or in a container without the right.
+#[expect(clippy::print_stderr, reason = "a check that does not run says so")]
+fn mounted(at: &Path, attempt: impl FnOnce(&Path) -> rustix::io::Result<()>) -> Option<Mounted> {
+    fs::create_dir_all(at).unwrap();
+    match attempt(at) {
+        Ok(()) => Some(Mounted(at.to_path_buf())),
+        Err(error) => {
+            let root = rustix::process::geteuid().is_root();
+            assert!(!root || error == rustix::io::Errno::PERM, "root may mount, but: {error}");
+            eprintln!("NOT CHECKED: mounting at {} takes a right that is wanting here: {error}", at.display());
+            None
+        }
+    }
+}
+
+fn tmpfs(at: &Path, options: &std::ffi::CStr) -> Option<Mounted> {
+    mounted(at, |at| mount("tmpfs", at, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options))
+}
+
+/// "Regular" files of procfs block, lie and act.
+pub async fn inv_7_what_procfs_and_dev_hold_is_not_read(decoy: &dyn DecoyUnderTest) {
+    let connector = decoy.connector();
+    let Some(_proc) = mounted(&on_host(decoy, "/proc"), |at| mount("proc", at, "proc", MountFlags::empty(), None))
+    else {
+        return;
+    };
+    let Some(_dev) = mounted(&on_host(decoy, "/dev"), |at| mount_bind("/dev", at)) else { return };
+    let range = ByteRange::first(ByteCount(100));
+    let own = format!("/proc/{}/status", std::process::id());
+    for at in ["/proc/uptime", "/proc/sys/kernel/hostname", "/proc/kmsg", &own, "/dev/zero", "/dev/null"] {
+        let failure = answer(connector.read(&path(at), range)).await.unwrap_err();
+        assert!(matches!(failure.kind, FailureKind::Denied | FailureKind::NotFound), "{at}: {failure}");
+        call_everything(&*connector, &path(at)).await;
+    }
+    let failure = answer(connector.stat(&path("/proc/uptime"), StatRequest::Hash(ByteCount(9)))).await;
+    assert_eq!(failure.unwrap_err().kind, FailureKind::Denied);
+    assert_eq!(answer(connector.list(&path("/proc"), 5)).await.unwrap_err().kind, FailureKind::Denied);
+    // The way through a magic link is closed, also where procfs is really there.
+    for at in ["/proc/self/root/etc/passwd", "/proc/self/cwd/Cargo.toml", "/proc/self/fd/0"] {
+        assert!(answer(connector.read(&path(at), range)).await.is_err(), "{at}");
+    }
+}
+
+/// A disk without space for one more file.
+pub async fn a_full_file_system_is_said_to_be_full(decoy: &dyn DecoyUnderTest) {
+    let connector = decoy.connector();
+    let at = on_host(decoy, "/full");
+    let Some(_mount) = tmpfs(&at, c"size=256k,nr_inodes=20,mode=755") else { return };
+    fs::write(at.join("a"), b"old").unwrap();
+    fs::write(at.join("log"), b"one\n").unwrap();
+    fs::write(at.join("ballast"), vec![0; 200 * 1024]).unwrap();
+    let large = vec![1; 128 * 1024];
+    for file in [
+        new_file("/full/b", large.clone()),
+        new_file("/full/d/e/b", large.clone()),
+        replacement("/full/a", b"old", large.clone()),
+        addition("/full/log", large),
+    ] {
+        let what = format!("{:?} {}", file.how, file.path);
+        let failure = write_one(&*connector, file).await.unwrap_err();
+        assert_eq!((failure.kind, failure.effect), (FailureKind::NoSpace, Effect::NotApplied), "{what}");
+    }
+    assert_eq!(fs::read(at.join("a")).unwrap(), b"old");
+    assert_eq!(fs::read(at.join("log")).unwrap(), b"one\n");
+    assert_eq!(names_in(&at), ["a", "ballast", "log"], "nothing is left behind");
+    // What is small still fits, and removing needs no space.
+    written(&*connector, new_file("/full/b", "x")).await;
+    let removal = Removal { path: path("/full/b"), expected: verisim_core::Digest::of(b"x"), staging: staging(1) };
+    answer(connector.remove(&removal)).await.unwrap();
+}
+
+/// A disk that takes no writes.
+pub async fn a_read_only_file_system_is_left_alone(decoy: &dyn DecoyUnderTest) {
+    let connector = decoy.connector();
+    let at = on_host(decoy, "/still");
+    let Some(_mount) = tmpfs(&at, c"size=256k,mode=755") else { return };
+    fs::write(at.join("a"), b"old").unwrap();
+    mount_remount(&at, MountFlags::RDONLY, c"").unwrap();
+    for file in [
+        new_file("/still/b", "x"),
+        new_file("/still/d/b", "x"),
+        replacement("/still/a", b"old", "new"),
+        FileWrite { how: WriteMode::Append, ..new_file("/still/a", "x") },
+    ] {
+        let what = format!("{:?} {}", file.how, file.path);
+        let failure = write_one(&*connector, file).await.unwrap_err();
+        assert_eq!((failure.kind, failure.effect), (FailureKind::Denied, Effect::NotApplied), "{what}");
+    }
+    let removal = Removal { path: path("/still/a"), expected: verisim_core::Digest::of(b"old"), staging: staging(1) };
+    assert_eq!(answer(connector.remove(&removal)).await.unwrap_err().kind, FailureKind::Denied);
+    let range = ByteRange::first(ByteCount(9));
+    assert_eq!(&answer(connector.read(&path("/still/a"), range)).await.unwrap()[..], b"old");
+}
