@@ -9,5 +9,7 @@ mod rootfs {
 /// On a file system that knows no files without a name.
 mod rootfs_with_named_staging {
     use verisim_connect::RootfsConnector;
-    verisim_testkit::connector_suite!(crate::common::DirectoryDecoy::with(RootfsConnector::with_named_staging));
+    verisim_testkit::connector_suite!(crate::common::DirectoryDecoy::with(
+        RootfsConnector::with_named_staging
+    ));
 }

@@ -1,5 +1,7 @@
 //! A fresh directory as a decoy.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

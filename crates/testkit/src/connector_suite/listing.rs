@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use verisim_core::{FailureKind, FileKind};
 
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{DecoyUnderTest, answer, on_host, path, put};
 
 pub async fn a_directory_is_listed_within_the_limit(decoy: &dyn DecoyUnderTest) {
     let connector = decoy.connector();

@@ -1,8 +1,16 @@
 //! The conformance suite of the connector port. [`crate::connector_suite!`] makes one test of each check for a connector.
 
+#![expect(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a check is named by what it checks, and fails by panicking"
+)]
+
 mod listing;
-mod moving;
 mod model;
+mod moving;
 mod reading;
 mod settling;
 mod times;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use verisim_core::{Digest, FileWrite, Move, MoveOutcome, Removal, RemoveOutcome, WriteOutcome};
 
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{
+    DecoyUnderTest, addition, answer, names_in, new_file, on_host, path, replacement, staging, write_one,
+};
 
 /// The calls of one run; each run begins with another seed.
 const CALLS: usize = 400;
@@ -43,7 +45,8 @@ pub async fn any_sequence_of_calls_agrees_with_a_model(decoy: &dyn DecoyUnderTes
                 model.entry(at).or_insert(body);
             }
             1 => {
-                let file = FileWrite { staging: staging(call as i64), ..replacement(&at, &old, body.clone()) };
+                let file =
+                    FileWrite { staging: staging(call as i64), ..replacement(&at, &old, body.clone()) };
                 let done = write_one(&*connector, file).await.unwrap();
                 assert_eq!(is_written(&done), is_old, "replace {at}, call {call}");
                 if is_old {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 
 use verisim_core::{Digest, Effect, FailureKind, Move, MoveOutcome, Removal, RemoveOutcome};
 
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{DecoyUnderTest, answer, names_in, on_host, path, put, staging};
 
 fn movement(from: &str, to: &str, content: &[u8]) -> Move {
     Move { from: path(from), to: path(to), expected: Digest::of(content) }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 
 use verisim_core::{ByteCount, ByteRange, Digest, Effect, FailureKind, FileKind, StatRequest};
 
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{DecoyUnderTest, answer, on_host, path, put};
 
 pub async fn a_range_is_read_and_no_more(decoy: &dyn DecoyUnderTest) {
     let connector = decoy.connector();

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use verisim_core::{Digest, RemoveOutcome, WriteOutcome};
 
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{
+    DecoyUnderTest, answer, names_in, new_file, on_host, path, put, replacement, staging, write_one, written,
+};
 
 fn staged(decoy: &dyn DecoyUnderTest, dir: &str) -> PathBuf {
     let name = String::from_utf8(staging(1).file_name()).unwrap();
@@ -81,7 +83,10 @@ pub async fn what_is_torn_is_discarded(decoy: &dyn DecoyUnderTest) {
     fs::create_dir(decoy.host_root().join(&partial)).unwrap();
     let settled = answer(connector.settle(&path("/d/a"), staging(1), &[Digest::of(b"new")])).await.unwrap();
     assert_eq!(settled, None);
-    assert_eq!((names_in(&on_host(decoy, "/d")), names_in(decoy.host_root())), (vec!["a".into()], vec!["d".into()]));
+    assert_eq!(
+        (names_in(&on_host(decoy, "/d")), names_in(decoy.host_root())),
+        (vec!["a".into()], vec!["d".into()])
+    );
     // A write that meets a torn parent makes it anew.
     fs::create_dir(decoy.host_root().join(&partial)).unwrap();
     written(&*connector, new_file("/e/a", "x")).await;

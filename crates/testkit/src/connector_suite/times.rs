@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use verisim_core::{FileTimes, FileWrite, Timestamp};
 
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{DecoyUnderTest, addition, day, new_file, on_host, replacement, written};
 
 fn past(file: FileWrite, mtime: Timestamp, atime: Timestamp) -> FileWrite {
     FileWrite { times: FileTimes::Past { mtime, atime }, ..file }

@@ -8,7 +8,9 @@ use verisim_core::{
     ByteCount, ByteRange, Digest, Effect, Exec, Failure, FailureKind, Move, Owner, Removal, StatRequest,
 };
 
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{
+    DecoyUnderTest, addition, answer, new_file, on_host, path, put, staging, write_one,
+};
 
 /// Also that something cannot be done is promised: it is answered before anything happens.
 pub async fn what_is_not_a_capability_is_unsupported(decoy: &dyn DecoyUnderTest) {
@@ -18,7 +20,11 @@ pub async fn what_is_not_a_capability_is_unsupported(decoy: &dyn DecoyUnderTest)
     let check = |name: &str, can: bool, failure: Option<Failure>| {
         if !can {
             let failure = failure.unwrap_or_else(|| panic!("{name} is no capability, but it was done"));
-            assert_eq!((failure.kind, failure.effect), (FailureKind::Unsupported, Effect::NotApplied), "{name}");
+            assert_eq!(
+                (failure.kind, failure.effect),
+                (FailureKind::Unsupported, Effect::NotApplied),
+                "{name}"
+            );
         } else if let Some(failure) = failure {
             assert_ne!(failure.kind, FailureKind::Unsupported, "{name}");
         }
@@ -47,7 +53,11 @@ pub async fn what_is_not_a_capability_is_unsupported(decoy: &dyn DecoyUnderTest)
 pub async fn a_probe_tells_what_can_be_seen(decoy: &dyn DecoyUnderTest) {
     let connector = decoy.connector();
     let facts = answer(connector.probe()).await.unwrap();
-    assert_eq!((facts.os, facts.hostname, facts.accounts.len()), (None, None, 0), "an empty decoy says nothing");
+    assert_eq!(
+        (facts.os, facts.hostname, facts.accounts.len()),
+        (None, None, 0),
+        "an empty decoy says nothing"
+    );
     assert!(facts.writable && facts.free_bytes > 0);
     put(decoy, "/usr/lib/os-release", b"PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n");
     std::fs::create_dir(on_host(decoy, "/etc")).unwrap();

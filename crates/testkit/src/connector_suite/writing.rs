@@ -8,7 +8,9 @@ use verisim_core::{
     Digest, Effect, FailureKind, FileKind, FileMode, FileWrite, Owner, OwnerPolicy, WriteMode, WriteOutcome,
 };
 
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{
+    DecoyUnderTest, addition, answer, names_in, new_file, on_host, path, put, replacement, write_one, written,
+};
 
 pub async fn a_new_file_has_content_mode_and_stat(decoy: &dyn DecoyUnderTest) {
     let connector = decoy.connector();
@@ -173,7 +175,8 @@ pub async fn a_replacement_takes_only_what_is_expected(decoy: &dyn DecoyUnderTes
     fs::create_dir(on_host(decoy, "/d/dir")).unwrap();
     symlink("a", on_host(decoy, "/d/link")).unwrap();
     let before = fs::metadata(&host).unwrap();
-    for (name, found_there) in [("a", true), ("dir", true), ("link", true), ("none", false), ("no/a", false)] {
+    for (name, found_there) in [("a", true), ("dir", true), ("link", true), ("none", false), ("no/a", false)]
+    {
         match write_one(&*connector, replacement(format!("/d/{name}"), b"old", "new")).await {
             Ok(WriteOutcome::Foreign(found)) => {
                 assert_eq!(found.stat.is_some(), found_there, "{name}");
@@ -227,9 +230,11 @@ pub async fn an_addition_finds_itself_among_those_of_others(decoy: &dyn DecoyUnd
         let at = usize::try_from(offset).unwrap();
         assert_eq!(&whole[at..at + line.len()], line.as_bytes());
     }
-    assert!(whole.split(|b| *b == b'\n').all(|line| line.is_empty()
-        || line == b"somebody else's line"
-        || line.starts_with(b"our line ")));
+    assert!(
+        whole
+            .split(|b| *b == b'\n')
+            .all(|line| line.is_empty() || line == b"somebody else's line" || line.starts_with(b"our line "))
+    );
 }
 
 pub async fn an_addition_takes_only_a_regular_file_with_one_name(decoy: &dyn DecoyUnderTest) {

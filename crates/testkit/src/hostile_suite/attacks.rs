@@ -15,7 +15,10 @@ use verisim_core::{
 
 use super::Canary;
 use super::canary::SECRET;
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{
+    DecoyUnderTest, addition, answer, day, names_in, new_file, path, put, replacement, staging, write_one,
+    written,
+};
 
 /// Calls everything there is on one path, in every way, and fails the test if an answer holds what only the host has.
 pub(super) async fn call_everything(connector: &dyn Connector, at: &DecoyPath) {
@@ -175,7 +178,11 @@ pub async fn a_device_or_socket_is_never_opened(decoy: &dyn DecoyUnderTest) {
     // The device that is full: a write to it would be answered with an error, a read with zeros without end.
     let full = rustix::fs::makedev(1, 7);
     let made = rustix::fs::mknodat(
-        CWD, decoy.host_root().join("device"), FileType::CharacterDevice, Mode::RWXU, full,
+        CWD,
+        decoy.host_root().join("device"),
+        FileType::CharacterDevice,
+        Mode::RWXU,
+        full,
     );
     if made.is_ok() {
         call_everything(&*connector, &path("/device")).await;
@@ -193,8 +200,7 @@ pub async fn what_a_name_holds_reaches_no_terminal(decoy: &dyn DecoyUnderTest) {
     let at = path([b"/".as_slice(), name].concat());
     let host = decoy.host_root().join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name));
     symlink("nowhere", host).unwrap();
-    let failure: Failure =
-        answer(connector.read(&at, ByteRange::first(ByteCount(9)))).await.unwrap_err();
+    let failure: Failure = answer(connector.read(&at, ByteRange::first(ByteCount(9)))).await.unwrap_err();
     let listing = answer(connector.list(&path("/"), 9)).await.unwrap();
     for text in [failure.to_string(), listing.entries[0].path.to_string()] {
         assert!(!text.contains(['\x1b', '\x07', '\n']), "{text:?}");
@@ -211,7 +217,7 @@ pub async fn what_permissions_forbid_is_denied(decoy: &dyn DecoyUnderTest) {
     let connector = decoy.connector();
     let closed = put(decoy, "/closed/a", b"x");
     let hidden = put(decoy, "/d/hidden", b"x");
-    fs::set_permissions(&hidden, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o0)).unwrap();
     set_mode(closed.parent().unwrap(), 0o555);
     let denied = |what: &str, failure: Failure| {
         let got = (failure.kind, failure.effect);

@@ -82,8 +82,17 @@ fn seen(dir: &Path) -> Vec<Seen> {
             let times = (meta.atime(), meta.atime_nsec(), meta.mtime(), meta.mtime_nsec());
             let changed = (meta.ctime(), meta.ctime_nsec());
             (
-                at, meta.ino(), meta.size(), times.0, times.1, times.2, times.3, changed.0, changed.1,
-                meta.mode(), meta.uid(),
+                at,
+                meta.ino(),
+                meta.size(),
+                times.0,
+                times.1,
+                times.2,
+                times.3,
+                changed.0,
+                changed.1,
+                meta.mode(),
+                meta.uid(),
             )
         })
         .collect()

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use verisim_core::{ByteCount, ByteRange, Connector, StatRequest, WriteOutcome};
 
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{
+    DecoyUnderTest, answer, new_file, on_host, path, put, replacement, write_one, written,
+};
 
 /// One tebibyte without a single block.
 const TEBIBYTE: u64 = 1 << 40;

@@ -7,7 +7,10 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, 
 use verisim_core::{ByteCount, ByteRange, Effect, FailureKind, FileWrite, Removal, StatRequest, WriteMode};
 
 use super::attacks::call_everything;
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{
+    DecoyUnderTest, addition, answer, names_in, new_file, on_host, path, replacement, staging, write_one,
+    written,
+};
 
 /// A mount that ends with the test.
 struct Mounted(PathBuf);
@@ -27,7 +30,10 @@ fn mounted(at: &Path, attempt: impl FnOnce(&Path) -> rustix::io::Result<()>) -> 
         Err(error) => {
             let root = rustix::process::geteuid().is_root();
             assert!(!root || error == rustix::io::Errno::PERM, "root may mount, but: {error}");
-            eprintln!("NOT CHECKED: mounting at {} takes a right that is wanting here: {error}", at.display());
+            eprintln!(
+                "NOT CHECKED: mounting at {} takes a right that is wanting here: {error}",
+                at.display()
+            );
             None
         }
     }
@@ -40,7 +46,8 @@ fn tmpfs(at: &Path, options: &std::ffi::CStr) -> Option<Mounted> {
 /// "Regular" files of procfs block, lie and act.
 pub async fn inv_7_what_procfs_and_dev_hold_is_not_read(decoy: &dyn DecoyUnderTest) {
     let connector = decoy.connector();
-    let Some(_proc) = mounted(&on_host(decoy, "/proc"), |at| mount("proc", at, "proc", MountFlags::empty(), None))
+    let Some(_proc) =
+        mounted(&on_host(decoy, "/proc"), |at| mount("proc", at, "proc", MountFlags::empty(), None))
     else {
         return;
     };
@@ -85,7 +92,8 @@ pub async fn a_full_file_system_is_said_to_be_full(decoy: &dyn DecoyUnderTest) {
     assert_eq!(names_in(&at), ["a", "ballast", "log"], "nothing is left behind");
     // What is small still fits, and removing needs no space.
     written(&*connector, new_file("/full/b", "x")).await;
-    let removal = Removal { path: path("/full/b"), expected: verisim_core::Digest::of(b"x"), staging: staging(1) };
+    let removal =
+        Removal { path: path("/full/b"), expected: verisim_core::Digest::of(b"x"), staging: staging(1) };
     answer(connector.remove(&removal)).await.unwrap();
 }
 
@@ -106,7 +114,8 @@ pub async fn a_read_only_file_system_is_left_alone(decoy: &dyn DecoyUnderTest) {
         let failure = write_one(&*connector, file).await.unwrap_err();
         assert_eq!((failure.kind, failure.effect), (FailureKind::Denied, Effect::NotApplied), "{what}");
     }
-    let removal = Removal { path: path("/still/a"), expected: verisim_core::Digest::of(b"old"), staging: staging(1) };
+    let removal =
+        Removal { path: path("/still/a"), expected: verisim_core::Digest::of(b"old"), staging: staging(1) };
     assert_eq!(answer(connector.remove(&removal)).await.unwrap_err().kind, FailureKind::Denied);
     let range = ByteRange::first(ByteCount(9));
     assert_eq!(&answer(connector.read(&path("/still/a"), range)).await.unwrap()[..], b"old");

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{CWD, Mode, RenameFlags};
-use verisim_core::{
-    ByteCount, ByteRange, Digest, FileTimes, FileWrite, Removal, StatRequest, WriteOutcome,
-};
+use verisim_core::{ByteCount, ByteRange, Digest, FileTimes, FileWrite, Removal, StatRequest, WriteOutcome};
 
 use super::Canary;
 use super::canary::SECRET;
-use crate::decoy_under_test::*;
+use crate::decoy_under_test::{
+    DecoyUnderTest, addition, answer, day, names_in, new_file, path, replacement, staging,
+};
 
 /// How many rounds of calls run against the swapping thread.
 const ROUNDS: usize = 1_500;
@@ -77,7 +77,9 @@ pub async fn inv_7_no_path_leaves_the_root_while_a_directory_is_swapped(decoy: &
                 assert_ne!(&found.head[..], SECRET);
             }
         }
-        if let Ok(read) = answer(connector.read(&path("/d/real/secret"), ByteRange::first(ByteCount(99)))).await {
+        if let Ok(read) =
+            answer(connector.read(&path("/d/real/secret"), ByteRange::first(ByteCount(99)))).await
+        {
             assert_ne!(&read[..], SECRET);
         }
         if let Ok(Some(stat)) = answer(connector.stat(&path(&at), StatRequest::Hash(ByteCount(99)))).await {
