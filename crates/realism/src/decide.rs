@@ -6,13 +6,12 @@ use jiff::Timestamp;
 use verisim_core::{DecoyPath, DriverCapabilities, FileClass, OwnershipPolicy};
 
 use crate::day::{instant, timestamp};
-use crate::ledger_index::{Held, LedgerIndex};
+use crate::ledger_index::{Held, LedgerIndex, View};
 use crate::name;
-use crate::persona::Role;
 use crate::planner::{Slot, Unit};
 use crate::random::{Generator, Purpose, Seed};
 use crate::settings::{CLASSES, EffectWeights, Settings};
-use crate::world::{DeskIndex, World};
+use crate::world::World;
 
 /// What a persona does at a slot. The content is made from it by [`crate::compose`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,13 +82,13 @@ impl Change {
 
     /// What the file is in the story.
     #[must_use]
-    pub const fn class(&self) -> Option<FileClass> {
+    pub const fn class(&self) -> FileClass {
         match self {
             Self::Create { class, .. }
             | Self::Edit { class, .. }
             | Self::Append { class, .. }
             | Self::Rename { class, .. }
-            | Self::Remove { class, .. } => Some(*class),
+            | Self::Remove { class, .. } => *class,
         }
     }
 
@@ -179,12 +178,8 @@ struct Table<'a> {
     world: &'a World,
     slot: &'a Slot,
     ledger: &'a LedgerIndex,
-    desk: DeskIndex,
     can: DriverCapabilities,
-    /// Files that can be chosen.
-    seen: Vec<&'a Held>,
-    /// All files there are.
-    files: u32,
+    view: View<'a>,
     draw: Generator,
 }
 
@@ -192,12 +187,11 @@ struct Table<'a> {
 /// allows nothing.
 #[must_use]
 pub fn decide(world: &World, slot: &Slot, ledger: &LedgerIndex) -> Option<Decision> {
-    let desk = world.desk(slot.persona, slot.decoy)?;
     let can = world.decoy(slot.decoy)?.capabilities;
     let mut draw = Generator::new(slot_seed(world, slot, Purpose::Decision));
-    let (seen, files) = ledger.look(desk, slot.at, &mut draw);
-    let files = u32::try_from(files).unwrap_or(u32::MAX);
-    let mut table = Table { world, slot, ledger, desk, can, seen, files, draw };
+    let view = ledger.look(slot.desk, slot.at, &mut draw)?;
+    let files = view.files;
+    let mut table = Table { world, slot, ledger, can, view, draw };
     let weights = table.weights();
     let (change, cause) = table.scratch_done().or_else(|| {
         let kind = table.draw.weighted(&weights)?;
@@ -219,8 +213,10 @@ const SCRATCH_AGE_SECONDS: [i64; 2] = [20 * 60, 26 * 3600];
 /// How old anything else is at least before it is thrown away.
 const OLD_SECONDS: i64 = 4 * 86_400;
 /// At most so many lists and logs on one desk.
-const TODOS_MAX: usize = 2;
-const LOGS_MAX: usize = 2;
+const TODOS_MAX: u16 = 2;
+const LOGS_MAX: u16 = 2;
+/// A log that is longer gets no more lines from us.
+const LOG_BYTES_MAX: u32 = 8 << 20;
 
 impl Table<'_> {
     fn settings(&self) -> &Settings {
@@ -230,21 +226,19 @@ impl Table<'_> {
     /// The weights of the kinds, by what can be done here and what there is.
     fn weights(&self) -> [u32; 6] {
         let EffectWeights { create, edit, append, rename, remove, leave_alone } = self.settings().effects;
-        let room = self.settings().files_per_desk;
-        // Below `room` files, creating is likelier than the setting says, above it removing.
-        let share = |weight: u32, part: u32| {
-            let scaled =
-                u64::from(weight) * 2 * u64::from(part) / (u64::from(room) + u64::from(self.files)).max(1);
-            u32::try_from(scaled).unwrap_or(u32::MAX)
-        };
+        let (room, files) = (u64::from(self.settings().files_per_desk), u64::from(self.view.files));
+        let narrow = |wide: u64| u32::try_from(wide).unwrap_or(u32::MAX);
+        // Where there are `room` files the settings hold; below that creating is likelier, above it removing.
+        let create = narrow(u64::from(create) * 2 * room / (room + files));
+        let remove = narrow(u64::from(remove) * files.min(8 * room) / room);
         let only = |can: bool, weight: u32| if can { weight } else { 0 };
-        let there = |wanted: fn(&Held) -> bool| self.seen.iter().any(|held| wanted(held));
+        let there = |wanted: fn(&Held) -> bool| self.view.seen.iter().any(|held| wanted(held));
         [
-            only(self.can.plant, share(create, room)),
+            only(self.can.plant, create),
             only(self.can.edit && there(can_edit), edit),
             only(self.can.append && there(can_append), append),
             only(self.can.remove && there(can_rename), rename),
-            only(self.can.remove && self.files > 0, share(remove, self.files)),
+            only(self.can.remove, remove),
             leave_alone,
         ]
     }
@@ -264,7 +258,8 @@ impl Table<'_> {
         let persona = self.world.persona(self.slot.persona)?;
         let mut weights = persona.classes.map_or_else(
             || {
-                let (base, tilt) = (self.settings().classes.list(), Role::of(&persona.role).tilt());
+                let (base, tilt) =
+                    (self.settings().classes.list(), self.world.role(self.slot.persona).tilt());
                 std::array::from_fn(|i| base[i].saturating_mul(tilt[i]))
             },
             |own| own.list().map(|weight| weight.saturating_mul(100)),
@@ -277,9 +272,9 @@ impl Table<'_> {
                 | FileClass::Draft
                 | FileClass::Script
                 | FileClass::Scratch
-                | FileClass::Manual => usize::MAX,
+                | FileClass::Manual => u16::MAX,
             };
-            if self.seen.iter().filter(|held| held.class == *class).count() >= most {
+            if self.view.counts[*class as usize] >= most {
                 *weight = 0;
             }
         }
@@ -309,11 +304,11 @@ impl Table<'_> {
 
     fn remove(&mut self) -> Option<(Change, Cause)> {
         let (now, pace) = (instant(self.slot.at), self.pace());
-        let old = |held: &&Held| {
-            can_rename(held) && now.saturating_sub(held.changed_at) > in_nanoseconds(OLD_SECONDS, pace)
-        };
-        let oldest = self.seen.iter().copied().filter(old).min_by_key(|held| held.changed_at)?;
-        let (path, class) = (oldest.path.clone(), oldest.class);
+        let least = in_nanoseconds(OLD_SECONDS, pace);
+        let old = |held: &&Held| can_throw_away(held) && now.saturating_sub(held.changed_at) > least;
+        let all: Vec<&Held> = self.view.seen.iter().copied().filter(old).collect();
+        let held = self.draw.pick(&all)?;
+        let (path, class) = (held.path.clone(), held.class);
         Some((Change::Remove { path, class }, Cause::ThrowsAway(class)))
     }
 
@@ -329,23 +324,23 @@ impl Table<'_> {
             held.class == FileClass::Scratch
                 && now.saturating_sub(held.changed_at) > in_nanoseconds(least, pace)
         };
-        let path = self.seen.iter().find(done)?.path.clone();
+        let path = self.view.seen.iter().find(done)?.path.clone();
         Some((Change::Remove { path, class: FileClass::Scratch }, Cause::ScratchDone))
     }
 
     /// Of two files drawn among those that fit, the one that was changed last: people go on with what they have at hand.
     fn recent(&mut self, fits: fn(&Held) -> bool) -> Option<&Held> {
-        let fitting: Vec<&Held> = self.seen.iter().copied().filter(|held| fits(held)).collect();
+        let fitting: Vec<&Held> = self.view.seen.iter().copied().filter(|held| fits(held)).collect();
         let (one, other) = (self.draw.index(fitting.len()), self.draw.index(fitting.len()));
         let (one, other) = (*fitting.get(one)?, *fitting.get(other)?);
         Some(if one.changed_at >= other.changed_at { one } else { other })
     }
 
-    /// A name that is not taken on this desk; a few are tried.
+    /// A name that is not taken on this decoy; a few are tried.
     fn free_name(&mut self, mut propose: impl FnMut(&mut Self) -> Option<DecoyPath>) -> Option<DecoyPath> {
         for _ in 0..6 {
             let path = propose(self)?;
-            if !self.ledger.has(self.desk, &path) {
+            if !self.ledger.has(self.world, self.slot.decoy, &path) {
                 return Some(path);
             }
         }
@@ -369,9 +364,13 @@ fn can_edit(held: &Held) -> bool {
 }
 
 fn can_append(held: &Held) -> bool {
-    held.class.ownership() == OwnershipPolicy::Append
+    held.class.ownership() == OwnershipPolicy::Append && held.size < LOG_BYTES_MAX
 }
 
 fn can_rename(held: &Held) -> bool {
     matches!(held.class, FileClass::Note | FileClass::Draft | FileClass::Script)
+}
+
+fn can_throw_away(held: &Held) -> bool {
+    can_rename(held) || held.class == FileClass::Todo
 }

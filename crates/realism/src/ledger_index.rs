@@ -5,12 +5,14 @@ use verisim_core::{DecoyName, DecoyPath, FileClass, LedgerChange, LedgerEntry, O
 
 use crate::day::instant;
 use crate::decide::{Change, Decision};
-use crate::random::Generator;
-use crate::world::{DeskIndex, World};
+use crate::random::{Generator, Seed};
+use crate::world::{DecoyIndex, DeskIndex, World};
 
 /// What a persona has on a decoy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Held {
+    /// A hash of the path: what a desk is sorted by, so that a search does not touch the paths.
+    key: u64,
     pub(crate) path: DecoyPath,
     /// When it was last changed, in nanoseconds since 1970.
     pub(crate) changed_at: i64,
@@ -23,11 +25,32 @@ pub(crate) struct Held {
     frozen: bool,
 }
 
-/// What is on the decoys, per persona and decoy, sorted by path: the same ledger is the same index, whatever the order in
-/// which it was learned. Bodies are not held. About 40 bytes and the path for each file.
-#[derive(Debug, Clone)]
+/// What a persona has on a decoy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Desk {
+    /// Sorted by key and path.
+    files: Vec<Held>,
+    /// How many there are of each class, frozen ones included.
+    counts: [u16; CLASS_COUNT],
+}
+
+const CLASS_COUNT: usize = FileClass::ALL.len();
+
+/// What is on the decoys, per persona and decoy, sorted: the same ledger is the same index, whatever the order in which it
+/// was learned. Bodies are not held: 56 bytes and the path for each file.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerIndex {
-    desks: Vec<Vec<Held>>,
+    desks: Vec<Desk>,
+}
+
+/// What a decision gets to see of a desk.
+pub(crate) struct View<'a> {
+    /// Some of the files that can be chosen.
+    pub(crate) seen: Vec<&'a Held>,
+    /// How many files there are.
+    pub(crate) files: u32,
+    /// How many there are of each class, in the order of [`FileClass::ALL`].
+    pub(crate) counts: [u16; CLASS_COUNT],
 }
 
 /// How many files of a desk a decision looks at: a bound that keeps its cost the same for desks of any size.
@@ -37,7 +60,7 @@ impl LedgerIndex {
     /// Nothing is on any decoy.
     #[must_use]
     pub fn new(world: &World) -> Self {
-        Self { desks: vec![Vec::new(); world.desk_count()] }
+        Self { desks: vec![Desk::default(); world.desk_count()] }
     }
 
     /// Learns an entry of the ledger, as at a start. Entries of unknown decoys, or of nobody who works there, are none of the
@@ -51,6 +74,7 @@ impl LedgerIndex {
         self.hold(
             desk,
             Held {
+                key: key(&entry.path),
                 path: entry.path.clone(),
                 changed_at: instant(entry.changed_at),
                 busy_until: i64::MIN,
@@ -71,7 +95,7 @@ impl LedgerIndex {
             }
             LedgerChange::Rename { decoy, from, to } => {
                 if let Some((desk, mut held)) = self.take(world, decoy, from) {
-                    held.path = to.clone();
+                    held.call(to);
                     held.busy_until = i64::MIN;
                     self.hold(desk, held);
                 }
@@ -86,41 +110,27 @@ impl LedgerIndex {
     }
 
     /// Notes that a decision is under way: until `deadline` its paths are not chosen again, and a name it takes is taken.
-    pub fn begin(&mut self, world: &World, decision: &Decision, deadline: Timestamp) {
-        let slot = &decision.slot;
-        let Some(desk) = world.desk(slot.persona, slot.decoy) else { return };
+    pub fn begin(&mut self, decision: &Decision, deadline: Timestamp) {
+        let (desk, changed_at) = (decision.slot.desk, instant(decision.slot.at));
         let busy_until = instant(deadline);
         if let Some(held) = decision.change.known().and_then(|path| self.find_mut(desk, path)) {
             held.busy_until = busy_until;
         }
-        if let Some(class) = decision.change.class()
-            && let Some(path) = decision.change.taken()
-        {
-            let changed_at = instant(slot.at);
-            let path = path.clone();
-            self.hold(desk, Held { path, changed_at, busy_until, size: 0, edits: 0, class, frozen: false });
+        if let Some(path) = decision.change.taken() {
+            let mut held = Held::new(path, decision.change.class(), changed_at);
+            held.busy_until = busy_until;
+            self.hold(desk, held);
         }
     }
 
     /// Takes it that a decision has been carried out, as a simulation does. `bytes` is the length of what was written.
-    pub fn assume(&mut self, world: &World, decision: &Decision, bytes: usize) {
-        let slot = &decision.slot;
-        let Some(desk) = world.desk(slot.persona, slot.decoy) else { return };
-        let changed_at = instant(slot.at);
+    pub fn assume(&mut self, decision: &Decision, bytes: usize) {
+        let (desk, changed_at) = (decision.slot.desk, instant(decision.slot.at));
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         match &decision.change {
             Change::Create { path, class } => {
-                let path = path.clone();
-                let busy_until = i64::MIN;
-                let held = Held {
-                    path,
-                    changed_at,
-                    busy_until,
-                    size: bytes,
-                    edits: 0,
-                    class: *class,
-                    frozen: false,
-                };
+                let mut held = Held::new(path, *class, changed_at);
+                held.size = bytes;
                 self.hold(desk, held);
             }
             Change::Edit { path, .. } | Change::Append { path, .. } => {
@@ -132,7 +142,7 @@ impl LedgerIndex {
             }
             Change::Rename { from, to, .. } => {
                 if let Some(mut held) = self.take_from(desk, from) {
-                    held.path = to.clone();
+                    held.call(to);
                     self.hold(desk, held);
                 }
             }
@@ -145,41 +155,56 @@ impl LedgerIndex {
     /// How many files there are in all.
     #[must_use]
     pub fn files(&self) -> usize {
-        self.desks.iter().map(Vec::len).sum()
+        self.desks.iter().map(|desk| desk.files.len()).sum()
     }
 
-    /// What is known on a desk, for decisions: a bounded number of files that can be chosen at `at`, and how many there are.
-    pub(crate) fn look(&self, desk: DeskIndex, at: Timestamp, draw: &mut Generator) -> (Vec<&Held>, usize) {
-        let all = self.desks.get(desk.0 as usize).map_or(&[][..], Vec::as_slice);
-        let now = instant(at);
+    /// What is known on a desk, for decisions: a bounded number of files that can be chosen at `at`.
+    pub(crate) fn look(&self, desk: DeskIndex, at: Timestamp, draw: &mut Generator) -> Option<View<'_>> {
+        let desk = self.desks.get(desk.0 as usize)?;
+        let (all, now) = (&desk.files, instant(at));
         let first = if all.len() > LOOK_MAX { draw.index(all.len()) } else { 0 };
         let seen = all.iter().cycle().skip(first).take(all.len().min(LOOK_MAX));
-        (seen.filter(|held| !held.frozen && held.busy_until <= now).collect(), all.len())
+        Some(View {
+            seen: seen.filter(|held| !held.frozen && held.busy_until <= now).collect(),
+            files: u32::try_from(all.len()).unwrap_or(u32::MAX),
+            counts: desk.counts,
+        })
     }
 
-    /// Whether the name is taken on this desk.
-    pub(crate) fn has(&self, desk: DeskIndex, path: &DecoyPath) -> bool {
-        self.desks.get(desk.0 as usize).is_some_and(|desk| place(desk, path).is_ok())
+    /// Whether the name is taken on a decoy by anybody whose file is known.
+    pub(crate) fn has(&self, world: &World, decoy: DecoyIndex, path: &DecoyPath) -> bool {
+        let key = key(path);
+        let mut desks = world.desks_of(decoy).iter().filter_map(|(_, desk)| self.desks.get(desk.0 as usize));
+        desks.any(|desk| desk.place(key, path).is_ok())
     }
 
     fn hold(&mut self, desk: DeskIndex, held: Held) {
-        if let Some(desk) = self.desks.get_mut(desk.0 as usize) {
-            match place(desk, &held.path) {
-                Ok(at) => desk[at] = held,
-                Err(at) => desk.insert(at, held),
+        let Some(desk) = self.desks.get_mut(desk.0 as usize) else { return };
+        let class = held.class as usize;
+        match desk.place(held.key, &held.path) {
+            Ok(at) => {
+                let before = std::mem::replace(&mut desk.files[at], held);
+                let count = &mut desk.counts[before.class as usize];
+                *count = count.saturating_sub(1);
             }
+            Err(at) => desk.files.insert(at, held),
         }
+        desk.counts[class] = desk.counts[class].saturating_add(1);
     }
 
     fn find_mut(&mut self, desk: DeskIndex, path: &DecoyPath) -> Option<&mut Held> {
         let desk = self.desks.get_mut(desk.0 as usize)?;
-        let at = place(desk, path).ok()?;
-        desk.get_mut(at)
+        let at = desk.place(key(path), path).ok()?;
+        desk.files.get_mut(at)
     }
 
     fn take_from(&mut self, desk: DeskIndex, path: &DecoyPath) -> Option<Held> {
         let desk = self.desks.get_mut(desk.0 as usize)?;
-        place(desk, path).ok().map(|at| desk.remove(at))
+        let at = desk.place(key(path), path).ok()?;
+        let held = desk.files.remove(at);
+        let count = &mut desk.counts[held.class as usize];
+        *count = count.saturating_sub(1);
+        Some(held)
     }
 
     /// Takes a path off whichever desk of the decoy it is on.
@@ -190,6 +215,24 @@ impl LedgerIndex {
     }
 }
 
-fn place(desk: &[Held], path: &DecoyPath) -> Result<usize, usize> {
-    desk.binary_search_by(|held| held.path.cmp(path))
+impl Held {
+    fn new(path: &DecoyPath, class: FileClass, changed_at: i64) -> Self {
+        let (path, key) = (path.clone(), key(path));
+        Self { key, path, changed_at, busy_until: i64::MIN, size: 0, edits: 0, class, frozen: false }
+    }
+
+    fn call(&mut self, path: &DecoyPath) {
+        self.key = key(path);
+        self.path = path.clone();
+    }
+}
+
+impl Desk {
+    fn place(&self, key: u64, path: &DecoyPath) -> Result<usize, usize> {
+        self.files.binary_search_by(|held| held.key.cmp(&key).then_with(|| held.path.cmp(path)))
+    }
+}
+
+fn key(path: &DecoyPath) -> u64 {
+    Seed::new(0).bytes(path.as_bytes()).number()
 }

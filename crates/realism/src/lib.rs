@@ -11,6 +11,7 @@
 //!   action of it.
 //! - [`Simulation`] runs all of it under a virtual clock; [`past`] gives a decoy some days behind it.
 
+mod agenda;
 mod compose;
 mod day;
 mod decide;

@@ -22,18 +22,22 @@ pub(crate) fn new_file(
     match class {
         FileClass::Note => {
             let words = voice.note_words();
+            let words = voice.for_many_hosts(words);
             voice.at_home(habits.notes, &words, habits.text)
         }
         FileClass::Todo => {
             let words = voice.todo_words();
+            let words = voice.for_many_hosts(words);
             voice.at_home(habits.todos, &words, habits.text)
         }
         FileClass::Draft => {
             let words = voice.draft_words();
+            let words = voice.for_many_hosts(words);
             voice.at_home(habits.drafts, &words, habits.draft_text)
         }
         FileClass::Script => {
             let words = voice.task_words();
+            let words = voice.for_many_hosts(words);
             let ending = match habits.script {
                 ScriptStyle::Python => ".py",
                 ScriptStyle::Shell if voice.draw.percent(70) => ".sh",
@@ -43,6 +47,7 @@ pub(crate) fn new_file(
         }
         FileClass::CronLog => {
             let words = voice.task_words();
+            let words = voice.for_many_hosts(words);
             voice.program(habits.logs, &words, ".log")
         }
         FileClass::DaemonLog => voice.daemon_log(),
@@ -131,6 +136,16 @@ impl Voice<'_> {
         }
     }
 
+    /// Who works on many hosts notes in names which one it is about, or all would bear the same names.
+    fn for_many_hosts(&self, mut words: Vec<String>) -> Vec<String> {
+        if self.world.workplaces(self.slot.persona).len() > MANY_HOSTS
+            && let Some(decoy) = self.world.decoy(self.slot.decoy)
+        {
+            words.push(decoy.name.to_string());
+        }
+        words
+    }
+
     /// A file of a person: words as the person joins them.
     fn at_home(&mut self, folder: &str, words: &[String], ending: &str) -> Option<DecoyPath> {
         let folder = if self.habits.project_folders && self.draw.percent(50) {
@@ -154,7 +169,7 @@ impl Voice<'_> {
         let number = u64::from(self.draw.below(4));
         let app = invented(self.world.decoy_seed(self.slot.decoy, Purpose::Company).word(number));
         let kind = self.draw.word(&["d", "-sync", "-agent", "-web", "-worker", "-relay"]).to_owned();
-        if Role::of(&self.persona.role) == Role::Administrator {
+        if self.world.role(self.slot.persona) == Role::Administrator {
             DecoyPath::new(format!("/var/log/{app}{kind}/{app}.log")).ok()
         } else {
             self.below_home(&format!(".local/state/{app}{kind}/{app}.log"))
@@ -177,7 +192,7 @@ impl Voice<'_> {
         let folder = self.habits.scratch;
         if folder.starts_with('/') {
             // What lies where everybody writes bears a name that is nobody else's.
-            let name = if name.contains(token.as_str()) { name } else { format!("{}.{token}", name) };
+            let name = if name.contains(token.as_str()) { name } else { format!("{name}.{token}") };
             DecoyPath::new(format!("{folder}/{name}")).ok()
         } else {
             self.below_home(&format!("{folder}/{name}"))
@@ -191,6 +206,9 @@ impl Voice<'_> {
         DecoyPath::new(whole).ok()
     }
 }
+
+/// From so many hosts on, names say which one it is.
+const MANY_HOSTS: usize = 12;
 
 const TOKEN: [char; 36] = [
     'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u',

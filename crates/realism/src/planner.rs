@@ -1,15 +1,14 @@
 //! The planner: all personas' moments in one order of time.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use verisim_core::{IdempotencyKey, SessionId};
 
+use crate::agenda::Agenda;
 use crate::day::{self, Moment, instant, timestamp};
-use crate::world::{DecoyIndex, PersonaIndex, World};
+use crate::world::{DecoyIndex, DeskIndex, PersonaIndex, World};
 use crate::zone::Zone;
 
 /// What is planned in one piece: a local day; in busy mode a quarter of an hour of universal time, counted from 1970.
@@ -74,6 +73,8 @@ pub struct Slot {
     pub persona: PersonaIndex,
     /// Where.
     pub decoy: DecoyIndex,
+    /// What the persona has there.
+    pub desk: DeskIndex,
     /// In which session.
     pub session: SessionKey,
     /// Which moment of the session, from 0.
@@ -91,13 +92,13 @@ impl Slot {
     }
 }
 
-/// All personas' moments in one order of time, drawn as they come: one waiting moment per persona in a heap, so that the
-/// next one costs O(log personas). There is no state to keep: a planner that starts at an instant gives exactly the slots
+/// All personas' moments in one order of time, drawn as they come: one waiting moment per persona, so that the next one costs
+/// O(log personas) at the most. There is no state to keep: a planner that starts at an instant gives exactly the slots
 /// at and after it that any earlier one gives.
 #[derive(Debug)]
 pub struct Planner {
     world: Arc<World>,
-    heap: BinaryHeap<Reverse<(i64, u32)>>,
+    agenda: Agenda,
     sheets: Vec<Option<Sheet>>,
 }
 
@@ -115,10 +116,10 @@ const SILENCE_MAX: u32 = 400;
 impl Planner {
     /// A planner whose first slot is the first one at or after `from`.
     #[must_use]
-    pub fn new(world: Arc<World>, from: Timestamp) -> Self {
+    pub fn new(world: &Arc<World>, from: Timestamp) -> Self {
         let everybody = (0u32..).map(PersonaIndex).take(world.personas().len());
         let busy = world.settings().busy;
-        Self::of(&world, everybody, from, busy)
+        Self::of(world, everybody, from, busy)
     }
 
     /// A planner of the ordinary days of these personas, in busy mode too.
@@ -138,7 +139,7 @@ impl Planner {
     ) -> Self {
         let mut sheets = Vec::new();
         sheets.resize_with(world.personas().len(), || None);
-        let mut planner = Self { world: Arc::clone(world), heap: BinaryHeap::new(), sheets };
+        let mut planner = Self { world: Arc::clone(world), agenda: Agenda::default(), sheets };
         for persona in personas {
             if let Some(unit) = Unit::containing(world, persona, from, busy) {
                 planner.turn(persona, unit, instant(from));
@@ -156,33 +157,29 @@ impl Planner {
     /// When something is due next: the next slot, or, in a silence of more than a year, when to look again.
     #[must_use]
     pub fn peek(&self) -> Option<Timestamp> {
-        self.heap.peek().map(|Reverse((at, _))| timestamp(*at))
+        self.agenda.first().map(|(at, _)| timestamp(at))
     }
 
     /// The next slot strictly before `until`, in the order of time; `None` when there is none.
     pub fn pop_until(&mut self, until: Timestamp) -> Option<Slot> {
         let until = instant(until);
         loop {
-            let Reverse((at, number)) = *self.heap.peek()?;
+            let (at, number) = self.agenda.first()?;
             if at >= until {
                 return None;
             }
-            self.heap.pop();
-            let persona = PersonaIndex(number);
-            let place = number as usize;
-            let sheet = self.sheets.get_mut(place)?.as_mut()?;
+            let sheet = self.sheets.get_mut(number as usize)?.as_mut()?;
             let moment = sheet.moments.get(sheet.next as usize).copied();
             sheet.next += 1;
             let following = sheet.moments.get(sheet.next as usize).copied();
-            let unit = sheet.unit;
-            match following {
-                Some(following) => self.heap.push(Reverse((following.at, number))),
-                None => {
-                    if let Some(next) = unit.next() {
-                        self.turn(persona, next, at);
-                    }
-                }
+            let (persona, unit) = (PersonaIndex(number), sheet.unit);
+            match (following, unit.next()) {
+                (Some(following), _) => self.agenda.add((following.at, number)),
+                (None, Some(next)) => self.turn(persona, next, at),
+                (None, None) => {}
             }
+            // Only now, so that the near part of the agenda keeps what was just added.
+            self.agenda.take();
             let slot = moment.and_then(|moment| self.slot(persona, unit, moment, following));
             if slot.is_some() {
                 return slot;
@@ -197,11 +194,12 @@ impl Planner {
         moment: Moment,
         following: Option<Moment>,
     ) -> Option<Slot> {
-        let decoy = *self.world.workplaces(persona).get(usize::from(moment.workplace))?;
+        let (decoy, desk) = self.world.workplace(persona, moment.workplace)?;
         Some(Slot {
             at: timestamp(moment.at),
             persona,
             decoy,
+            desk,
             session: SessionKey { unit, number: moment.session },
             sequence: u32::from(moment.sequence),
             last: following.is_none_or(|next| next.session != moment.session),
@@ -239,7 +237,7 @@ impl Planner {
     fn wait(&mut self, persona: PersonaIndex, at: i64, sheet: Sheet) {
         if let Some(place) = self.sheets.get_mut(persona.0 as usize) {
             *place = Some(sheet);
-            self.heap.push(Reverse((at, persona.0)));
+            self.agenda.add((at, persona.0));
         }
     }
 }

@@ -48,8 +48,12 @@ impl Seed {
     }
 
     pub(crate) fn text(self, text: &str) -> Self {
-        let mut seed = self.word(text.len() as u64);
-        for chunk in text.as_bytes().chunks(8) {
+        self.bytes(text.as_bytes())
+    }
+
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Self {
+        let mut seed = self.word(bytes.len() as u64);
+        for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
             seed = seed.word(u64::from_le_bytes(word));

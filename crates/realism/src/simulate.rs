@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use verisim_core::{Action, DecoyPath, LEDGER_BODY_BYTES_MAX, apply_edits};
+use verisim_core::{Action, DecoyPath, LEDGER_BODY_BYTES_MAX, OwnershipPolicy, apply_edits};
 
 use crate::compose::compose;
 use crate::decide::{Change, Decision, decide};
@@ -45,7 +45,7 @@ impl Simulation {
     /// From decoys on which nothing is, from `from` up to and without `until`.
     #[must_use]
     pub fn new(world: &Arc<World>, from: Timestamp, until: Timestamp, content: Content) -> Self {
-        let planner = Planner::new(Arc::clone(world), from);
+        let planner = Planner::new(world, from);
         Self::of(planner, until, None, content)
     }
 
@@ -80,7 +80,7 @@ impl Simulation {
         let (action, bytes) = match &mut self.shelf {
             None => (None, 0),
             Some(shelf) => {
-                let desk = world.desk(slot.persona, slot.decoy)?;
+                let desk = slot.desk;
                 let wanted = decision.change.wants().map(|path| (desk, path.clone()));
                 let current = wanted.and_then(|key| shelf.get(&key)).map(Vec::as_slice);
                 let action = compose(&world, &decision, current).ok()?;
@@ -88,7 +88,7 @@ impl Simulation {
                 (Some(action), bytes)
             }
         };
-        self.ledger.assume(&world, &decision, bytes);
+        self.ledger.assume(&decision, bytes);
         Some(Step { decision, action })
     }
 }
@@ -121,8 +121,7 @@ fn shelve(
     match action {
         Action::Plant(plant) => {
             let bytes = plant.body.as_bytes();
-            if !matches!(change.class(), Some(class) if class.ownership() == verisim_core::OwnershipPolicy::Append)
-            {
+            if change.class().ownership() != OwnershipPolicy::Append {
                 shelf.insert((desk, plant.path.clone()), bytes.to_vec());
             }
             bytes.len()

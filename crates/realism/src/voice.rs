@@ -4,7 +4,7 @@ use jiff::civil::{Date, DateTime};
 
 use crate::habits::{DateStyle, Habits};
 use crate::lexicon::{Lexicon, Trade};
-use crate::persona::{Persona, Role};
+use crate::persona::Persona;
 use crate::planner::Slot;
 use crate::random::{Generator, Purpose, Seed};
 use crate::world::{DecoyIndex, PersonaIndex, World};
@@ -36,7 +36,7 @@ impl<'w> Voice<'w> {
             slot,
             habits: Habits::of(world, slot.persona),
             lexicon,
-            trade: lexicon.trade(Role::of(&persona.role)),
+            trade: lexicon.trade(world.role(slot.persona)),
             draw,
             now: persona.time_zone.local(slot.at),
         })

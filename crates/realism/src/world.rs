@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use verisim_core::{DecoyName, PersonaName};
 
-use crate::persona::{DecoyProfile, Persona};
+use crate::persona::{DecoyProfile, Persona, Role};
 use crate::planner::Unit;
 use crate::random::{Purpose, Seed};
 use crate::settings::{PACE_MAX, Settings, weigh};
@@ -39,6 +39,7 @@ pub struct World {
 struct Person {
     persona: Persona,
     seed: Seed,
+    role: Role,
     /// Where the persona works, in the order of the decoys.
     decoys: Box<[DecoyIndex]>,
     /// The desk on the first of them; the others follow.
@@ -159,6 +160,18 @@ impl World {
     /// Who works on a decoy, and their desks.
     pub(crate) fn desks_of(&self, decoy: DecoyIndex) -> &[(PersonaIndex, DeskIndex)] {
         self.decoys.get(decoy.0 as usize).map_or(&[], |host| &host.desks)
+    }
+
+    /// One of the decoys on which a persona works, by its place among them.
+    pub(crate) fn workplace(&self, persona: PersonaIndex, place: u16) -> Option<(DecoyIndex, DeskIndex)> {
+        let person = self.people.get(persona.0 as usize)?;
+        let decoy = *person.decoys.get(usize::from(place))?;
+        Some((decoy, DeskIndex(person.desk + u32::from(place))))
+    }
+
+    /// What kind of work a persona does.
+    pub(crate) fn role(&self, persona: PersonaIndex) -> Role {
+        self.people.get(persona.0 as usize).map_or(Role::Other, |person| person.role)
     }
 
     /// Where a persona works.
@@ -343,7 +356,8 @@ fn seat(
     for (persona, decoys) in personas.into_iter().zip(workplaces) {
         let seed = seed.purpose(Purpose::Persona).text(persona.name.as_str());
         let count = u32::try_from(decoys.len()).unwrap_or(u32::MAX);
-        people.push(Person { persona, seed, decoys: decoys.into(), desk });
+        let role = Role::of(&persona.role);
+        people.push(Person { persona, seed, role, decoys: decoys.into(), desk });
         desk = desk.saturating_add(count);
     }
     let mut hosts = Vec::with_capacity(decoys.len());

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A time zone by its name in the IANA database. The database of the machine is never read (INV-11).
@@ -39,13 +39,26 @@ impl Zone {
 
     /// The first instant from which on the wall shows `minute` of `date` or later, on a day when the clock is changed too.
     pub(crate) fn begin(&self, date: Date, minute: u32) -> Option<Timestamp> {
-        self.0.to_ambiguous_timestamp(wall(date, minute)?).later().ok()
+        let at = self.0.to_ambiguous_timestamp(wall(date, minute)?);
+        if is_gap(at.offset()) { self.last_change(at.later().ok()?) } else { at.later().ok() }
     }
 
-    /// An instant up to which the wall never showed more than `minute` of `date`.
+    /// The instant before which the wall never showed `minute` of `date` or later.
     pub(crate) fn end(&self, date: Date, minute: u32) -> Option<Timestamp> {
-        self.0.to_ambiguous_timestamp(wall(date, minute)?).earlier().ok()
+        let at = self.0.to_ambiguous_timestamp(wall(date, minute)?);
+        if is_gap(at.offset()) { self.last_change(at.later().ok()?) } else { at.earlier().ok() }
     }
+
+    /// When the clock was last changed at or before `at`.
+    fn last_change(&self, at: Timestamp) -> Option<Timestamp> {
+        let after = at.saturating_add(SignedDuration::from_nanos(1)).ok()?;
+        self.0.preceding(after).next().map(|change| change.timestamp())
+    }
+}
+
+/// Whether the clock jumps over a time.
+const fn is_gap(offset: AmbiguousOffset) -> bool {
+    matches!(offset, AmbiguousOffset::Gap { .. })
 }
 
 /// `minute` may reach into the next day.
@@ -121,8 +134,8 @@ mod tests {
         let berlin: Zone = "Europe/Berlin".parse().unwrap();
         // 02:00 to 03:00 does not exist on 29 March 2026, and happens twice on 25 October 2026.
         let shown = |at: Option<Timestamp>| berlin.local(at.unwrap()).time().to_string();
-        assert_eq!(shown(berlin.begin(date(2026, 3, 29), 150)), "03:30:00");
-        assert_eq!(shown(berlin.end(date(2026, 3, 29), 150)), "01:30:00");
+        assert_eq!(shown(berlin.begin(date(2026, 3, 29), 150)), "03:00:00");
+        assert_eq!(berlin.begin(date(2026, 3, 29), 150), berlin.end(date(2026, 3, 29), 150));
         let (begin, end) = (berlin.begin(date(2026, 10, 25), 150), berlin.end(date(2026, 10, 25), 150));
         assert_eq!(begin.unwrap().as_second() - end.unwrap().as_second(), 3600);
     }

@@ -1,13 +1,14 @@
 //! Worlds for tests.
 #![allow(dead_code, reason = "every test file uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a world for tests that is not right shall fail the test")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use verisim_core::{DriverCapabilities, Owner};
-use verisim_realism::{DecoyProfile, Persona, Settings, World, Zone};
+use verisim_core::{Action, Digest, DriverCapabilities, LedgerEntry, Owner};
+use verisim_realism::{DecoyProfile, Persona, Settings, Step, World, Zone};
 
 pub(crate) const FILES: DriverCapabilities =
     DriverCapabilities { plant: true, append: true, edit: true, remove: true, email: false, traffic: false };
@@ -53,4 +54,51 @@ pub(crate) fn world(decoys: usize, each: usize, settings: Settings) -> Arc<World
 
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
+}
+
+/// What a ledger would hold after these steps.
+pub(crate) fn ledger(world: &World, steps: impl Iterator<Item = Step>) -> Vec<LedgerEntry> {
+    let mut all: BTreeMap<_, LedgerEntry> = BTreeMap::new();
+    for Step { decision, action } in steps {
+        let decoy = world.decoy(decision.slot.decoy).unwrap().name.clone();
+        let at = decision.slot.at;
+        let touch = |entry: &mut LedgerEntry, bytes: usize| {
+            entry.edits += 1;
+            entry.size += bytes as u64;
+            entry.changed_at = at;
+        };
+        match action.unwrap() {
+            Action::Plant(plant) => {
+                let entry = LedgerEntry {
+                    decoy: decoy.clone(),
+                    path: plant.path.clone(),
+                    ownership: plant.class.ownership(),
+                    sha256: Digest::of(plant.body.as_bytes()),
+                    size: plant.body.as_bytes().len() as u64,
+                    class: plant.class,
+                    persona: Some(world.persona(decision.slot.persona).unwrap().name.clone()),
+                    edits: 0,
+                    body: None,
+                    planted_at: at,
+                    changed_at: at,
+                };
+                all.insert((decoy, plant.path), entry);
+            }
+            Action::Edit(edit) => touch(all.get_mut(&(decoy, edit.path)).unwrap(), 0),
+            Action::Append(append) => {
+                let bytes = append.body.as_bytes().len();
+                touch(all.get_mut(&(decoy, append.path)).unwrap(), bytes);
+            }
+            Action::Move(rename) => {
+                let mut entry = all.remove(&(decoy.clone(), rename.from)).unwrap();
+                entry.path = rename.to.clone();
+                all.insert((decoy, rename.to), entry);
+            }
+            Action::Remove(remove) => {
+                all.remove(&(decoy, remove.path)).unwrap();
+            }
+            Action::Traffic(_) | Action::Email(_) => {}
+        }
+    }
+    all.into_values().collect()
 }
