@@ -4,9 +4,11 @@
 pub mod connector_suite;
 pub mod decoy_under_test;
 pub mod doubles;
+pub mod hostile_capture;
 pub mod hostile_suite;
 mod memory_store;
 pub mod store_suite;
+pub mod transport_suite;
 mod virtual_clock;
 
 pub use decoy_under_test::DecoyUnderTest;

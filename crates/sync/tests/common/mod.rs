@@ -93,6 +93,11 @@ pub fn sha256sum_check(root: &Path) -> (bool, String) {
     (out.status.success(), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
 }
 
+/// A folder on a real file system: what is said of disks is not true of memory.
+pub fn base() -> &'static Path {
+    Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("."))
+}
+
 /// A place with a capture folder, a vault and a state folder.
 pub struct Site {
     pub dir: tempfile::TempDir,
@@ -111,7 +116,7 @@ pub const ON: CleanupRule = CleanupRule { enabled: true, ..OFF };
 
 impl Site {
     pub fn new() -> Self {
-        Self::below(Path::new(env!("CARGO_TARGET_TMPDIR")))
+        Self::below(base())
     }
 
     /// A site on the file system that `base` is on.
