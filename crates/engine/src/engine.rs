@@ -65,6 +65,7 @@ impl Engine {
             running: Arc::new(Running::default()),
             idle: IdleBoard::default(),
             trouble: Mutex::new(None),
+            silent: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -136,6 +137,6 @@ impl Handle {
     #[must_use]
     pub fn preview(&self, limit: usize) -> Vec<Preview> {
         let planner = self.shared.planner.lock().unwrap_or_else(PoisonError::into_inner);
-        planner.as_ref().map_or_else(Vec::new, |planner| planner.preview(limit))
+        planner.as_ref().map_or_else(Vec::new, |planner| planner.preview(self.shared.now(), limit))
     }
 }

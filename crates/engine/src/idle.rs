@@ -1,5 +1,6 @@
 //! Whether the engine has nothing to do before the clock moves on: what lets a test live a month in seconds.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -20,8 +21,27 @@ pub(crate) struct IdleBoard {
 struct State {
     calls: u64,
     calls_seen: u64,
-    resting_until: Option<Timestamp>,
+    resting: Option<Rest>,
+    /// When the tasks that wait on the clock go on.
+    naps: BTreeMap<u64, Timestamp>,
+    next_nap: u64,
     ended: bool,
+}
+
+/// The loop waits.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    /// Until then, if nothing happens before.
+    until: Timestamp,
+    /// How many tasks run beside it.
+    tasks: usize,
+}
+
+impl State {
+    fn is_idle(&self, now: Timestamp) -> bool {
+        let rests = self.resting.is_some_and(|rest| rest.until > now && rest.tasks == self.naps.len());
+        rests && self.calls == self.calls_seen && self.naps.values().all(|until| *until > now)
+    }
 }
 
 impl IdleBoard {
@@ -43,15 +63,26 @@ impl IdleBoard {
     /// The loop begins a turn; answers whether it was called since the last one.
     pub(crate) fn begin_turn(&self) -> bool {
         self.with(|state| {
-            state.resting_until = None;
+            state.resting = None;
             std::mem::replace(&mut state.calls_seen, state.calls) != state.calls
         })
     }
 
-    /// The loop has nothing to do before `until`.
-    pub(crate) fn rest(&self, until: Timestamp) {
-        self.with(|state| state.resting_until = Some(until));
+    /// The loop has nothing to do before `until`, but for what `tasks` tasks beside it may bring.
+    pub(crate) fn rest(&self, until: Timestamp, tasks: usize) {
+        self.with(|state| state.resting = Some(Rest { until, tasks }));
         self.rested.notify_waiters();
+    }
+
+    /// A task waits on the clock until `until`, as long as the answer lives.
+    pub(crate) fn nap(&self, until: Timestamp) -> Nap<'_> {
+        let id = self.with(|state| {
+            state.next_nap += 1;
+            state.naps.insert(state.next_nap, until);
+            state.next_nap
+        });
+        self.rested.notify_waiters();
+        Nap { board: self, id }
     }
 
     /// The loop is over.
@@ -60,21 +91,28 @@ impl IdleBoard {
         self.rested.notify_waiters();
     }
 
-    /// Waits until the loop has nothing to do before a time that `now` has not reached, or is over.
+    /// Waits until nothing can happen before the clock moves on from `now`, or the loop is over.
     pub(crate) async fn idle(&self, now: impl Fn() -> Timestamp) {
         loop {
             let rested = self.rested.notified();
             tokio::pin!(rested);
             rested.as_mut().enable();
-            let idle = self.with(|state| {
-                state.ended
-                    || (state.calls == state.calls_seen
-                        && state.resting_until.is_some_and(|until| until > now()))
-            });
-            if idle {
+            if self.with(|state| state.ended || state.is_idle(now())) {
                 return;
             }
             rested.await;
         }
+    }
+}
+
+/// A task waits on the clock.
+pub(crate) struct Nap<'a> {
+    board: &'a IdleBoard,
+    id: u64,
+}
+
+impl Drop for Nap<'_> {
+    fn drop(&mut self) {
+        self.board.with(|state| state.naps.remove(&self.id));
     }
 }

@@ -7,6 +7,7 @@
 mod activity;
 mod breaker;
 mod bus;
+pub mod control;
 mod engine;
 mod fleet;
 mod idle;
@@ -19,6 +20,7 @@ mod settings;
 mod shared;
 mod sync;
 mod turn;
+mod world_planner;
 
 pub use bus::{Delivery, LocalBus, Subscription};
 pub use engine::{Engine, EngineParts, Handle};
@@ -27,3 +29,4 @@ pub use oneshot::OneShot;
 pub use planner::{Decision, Draft, LifePlanner, Planned, Preview};
 pub use settings::Settings;
 pub use sync::new_job as new_sync_job;
+pub use world_planner::WorldPlanner;

@@ -3,8 +3,7 @@
 use std::sync::{MutexGuard, PoisonError};
 
 use verisim_core::{
-    ActivityState, Body, JobState, LedgerEntry, NewJob, OwnershipPolicy, Schedule, StoreResult, Timestamp,
-    Work,
+    ActivityState, JobState, NewJob, OwnershipPolicy, Schedule, StoreResult, Timestamp, Work,
 };
 
 use crate::planner::{Decision, Draft, LifePlanner, Planned};
@@ -102,15 +101,10 @@ async fn compose(shared: &Shared, drafts: Vec<Draft>) -> StoreResult<Vec<Planned
     let mut guard = planner(shared);
     let Some(planner) = guard.as_mut() else { return Ok(Vec::new()) };
     let composed = drafts.into_iter().zip(entries).filter_map(|(draft, entry)| {
-        let body = editable(entry.as_ref())?;
-        planner.compose(draft, Some(body))
+        let entry = entry.filter(|entry| entry.ownership == OwnershipPolicy::Owned)?;
+        planner.compose(draft, entry.body.as_ref())
     });
     Ok(composed.collect())
-}
-
-/// The content that an edit may start from.
-fn editable(entry: Option<&LedgerEntry>) -> Option<&Body> {
-    entry.filter(|entry| entry.ownership == OwnershipPolicy::Owned).and_then(|entry| entry.body.as_ref())
 }
 
 fn new_job(planned: Planned) -> NewJob {

@@ -27,8 +27,8 @@ pub trait LifePlanner: Send {
     /// Makes the action of a slot that needs the content of a file; `None` leaves it alone after all.
     fn compose(&mut self, draft: Draft, body: Option<&Body>) -> Option<Planned>;
 
-    /// The next slots, at most `limit`, without taking them.
-    fn preview(&self, limit: usize) -> Vec<Preview>;
+    /// What would happen from `from` on, at most `limit` actions, without taking anything.
+    fn preview(&self, from: Timestamp, limit: usize) -> Vec<Preview>;
 }
 
 /// What a slot comes to.
@@ -77,7 +77,7 @@ pub struct Planned {
     pub why: String,
 }
 
-/// A slot as it is shown to people.
+/// An action to come, as it is shown to people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preview {
     /// When.

@@ -1,13 +1,13 @@
 //! What the loop, its tasks and the control socket share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use verisim_core::{
-    ActivityDriver, CancellationToken, Clock, DriverKind, EventPayload, LedgerChange, NewEvent, Record,
-    Recorded, Store, StoreError, StoreResult, SyncWorker, Timestamp, Topic, WorkerId,
+    ActivityDriver, CancellationToken, Clock, DecoyName, DriverKind, EventPayload, LedgerChange, NewEvent,
+    Record, Recorded, Store, StoreError, StoreResult, SyncWorker, Timestamp, Topic, WorkerId,
 };
 
 use crate::idle::IdleBoard;
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) running: Arc<Running>,
     pub(crate) idle: IdleBoard,
     pub(crate) trouble: Mutex<Option<StoreError>>,
+    /// Decoys that do not answer, and since when; what the breakers say, for people.
+    pub(crate) silent: Mutex<BTreeMap<DecoyName, Timestamp>>,
 }
 
 /// Why waiting for work ended without its answer.
@@ -84,7 +86,9 @@ impl Shared {
                 }
                 Err(error) => {
                     self.report_trouble(&error);
-                    self.clock.sleep_until(self.after(wait)).await;
+                    let until = self.after(wait);
+                    let _nap = self.idle.nap(until);
+                    self.clock.sleep_until(until).await;
                     wait = (wait * 2).min(self.settings.store_retry_max);
                 }
             }

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-use verisim_core::{CancellationToken, DecoyName, Lane, NewEvent, StoreResult, Timestamp};
+use tokio::task::{JoinError, JoinSet};
+use verisim_core::{CancellationToken, DecoyName, JobId, Lane, NewEvent, StoreResult, Timestamp};
 
 use crate::activity::BatchEnd;
 use crate::breaker::Breaker;
@@ -34,8 +34,10 @@ pub(crate) struct Loop {
     look: bool,
     /// Whether events may have been committed since the last publication.
     news: bool,
-    /// Whether leases were left behind that must run out.
-    abandoned: bool,
+    /// When the last lease that was left behind has run out.
+    abandoned: Option<Timestamp>,
+    /// What each task works on, in case that it ends without an answer.
+    work: HashMap<tokio::task::Id, (Lane, Vec<JobId>)>,
     /// When a job becomes due, as the store said last.
     next_due: Option<Timestamp>,
     /// How long the loop waits after the store refused the next time.
@@ -86,7 +88,8 @@ impl Loop {
             timers: Timers { discover: has_sync.then_some(now), prune: Some(now), ..Timers::default() },
             look: true,
             news: true,
-            abandoned: false,
+            abandoned: None,
+            work: HashMap::new(),
             next_due: None,
             store_retry: shared.settings.store_retry_min,
             only: None,
@@ -120,7 +123,7 @@ impl Loop {
             self.look = true;
             self.news = true;
         }
-        while let Some(Ok(end)) = self.tasks.try_join_next() {
+        while let Some(end) = self.tasks.try_join_next_with_id() {
             self.take(end);
         }
         self.notice_clock(now);
@@ -174,24 +177,53 @@ impl Loop {
     }
 
     /// Takes note of a task's end.
-    fn take(&mut self, end: End) {
+    fn take(&mut self, end: Result<(tokio::task::Id, End), JoinError>) {
         let now = self.shared.now();
-        self.look = true;
-        self.news = true;
+        let end = match end {
+            Ok((id, end)) => {
+                self.work.remove(&id);
+                end
+            }
+            Err(error) => return self.take_broken(&error),
+        };
         match end {
             End::Batch(end) => {
                 self.free(&Lane(format!("decoy/{}", end.decoy).into()));
-                self.abandoned |= end.abandoned;
                 self.note_signs(&end.decoy, &end.signs, now);
+                self.ended(end.abandoned);
             }
             End::Step(end) => {
                 self.free(&end.lane);
-                self.abandoned |= end.abandoned;
+                self.ended(end.abandoned);
             }
-            End::Probe { decoy, answers } => self.end_probe(&decoy, answers, now),
-            End::Discovered(Ok(_)) => {}
+            End::Probe { decoy, answers } => {
+                self.end_probe(&decoy, answers, now);
+                self.ended(false);
+            }
+            End::Discovered(Ok(0)) => {}
+            End::Discovered(Ok(_)) => self.look = true,
             End::Discovered(Err(error)) => self.shared.report_trouble(&error),
         }
+    }
+
+    fn ended(&mut self, abandoned: bool) {
+        self.look = true;
+        self.news = true;
+        if abandoned {
+            self.abandoned = Some(self.shared.after(self.shared.settings.lease));
+        }
+    }
+
+    /// A task that ended without an answer has left its leases behind.
+    fn take_broken(&mut self, error: &JoinError) {
+        if !error.is_cancelled() {
+            tracing::error!(%error, "a task ended without an answer");
+        }
+        if let Some((lane, jobs)) = self.work.remove(&error.id()) {
+            jobs.into_iter().for_each(|job| self.shared.running.end(job));
+            self.free(&lane);
+        }
+        self.ended(true);
     }
 
     fn free(&mut self, lane: &Lane) {
@@ -212,19 +244,13 @@ impl Loop {
     pub(crate) async fn rest_until(&mut self, shutdown: &CancellationToken, limit: Timestamp) {
         let until = self.next_turn().min(limit);
         let has_work = self.look || self.news;
-        if self.tasks.is_empty() && (!has_work || self.timers.store.is_some()) {
-            self.shared.idle.rest(until);
+        if !has_work || self.timers.store.is_some() {
+            self.shared.idle.rest(until, self.tasks.len());
         }
         tokio::select! {
             biased;
             () = shutdown.cancelled() => {}
-            Some(end) = self.tasks.join_next() => match end {
-                Ok(end) => self.take(end),
-                Err(error) => {
-                    tracing::error!(%error, "a task ended without an answer");
-                    self.abandoned = true;
-                }
-            },
+            Some(end) = self.tasks.join_next_with_id() => self.take(end),
             () = self.shared.idle.called() => {}
             () = self.shared.clock.sleep_until(until) => {}
         }

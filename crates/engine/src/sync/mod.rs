@@ -6,4 +6,5 @@ mod step;
 
 pub(crate) use discover::discover;
 pub use discover::new_job;
+pub(crate) use judge::sync_event;
 pub(crate) use step::{Step, StepEnd};

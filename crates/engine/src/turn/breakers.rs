@@ -1,6 +1,6 @@
 //! Decoys that do not answer: left alone, asked now and then, and what is too late for them skipped.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use verisim_core::{
     ActivityEvent, DecoyName, EventPayload, Intervention, JobFilter, JobKind, JobState, Lane, NewEvent,
@@ -35,6 +35,13 @@ impl Loop {
 
     fn announce(&mut self, decoy: &DecoyName, change: Change, now: Timestamp) {
         let reachable = change == Change::Closed;
+        let mut silent = self.shared.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if reachable {
+            silent.remove(decoy);
+        } else {
+            silent.insert(decoy.clone(), now);
+        }
+        drop(silent);
         let detail = if reachable { "it answers again" } else { "it does not answer; it is left alone" };
         self.unsent.push_back(NewEvent {
             time: now,

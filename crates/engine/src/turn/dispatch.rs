@@ -86,9 +86,11 @@ impl Loop {
             };
             let cancel = self.stop.child_token();
             self.shared.running.begin(&jobs, &cancel);
-            *self.busy.entry(lane).or_default() += 1;
+            *self.busy.entry(lane.clone()).or_default() += 1;
+            let ids = jobs.iter().map(|leased| leased.job.id).collect();
             let batch = Batch { shared: Arc::clone(&self.shared), decoy, secret: self.secret, cancel };
-            self.tasks.spawn(async move { End::Batch(batch.run(jobs).await) });
+            let task = self.tasks.spawn(async move { End::Batch(batch.run(jobs).await) });
+            self.work.insert(task.id(), (lane, ids));
         }
     }
 
@@ -100,8 +102,9 @@ impl Loop {
             self.shared.running.begin(std::slice::from_ref(&job), &cancel);
             *self.busy.entry(lane.clone()).or_default() += 1;
             let (shared, worker) = (Arc::clone(&self.shared), Arc::clone(&worker));
-            let step = Step { shared, worker, lane, cancel };
-            self.tasks.spawn(async move { End::Step(step.run(job).await) });
+            let (id, step) = (job.job.id, Step { shared, worker, lane: lane.clone(), cancel });
+            let task = self.tasks.spawn(async move { End::Step(step.run(job).await) });
+            self.work.insert(task.id(), (lane, vec![id]));
         }
     }
 }

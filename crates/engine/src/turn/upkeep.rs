@@ -23,7 +23,7 @@ impl Loop {
 
     /// Prolongs the leases of what runs, stops what lost its own, and takes back what was left behind.
     pub(super) async fn heartbeat(&mut self, now: Timestamp) -> StoreResult<()> {
-        if self.tasks.is_empty() && !self.abandoned {
+        if self.tasks.is_empty() && self.abandoned.is_none() {
             self.timers.heartbeat = None;
             return Ok(());
         }
@@ -39,11 +39,12 @@ impl Loop {
                 self.shared.running.cancel(job);
             }
         }
-        if self.abandoned {
+        if let Some(run_out) = self.abandoned {
             let taken = self.shared.store.take_back(now, false).await?;
             self.look |= taken > 0;
-            // What was left behind runs out one lease after it was taken; by then it has been taken back.
-            self.abandoned = taken == 0;
+            if run_out < now {
+                self.abandoned = None;
+            }
         }
         self.timers.heartbeat = now.checked_add(settings.heartbeat).ok();
         Ok(())
@@ -144,11 +145,7 @@ impl Loop {
             let beat = self.timers.heartbeat.unwrap_or(limit).min(limit);
             tokio::select! {
                 biased;
-                Some(end) = self.tasks.join_next() => {
-                    if let Ok(end) = end {
-                        self.take(end);
-                    }
-                }
+                Some(end) = self.tasks.join_next_with_id() => self.take(end),
                 () = self.shared.clock.sleep_until(beat) => {}
             }
         }

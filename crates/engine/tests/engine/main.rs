@@ -2,4 +2,6 @@
 #![cfg(test)]
 
 mod activity;
+mod control;
+mod crash;
 mod stage;

@@ -125,10 +125,6 @@ impl Stage {
         self.store.all_events().into_iter().filter(|event| event.body.job == Some(id)).collect()
     }
 
-    pub(crate) fn topics(&self) -> Vec<String> {
-        self.store.all_events().iter().map(|event| event.body.topic.to_string()).collect()
-    }
-
     pub(crate) fn effects(&self, id: JobId) -> u32 {
         let of = |driver: &ModelDriver| driver.effects().get(&id).copied().unwrap_or(0);
         of(&self.driver) + of(&self.traffic)

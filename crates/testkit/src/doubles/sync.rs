@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use verisim_core::{
-    Capture, CaptureName, DestinationName, InvalidName, InvalidPath, JobId, RelPath, Remote, RootIdentity,
-    Schedule, SyncEvent, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Timestamp, TransportError,
+    Capture, CaptureName, DestinationName, Failure, FailureKind, InvalidName, InvalidPath, JobId,
+    OperationClass, Progress, RelPath, Remote, RootIdentity, Schedule, SyncEvent, SyncReport, SyncSpec,
+    SyncState, SyncTask, SyncWorker, Timestamp, TransportError,
 };
 
 type Script = Box<dyn FnMut(&SyncTask) -> Option<SyncReport> + Send>;
@@ -24,6 +25,7 @@ struct State {
     steps: Vec<(JobId, SyncState)>,
     at_once: HashMap<DestinationName, usize>,
     at_once_max: usize,
+    held: bool,
     script: Option<Script>,
 }
 
@@ -63,6 +65,11 @@ impl ModelSync {
     /// From now on every step asks this script first.
     pub fn set_script(&self, script: impl FnMut(&SyncTask) -> Option<SyncReport> + Send + 'static) {
         self.lock().script = Some(Box::new(script));
+    }
+
+    /// Whether pushes wait from now on until they are stopped.
+    pub fn set_held(&self, held: bool) {
+        self.lock().held = held;
     }
 
     /// The steps that were taken.
@@ -138,7 +145,19 @@ impl SyncWorker for ModelSync {
                 report
             })
         };
+        let held = self.lock().held && task.state == SyncState::Running;
+        if held {
+            let progress = Progress { files_done: 3, files_total: 9, ..Progress::default() };
+            task.sink.report(progress);
+            task.cancel.cancelled().await;
+        }
         self.leave(&destination);
+        if held {
+            let failure = Failure::new(FailureKind::Cancelled, "model.push", "it was stopped");
+            let progress = Box::new(task.progress.clone());
+            let error = Box::new(failure.into());
+            return SyncReport::Failed { error, class: OperationClass::Destination, progress };
+        }
         scripted.flatten().unwrap_or_else(|| happy(&task))
     }
 }

@@ -1,0 +1,19 @@
+//! The control socket: how the command line reaches a running daemon, and what it can ask.
+//!
+//! [`Operator`] answers; [`serve`] and [`Client`] carry its questions and answers over a Unix socket as JSON lines. Where no
+//! daemon runs, the command line asks an [`Operator`] of its own.
+
+mod client;
+mod operator;
+mod protocol;
+mod server;
+mod view;
+
+pub use client::{Client, ClientError, Stream};
+pub use operator::{Asked, Operator};
+pub use protocol::{
+    Answer, Call, JobQuery, LINE_BYTES_MAX, PROTOCOL_VERSION, Refusal, RefusalKind, Reply, Request,
+    SOCKET_NAME,
+};
+pub use server::{Server, ServerParts};
+pub use view::{DecoyView, JobView, RunningView, StatusView};

@@ -1,0 +1,382 @@
+//! What a person can ask of the engine, and have changed by legal edges only.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use bytes::Bytes;
+use verisim_core::{
+    Action, ActivityEvent, ActivityState, ByteCount, Counters, DecoyName, DecoyPath, DriverKind, Enqueued,
+    EventId, EventPage, EventPayload, EventQuery, FailureKind, IdempotencyKey, Intervention, Job, JobFilter,
+    JobId, JobState, NewEvent, NewJob, Recorded, Schedule, SyncEvent, SyncSpec, SyncState, Timestamp, Topic,
+    TopicFilter, Work,
+};
+
+use super::protocol::{JobQuery, Refusal, RefusalKind};
+use super::view::{DecoyView, JobView, RunningView, StatusView, rests};
+use crate::engine::Handle;
+use crate::shared::Shared;
+use crate::sync::{new_job, sync_event};
+use crate::{Preview, life};
+
+/// The most rows of one answer.
+const JOBS_MAX: usize = 10_000;
+const EVENTS_MAX: usize = 1_000;
+const PREVIEW_MAX: usize = 10_000;
+/// How often a wait looks by itself, in case that a wake-up got lost.
+const WAIT_LOOK: Duration = Duration::from_secs(5);
+
+/// What a person can ask, of a running engine or of one that is only put together.
+#[derive(Clone)]
+pub struct Operator {
+    handle: Handle,
+}
+
+/// What an operator's answer is.
+pub type Asked<T> = Result<T, Refusal>;
+
+impl Operator {
+    /// An operator of this engine.
+    #[must_use]
+    pub const fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+
+    /// The engine.
+    #[must_use]
+    pub const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// How everything stands.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn status(&self) -> Asked<StatusView> {
+        let shared = self.shared();
+        let store = shared.store.health().await?;
+        let silent = shared.silent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let view = |decoy: &verisim_core::Decoy| DecoyView {
+            name: decoy.name.clone(),
+            role: decoy.role.clone(),
+            silent_since: silent.get(&decoy.name).copied(),
+        };
+        let trouble = shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(StatusView {
+            now: shared.now(),
+            worker: shared.worker.to_string(),
+            store,
+            trouble: trouble.as_ref().map(ToString::to_string),
+            running: shared.running.held().len(),
+            next_slot: life::next_at(shared),
+            decoys: shared.fleet.decoys().iter().map(|decoy| view(decoy)).collect(),
+        })
+    }
+
+    /// Some jobs, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn jobs(&self, query: &JobQuery) -> Asked<Vec<JobView>> {
+        let filter = JobFilter {
+            kind: query.kind,
+            states: query.states.iter().map(|state| state.to_ascii_uppercase().replace('-', "_")).collect(),
+            lane: query.lane.clone(),
+            before: query.before,
+            limit: query.limit.min(JOBS_MAX),
+        };
+        Ok(self.shared().store.jobs(filter).await?.into_iter().map(JobView::of).collect())
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// When there is none of this id, or the store cannot be read.
+    pub async fn job(&self, id: JobId) -> Asked<JobView> {
+        self.find(id).await.map(JobView::of)
+    }
+
+    async fn find(&self, id: JobId) -> Asked<Job> {
+        let job = self.shared().store.job(id).await?;
+        job.ok_or_else(|| Refusal::new(RefusalKind::NotFound, format!("there is no job {id}")))
+    }
+
+    /// Committed events, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn events(&self, after: EventId, topics: TopicFilter, limit: usize) -> Asked<EventPage> {
+        let query = EventQuery { after, topics, limit: limit.min(EVENTS_MAX) };
+        Ok(self.shared().store.events(query).await?)
+    }
+
+    /// Enqueues an action by hand. `token` makes a repeated call harmless.
+    ///
+    /// # Errors
+    /// When there is no such decoy, no driver for the action, or the store cannot be written.
+    pub async fn act(
+        &self,
+        token: &str,
+        decoy: &DecoyName,
+        action: Action,
+        why: &str,
+        deadline: Option<Timestamp>,
+    ) -> Asked<(JobId, bool)> {
+        let shared = self.shared();
+        let member = self.member(decoy)?;
+        let Some(driver) = shared.drivers.get(&action.driver()) else {
+            return Err(Refusal::new(RefusalKind::Unsupported, "there is no driver for this action"));
+        };
+        let can = driver.capabilities(&member.decoy);
+        let allowed = match &action {
+            Action::Plant(_) => can.plant,
+            Action::Append(_) => can.append,
+            Action::Edit(_) => can.edit,
+            Action::Move(_) | Action::Remove(_) => can.remove,
+            Action::Email(_) => can.email,
+            Action::Traffic(_) => can.traffic,
+        };
+        if !allowed {
+            let message = format!("{decoy} cannot do '{}': its connector does not allow it", action.name());
+            return Err(Refusal::new(RefusalKind::Unsupported, message));
+        }
+        let now = shared.now();
+        let job = NewJob {
+            key: IdempotencyKey(format!("hand/{token}").into()),
+            work: Work::Activity {
+                decoy: decoy.clone(),
+                action: action.into(),
+                persona: None,
+                session: None,
+                why: verisim_core::printable(why),
+            },
+            state: JobState::Activity(ActivityState::Queued),
+            planned_at: now,
+            schedule: Schedule::At(now),
+            deadline,
+        };
+        self.enqueue(job).await
+    }
+
+    async fn enqueue(&self, job: NewJob) -> Asked<(JobId, bool)> {
+        let answers = self.shared().store.enqueue(vec![job], None).await?;
+        self.handle.wake();
+        match answers.first() {
+            Some(Enqueued::New(id)) => Ok((*id, true)),
+            Some(Enqueued::Known(id)) => Ok((*id, false)),
+            None => Err(Refusal::new(RefusalKind::Store, "the store did not say what became of the job")),
+        }
+    }
+
+    fn member(&self, decoy: &DecoyName) -> Asked<crate::Member> {
+        let found = self.shared().fleet.get(decoy);
+        found.ok_or_else(|| Refusal::new(RefusalKind::NotFound, format!("there is no decoy {decoy}")))
+    }
+
+    /// Reads a file of a decoy.
+    ///
+    /// # Errors
+    /// When there is no such decoy or file, or the decoy cannot be reached.
+    pub async fn read(&self, decoy: &DecoyName, path: &DecoyPath, limit: ByteCount) -> Asked<Bytes> {
+        let member = self.member(decoy)?;
+        let driver = self.shared().drivers.get(&DriverKind::File);
+        let driver =
+            driver.ok_or_else(|| Refusal::new(RefusalKind::Unsupported, "there is no file driver"))?;
+        driver.read_file(&member.decoy, path, limit).await.map_err(|failure| Refusal {
+            kind: match failure.kind {
+                FailureKind::NotFound => RefusalKind::NotFound,
+                _ => RefusalKind::Decoy,
+            },
+            message: failure.to_string(),
+            failure: Some(failure.kind),
+        })
+    }
+
+    /// Enqueues a capture that no rule found.
+    ///
+    /// # Errors
+    /// When nothing is set up for syncs, or the store cannot be written.
+    pub async fn sync_add(&self, spec: SyncSpec) -> Asked<(JobId, bool)> {
+        if self.shared().sync.is_none() {
+            return Err(Refusal::new(RefusalKind::Unsupported, "no destination is configured"));
+        }
+        self.enqueue(new_job(spec, self.shared().now())).await
+    }
+
+    /// Waits until a job is final or parked, at most for `limit`; answers how it stands then.
+    ///
+    /// # Errors
+    /// When there is none of this id, or the store cannot be read.
+    pub async fn wait(&self, id: JobId, limit: Duration) -> Asked<JobView> {
+        let mut events = self.handle.bus().subscribe(TopicFilter::all(), 1);
+        let until = self.shared().after(limit);
+        loop {
+            let job = self.find(id).await?;
+            if rests(job.state, job.schedule) || self.shared().now() >= until {
+                return Ok(JobView::of(job));
+            }
+            // One event or a gap, it does not matter: something happened.
+            let look = self.shared().after(WAIT_LOOK).min(until);
+            tokio::select! {
+                Some(_) = events.next() => {}
+                () = self.shared().clock.sleep_until(look) => {}
+            }
+        }
+    }
+
+    /// Has a capture verified once more.
+    ///
+    /// # Errors
+    /// When its state does not allow it, there is none of this id, or the store cannot be written.
+    pub async fn verify(&self, id: JobId) -> Asked<JobView> {
+        let job = self.find(id).await?;
+        let JobState::Sync(state) = job.state else {
+            return Err(wrong_state(&job, "only a capture is verified"));
+        };
+        let to = match state {
+            SyncState::AwaitingVerify => Ok(state),
+            SyncState::CleanupEligible => {
+                state.next(SyncEvent::InterlockLost).and_then(|state| state.next(SyncEvent::PassDue))
+            }
+            state => state.next(SyncEvent::PassDue),
+        };
+        let to = to.map_err(|_| {
+            wrong_state(&job, "only what was verified before is verified again; see `sync retry`")
+        })?;
+        self.change(&job, JobState::Sync(to), Schedule::At(self.shared().now()), None).await
+    }
+
+    /// Has a job that failed tried again, and one that waits looked at now.
+    ///
+    /// # Errors
+    /// When its state does not allow it, there is none of this id, or the store cannot be written.
+    pub async fn retry(&self, id: JobId) -> Asked<JobView> {
+        let job = self.find(id).await?;
+        let at_once = Schedule::At(self.shared().now());
+        match job.state {
+            JobState::Activity(ActivityState::Queued | ActivityState::Blocked)
+            | JobState::Sync(
+                SyncState::Waiting | SyncState::Queued | SyncState::AwaitingVerify | SyncState::Blocked(_),
+            ) => self.change(&job, job.state, at_once, None).await,
+            JobState::Activity(_) => Err(wrong_state(
+                &job,
+                "an action is not repeated once it is over; plant or remove by a new job",
+            )),
+            JobState::Sync(state) => {
+                let to = state.next(SyncEvent::Retried);
+                let to = to.map_err(|_| wrong_state(&job, "only what failed or waits is tried again"))?;
+                // Counters start again, but for how often it was started.
+                let counters = Counters { attempts: job.counters.attempts, ..Counters::default() };
+                self.change(&job, JobState::Sync(to), at_once, Some(counters)).await
+            }
+        }
+    }
+
+    /// Stops a job for good.
+    ///
+    /// # Errors
+    /// When its state does not allow it, there is none of this id, or the store cannot be written.
+    pub async fn cancel(&self, id: JobId) -> Asked<JobView> {
+        let job = self.find(id).await?;
+        let to = match job.state {
+            // Its effect is under way: what is on the decoy and what the ledger says would part for ever.
+            JobState::Activity(ActivityState::Running) => {
+                return Err(wrong_state(
+                    &job,
+                    "it is being carried out at this moment; ask again in a few seconds",
+                ));
+            }
+            JobState::Activity(state) => state.next(ActivityEvent::Cancelled).map(JobState::Activity),
+            JobState::Sync(state) => state.next(SyncEvent::Cancelled).map(JobState::Sync),
+        };
+        let to = to.map_err(|_| wrong_state(&job, "it cannot be stopped any more"))?;
+        self.change(&job, to, Schedule::Parked, None).await
+    }
+
+    async fn change(
+        &self,
+        job: &Job,
+        to: JobState,
+        schedule: Schedule,
+        counters: Option<Counters>,
+    ) -> Asked<JobView> {
+        let now = self.shared().now();
+        let change = Intervention {
+            job: job.id,
+            from: job.state,
+            to,
+            at: now,
+            schedule,
+            counters,
+            events: change_event(job, to, now).into_iter().collect(),
+        };
+        match self.shared().store.intervene(change).await? {
+            Recorded::Committed => {
+                // A step that runs works for a lease that is over.
+                self.handle.stop_job(job.id);
+                self.handle.wake();
+                self.job(job.id).await
+            }
+            Recorded::Stale => Err(wrong_state(job, "it has just changed; ask again")),
+        }
+    }
+
+    /// How far the running pushes are.
+    #[must_use]
+    pub fn progress(&self) -> Vec<RunningView> {
+        let running = self.handle.progress();
+        running.into_iter().map(|(job, progress)| RunningView { job, progress }).collect()
+    }
+
+    /// What the personas will do next.
+    #[must_use]
+    pub fn preview(&self, limit: usize) -> Vec<Preview> {
+        self.handle.preview(limit.min(PREVIEW_MAX))
+    }
+}
+
+fn wrong_state(job: &Job, why: &str) -> Refusal {
+    Refusal::new(RefusalKind::WrongState, format!("job {} is {}: {why}", job.id, job.state))
+}
+
+/// What is published about an operator's change; nothing where only the time changed.
+fn change_event(job: &Job, to: JobState, now: Timestamp) -> Option<NewEvent> {
+    if job.state == to {
+        return None;
+    }
+    match (&job.work, to) {
+        (Work::Sync(spec), JobState::Sync(state)) => {
+            let progress = job.progress.clone().unwrap_or_default();
+            let mut event = sync_event(job.id, spec, state, &progress, None, now);
+            event.detail = "by the operator".into();
+            event.success = state != SyncState::Cancelled;
+            event.failure = (state == SyncState::Cancelled).then_some(FailureKind::Cancelled);
+            Some(event)
+        }
+        (Work::Activity { decoy, action, persona, session, .. }, JobState::Activity(state)) => {
+            Some(NewEvent {
+                time: now,
+                topic: Topic::activity(action.driver(), decoy),
+                job: Some(job.id),
+                decoy: Some(decoy.clone()),
+                persona: persona.clone(),
+                session: session.clone(),
+                success: false,
+                failure: Some(FailureKind::Cancelled),
+                detail: match job.intended {
+                    Some(_) => "by the operator; it was started, and whether it happened is not known".into(),
+                    None => "by the operator".into(),
+                },
+                payload: EventPayload::NotDone {
+                    action: action.name().into(),
+                    path: action.paths().0.cloned(),
+                    state: state.name().into(),
+                },
+            })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,351 @@
+//! What travels over the control socket: one JSON object a line, with the version of the protocol in it.
+
+use serde::{Deserialize, Serialize};
+use verisim_core::{
+    Action, Body, DecoyName, DecoyPath, Event, EventId, FailureKind, JobId, JobKind, Lane, StoreError,
+    SyncSpec, Timestamp,
+};
+
+use super::view::{JobView, RunningView, StatusView};
+use crate::Preview;
+
+/// The version of this protocol. Both sides refuse another one.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// The socket's name in the state folder.
+pub const SOCKET_NAME: &str = "control.sock";
+/// The longest line in bytes, either way: a file of 12 MiB in base64, and some room.
+pub const LINE_BYTES_MAX: usize = 17 * 1024 * 1024;
+
+/// One line of a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The client's [`PROTOCOL_VERSION`].
+    pub v: u32,
+    /// What it wants.
+    #[serde(flatten)]
+    pub request: Request,
+}
+
+impl Call {
+    /// A call of this version.
+    #[must_use]
+    pub const fn new(request: Request) -> Self {
+        Self { v: PROTOCOL_VERSION, request }
+    }
+}
+
+/// What a client wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    /// How everything stands.
+    Status,
+    /// Some jobs, newest first.
+    Jobs(JobQuery),
+    /// One job.
+    Job {
+        /// Which.
+        job: JobId,
+    },
+    /// Committed events, oldest first.
+    Events {
+        /// After this one.
+        after: EventId,
+        /// On these topics, as a filter.
+        topic: String,
+        /// At most so many; 1,000 at the most.
+        limit: usize,
+    },
+    /// Events as they are committed, one line each, without end.
+    Follow {
+        /// After this one; without it, from now on.
+        after: Option<EventId>,
+        /// On these topics, as a filter.
+        topic: String,
+    },
+    /// An action by hand.
+    Act {
+        /// Makes a repeated call harmless: a random token of the caller.
+        token: String,
+        /// Where.
+        decoy: DecoyName,
+        /// What.
+        action: Box<Action>,
+        /// Why, for people.
+        why: String,
+        /// After this it is skipped.
+        deadline: Option<Timestamp>,
+    },
+    /// Waits until a job is final or parked.
+    Wait {
+        /// Which.
+        job: JobId,
+        /// At most so many milliseconds.
+        limit_ms: u64,
+    },
+    /// A file of a decoy, in lines of bounded length.
+    Read {
+        /// Where.
+        decoy: DecoyName,
+        /// Which.
+        path: DecoyPath,
+        /// At most so many bytes.
+        limit: u64,
+    },
+    /// A capture that no rule found.
+    SyncAdd {
+        /// What, and where to.
+        spec: Box<SyncSpec>,
+    },
+    /// Another pass of verification.
+    Verify {
+        /// Which.
+        job: JobId,
+    },
+    /// Another try of what failed, or now of what waits.
+    Retry {
+        /// Which.
+        job: JobId,
+    },
+    /// No further try.
+    Cancel {
+        /// Which.
+        job: JobId,
+    },
+    /// How far the running pushes are.
+    Progress,
+    /// What the personas will do next.
+    Plan {
+        /// At most so many; 10,000 at the most.
+        limit: usize,
+    },
+    /// The daemon ends, after it has drained.
+    Shutdown,
+}
+
+/// Which jobs a client wants to see.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobQuery {
+    /// Of one kind.
+    pub kind: Option<JobKind>,
+    /// In one of these states; empty means any. Case does not matter.
+    pub states: Vec<String>,
+    /// In this lane.
+    pub lane: Option<Lane>,
+    /// With a lower id than this.
+    pub before: Option<JobId>,
+    /// At most so many; 10,000 at the most.
+    pub limit: usize,
+}
+
+/// One line of the daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The daemon's [`PROTOCOL_VERSION`].
+    pub v: u32,
+    /// What it says.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// An answer, or why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// What was asked for.
+    Answer(Answer),
+    /// Why it is not done.
+    Refusal(Refusal),
+}
+
+impl Reply {
+    /// A reply of this version.
+    #[must_use]
+    pub fn new(result: Result<Answer, Refusal>) -> Self {
+        Self { v: PROTOCOL_VERSION, said: result.map_or_else(Said::Refusal, Said::Answer) }
+    }
+
+    /// The answer.
+    ///
+    /// # Errors
+    /// When it is a refusal.
+    pub fn into_result(self) -> Result<Answer, Refusal> {
+        match self.said {
+            Said::Answer(answer) => Ok(answer),
+            Said::Refusal(refusal) => Err(refusal),
+        }
+    }
+}
+
+/// What the daemon says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// How everything stands.
+    Status(Box<StatusView>),
+    /// Some jobs.
+    Jobs(Vec<JobView>),
+    /// One job.
+    Job(Box<JobView>),
+    /// Some events.
+    Events {
+        /// The events.
+        events: Vec<Event>,
+        /// Where the next query begins.
+        seen: EventId,
+        /// Events up to this id may have been pruned.
+        pruned: EventId,
+    },
+    /// One event that is followed.
+    Event(Box<Event>),
+    /// A job was made, or was there.
+    Made {
+        /// Which.
+        job: JobId,
+        /// Whether it was made by this call.
+        new: bool,
+    },
+    /// A piece of a file.
+    Piece {
+        /// The bytes.
+        body: Body,
+        /// Whether another piece follows.
+        more: bool,
+    },
+    /// How far the running pushes are.
+    Progress(Vec<RunningView>),
+    /// What the personas will do next.
+    Plan(Vec<Preview>),
+    /// It is done.
+    Done,
+}
+
+/// Why the daemon does not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// For dispatch.
+    pub kind: RefusalKind,
+    /// For people.
+    pub message: String,
+    /// The failure behind it, where a decoy or a transport failed.
+    pub failure: Option<FailureKind>,
+}
+
+/// Kinds of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// The line is not a call of this version.
+    BadRequest,
+    /// There is no such job, decoy or file.
+    NotFound,
+    /// It does not fit the state that the job is in.
+    WrongState,
+    /// Too many are connected already.
+    Busy,
+    /// The store could not.
+    Store,
+    /// The decoy could not be reached, or refused.
+    Decoy,
+    /// It is not set up for this.
+    Unsupported,
+    /// The time was up.
+    TimeUp,
+}
+
+impl Refusal {
+    /// A refusal without a failure behind it.
+    pub fn new(kind: RefusalKind, message: impl std::fmt::Display) -> Self {
+        Self { kind, message: message.to_string(), failure: None }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::new(RefusalKind::Store, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use verisim_core::{Effect, Failure};
+
+    use super::*;
+
+    /// Every line as it travels: a change of one of these is a change of the protocol, and asks for another version.
+    #[test]
+    fn the_lines_are_as_they_always_were() {
+        let job = JobId(7);
+        let decoy = DecoyName::new("files01").unwrap();
+        let path = DecoyPath::new("/home/ann/a.txt").unwrap();
+        let remove = Action::Remove(verisim_core::RemoveFile { path: path.clone() });
+        let calls = [
+            (Request::Status, r#"{"v":1,"request":"status"}"#),
+            (
+                Request::Jobs(JobQuery { states: vec!["FAILED".into()], limit: 5, ..JobQuery::default() }),
+                r#"{"v":1,"request":"jobs","kind":null,"states":["FAILED"],"lane":null,"before":null,"limit":5}"#,
+            ),
+            (Request::Job { job }, r#"{"v":1,"request":"job","job":7}"#),
+            (
+                Request::Events { after: EventId(3), topic: ">".into(), limit: 9 },
+                r#"{"v":1,"request":"events","after":3,"topic":">","limit":9}"#,
+            ),
+            (
+                Request::Follow { after: None, topic: "sync.>".into() },
+                r#"{"v":1,"request":"follow","after":null,"topic":"sync.>"}"#,
+            ),
+            (
+                Request::Act {
+                    token: "t".into(),
+                    decoy: decoy.clone(),
+                    action: Box::new(remove),
+                    why: "by hand".into(),
+                    deadline: None,
+                },
+                r#"{"v":1,"request":"act","token":"t","decoy":"files01","action":{"action":"remove","path":"/home/ann/a.txt"},"why":"by hand","deadline":null}"#,
+            ),
+            (Request::Wait { job, limit_ms: 60_000 }, r#"{"v":1,"request":"wait","job":7,"limit_ms":60000}"#),
+            (
+                Request::Read { decoy, path, limit: 10 },
+                r#"{"v":1,"request":"read","decoy":"files01","path":"/home/ann/a.txt","limit":10}"#,
+            ),
+            (Request::Verify { job }, r#"{"v":1,"request":"verify","job":7}"#),
+            (Request::Retry { job }, r#"{"v":1,"request":"retry","job":7}"#),
+            (Request::Cancel { job }, r#"{"v":1,"request":"cancel","job":7}"#),
+            (Request::Progress, r#"{"v":1,"request":"progress"}"#),
+            (Request::Plan { limit: 3 }, r#"{"v":1,"request":"plan","limit":3}"#),
+            (Request::Shutdown, r#"{"v":1,"request":"shutdown"}"#),
+        ];
+        for (request, line) in calls {
+            let call = Call::new(request);
+            assert_eq!(serde_json::to_string(&call).unwrap(), line);
+            assert_eq!(serde_json::from_str::<Call>(line).unwrap(), call);
+        }
+        let failure = Failure::new(verisim_core::FailureKind::NotFound, "rootfs.read", "no such file");
+        assert_eq!(failure.effect, Effect::NotApplied);
+        let refusal = Refusal {
+            kind: RefusalKind::NotFound,
+            message: failure.to_string(),
+            failure: Some(failure.kind),
+        };
+        let replies = [
+            (Ok(Answer::Done), r#"{"v":1,"answer":"done"}"#),
+            (Ok(Answer::Made { job, new: true }), r#"{"v":1,"answer":{"made":{"job":7,"new":true}}}"#),
+            (
+                Ok(Answer::Piece { body: Body::from("a\n"), more: false }),
+                r#"{"v":1,"answer":{"piece":{"body":{"text":"a\n"},"more":false}}}"#,
+            ),
+            (
+                Err(refusal),
+                r#"{"v":1,"refusal":{"kind":"not_found","message":"rootfs.read: no such file","failure":"not_found"}}"#,
+            ),
+        ];
+        for (result, line) in replies {
+            let reply = Reply::new(result);
+            assert_eq!(serde_json::to_string(&reply).unwrap(), line);
+            assert_eq!(serde_json::from_str::<Reply>(line).unwrap(), reply);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The planner of `realism` as the engine uses it: slots as they come, decided with what is known of the decoys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use verisim_core::{Body, LedgerChange, LedgerEntry, Timestamp};
+use verisim_realism::{Decision as Choice, LedgerIndex, Planner, World, compose, decide};
+
+use crate::planner::{Decision, Draft, LifePlanner, Planned, Preview};
+
+/// How far ahead a preview looks at the most.
+const PREVIEW_HORIZON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// The personas of a world, one slot after the other.
+pub struct WorldPlanner {
+    world: Arc<World>,
+    slots: Option<Planner>,
+    ledger: LedgerIndex,
+    patience: Duration,
+}
+
+impl WorldPlanner {
+    /// A planner for this world. An action that has not begun `patience` after its slot is skipped (INV-10).
+    #[must_use]
+    pub fn new(world: Arc<World>, patience: Duration) -> Self {
+        let ledger = LedgerIndex::new(&world);
+        Self { world, slots: None, ledger, patience }
+    }
+
+    fn planned(&self, choice: &Choice, body: Option<&Body>) -> Option<Planned> {
+        let slot = &choice.slot;
+        let action = compose(&self.world, choice, body.map(Body::as_bytes)).ok()?;
+        Some(Planned {
+            key: slot.key(&self.world)?,
+            at: slot.at,
+            deadline: slot.at.saturating_add(self.patience).unwrap_or(Timestamp::MAX),
+            decoy: self.world.decoy(slot.decoy)?.name.clone(),
+            persona: self.world.persona(slot.persona)?.name.clone(),
+            session: slot.session.id(),
+            action,
+            why: choice.why.to_string(),
+        })
+    }
+
+    /// Notes what is under way, so that the next slot does not choose the same file.
+    fn begin(&mut self, choice: &Choice) {
+        let deadline = choice.slot.at.saturating_add(self.patience).unwrap_or(Timestamp::MAX);
+        self.ledger.begin(&self.world, choice, deadline);
+    }
+
+    fn show(&self, choice: &Choice) -> Option<Preview> {
+        let planned = self.planned(choice, None)?;
+        let path = planned.action.paths().0.map_or_else(String::new, |path| format!(" {path}"));
+        Some(Preview {
+            at: planned.at,
+            decoy: planned.decoy,
+            persona: planned.persona,
+            session: planned.session,
+            what: format!("{}{path}: {}", planned.action.name(), planned.why),
+        })
+    }
+}
+
+impl LifePlanner for WorldPlanner {
+    fn load(&mut self, entry: LedgerEntry) {
+        self.ledger.put(&self.world, &entry);
+    }
+
+    fn learn(&mut self, change: &LedgerChange) {
+        self.ledger.apply(&self.world, change);
+    }
+
+    fn seek(&mut self, from: Timestamp) {
+        self.slots = Some(Planner::new(Arc::clone(&self.world), from));
+    }
+
+    fn next_at(&self) -> Option<Timestamp> {
+        self.slots.as_ref().and_then(Planner::peek)
+    }
+
+    fn next(&mut self, now: Timestamp) -> Option<Decision> {
+        // Slots lie strictly before the limit; the one at `now` is due.
+        let limit = now.saturating_add(Duration::from_nanos(1)).unwrap_or(Timestamp::MAX);
+        let slot = self.slots.as_mut()?.pop_until(limit)?;
+        let at = slot.at;
+        let decision = decide(&self.world, &slot, &self.ledger).and_then(|choice| {
+            let decoy = self.world.decoy(slot.decoy)?.name.clone();
+            self.begin(&choice);
+            match choice.change.wants().cloned() {
+                Some(path) => Some(Decision::Needs(Draft { at, decoy, path, state: Box::new(choice) })),
+                None => self.planned(&choice, None).map(|planned| Decision::Act(Box::new(planned))),
+            }
+        });
+        Some(decision.unwrap_or(Decision::LeaveAlone { at }))
+    }
+
+    fn compose(&mut self, draft: Draft, body: Option<&Body>) -> Option<Planned> {
+        let choice = draft.state.downcast::<Choice>().ok()?;
+        self.planned(&choice, body)
+    }
+
+    fn preview(&self, from: Timestamp, limit: usize) -> Vec<Preview> {
+        let mut slots = Planner::new(Arc::clone(&self.world), from);
+        let mut ledger = self.ledger.clone();
+        let horizon = from.saturating_add(PREVIEW_HORIZON).unwrap_or(Timestamp::MAX);
+        let mut shown = Vec::new();
+        while shown.len() < limit {
+            let Some(slot) = slots.pop_until(horizon) else { break };
+            let Some(choice) = decide(&self.world, &slot, &ledger) else { continue };
+            ledger.assume(&self.world, &choice, 0);
+            shown.extend(self.show(&choice));
+        }
+        shown
+    }
+}
