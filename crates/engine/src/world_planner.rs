@@ -45,7 +45,7 @@ impl WorldPlanner {
     /// Notes what is under way, so that the next slot does not choose the same file.
     fn begin(&mut self, choice: &Choice) {
         let deadline = choice.slot.at.saturating_add(self.patience).unwrap_or(Timestamp::MAX);
-        self.ledger.begin(&self.world, choice, deadline);
+        self.ledger.begin(choice, deadline);
     }
 
     fn show(&self, choice: &Choice) -> Option<Preview> {
@@ -71,7 +71,7 @@ impl LifePlanner for WorldPlanner {
     }
 
     fn seek(&mut self, from: Timestamp) {
-        self.slots = Some(Planner::new(Arc::clone(&self.world), from));
+        self.slots = Some(Planner::new(&self.world, from));
     }
 
     fn next_at(&self) -> Option<Timestamp> {
@@ -100,14 +100,14 @@ impl LifePlanner for WorldPlanner {
     }
 
     fn preview(&self, from: Timestamp, limit: usize) -> Vec<Preview> {
-        let mut slots = Planner::new(Arc::clone(&self.world), from);
+        let mut slots = Planner::new(&self.world, from);
         let mut ledger = self.ledger.clone();
         let horizon = from.saturating_add(PREVIEW_HORIZON).unwrap_or(Timestamp::MAX);
         let mut shown = Vec::new();
         while shown.len() < limit {
             let Some(slot) = slots.pop_until(horizon) else { break };
             let Some(choice) = decide(&self.world, &slot, &ledger) else { continue };
-            ledger.assume(&self.world, &choice, 0);
+            ledger.assume(&choice, 0);
             shown.extend(self.show(&choice));
         }
         shown
