@@ -9,6 +9,7 @@
 
 mod measure;
 mod queue;
+mod soak;
 
 use clap::Parser;
 
@@ -17,10 +18,13 @@ use clap::Parser;
 enum Command {
     /// Durable jobs per second, through enqueue, lease, start and record.
     Queue(queue::Options),
+    /// The real daemon under load, killed again and again; what it did is proved afterwards.
+    Soak(soak::Options),
 }
 
 fn main() -> Result<(), measure::Error> {
     match Command::parse() {
         Command::Queue(options) => queue::run(&options),
+        Command::Soak(options) => soak::run(&options),
     }
 }
