@@ -4,6 +4,7 @@
 pub mod connector_suite;
 pub mod decoy_under_test;
 pub mod doubles;
+pub mod driver_suite;
 pub mod hostile_capture;
 pub mod hostile_suite;
 mod memory_store;

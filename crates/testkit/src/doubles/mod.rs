@@ -3,6 +3,7 @@
 mod connector;
 mod driver;
 mod faults;
+mod faulty_connector;
 mod jobs;
 mod store;
 mod sync;
@@ -10,6 +11,7 @@ mod sync;
 pub use connector::SwitchConnector;
 pub use driver::{Call, DriverFault, ModelDriver};
 pub use faults::{Fault, Faults, Phase};
+pub use faulty_connector::FaultyConnector;
 pub use jobs::{action_job, decoy, plant};
 pub use store::FaultStore;
 pub use sync::{ModelSync, sync_spec};
