@@ -85,7 +85,7 @@ struct Sheet {
 
 /// The moments of one unit, in time order. Strictly rising, all inside the working window.
 pub(crate) fn moments(world: &World, persona: PersonaIndex, unit: Unit) -> Vec<Moment> {
-    let workplaces = u32::try_from(world.workplaces(persona).len()).unwrap_or(0);
+    let workplaces = world.seats().workplace_count(persona);
     if workplaces == 0 {
         return Vec::new();
     }

@@ -187,7 +187,7 @@ struct Table<'a> {
 /// allows nothing.
 #[must_use]
 pub fn decide(world: &World, slot: &Slot, ledger: &LedgerIndex) -> Option<Decision> {
-    let can = world.decoy(slot.decoy)?.capabilities;
+    let can = world.seats().host(slot.decoy)?.capabilities;
     let mut draw = Generator::new(slot_seed(world, slot, Purpose::Decision));
     let view = ledger.look(slot.desk, slot.at, &mut draw)?;
     let files = view.files;
@@ -255,15 +255,7 @@ impl Table<'_> {
     }
 
     fn create(&mut self) -> Option<(Change, Cause)> {
-        let persona = self.world.persona(self.slot.persona)?;
-        let mut weights = persona.classes.map_or_else(
-            || {
-                let (base, tilt) =
-                    (self.settings().classes.list(), self.world.role(self.slot.persona).tilt());
-                std::array::from_fn(|i| base[i].saturating_mul(tilt[i]))
-            },
-            |own| own.list().map(|weight| weight.saturating_mul(100)),
-        );
+        let mut weights = self.world.seats().person(self.slot.persona)?.classes;
         for (class, weight) in CLASSES.iter().zip(&mut weights) {
             let most = match class {
                 FileClass::Todo => TODOS_MAX,

@@ -60,7 +60,7 @@ impl LedgerIndex {
     /// Nothing is on any decoy.
     #[must_use]
     pub fn new(world: &World) -> Self {
-        Self { desks: vec![Desk::default(); world.desk_count()] }
+        Self { desks: vec![Desk::default(); world.seats().desk_count()] }
     }
 
     /// Learns an entry of the ledger, as at a start. Entries of unknown decoys, or of nobody who works there, are none of the
@@ -174,7 +174,8 @@ impl LedgerIndex {
     /// Whether the name is taken on a decoy by anybody whose file is known.
     pub(crate) fn has(&self, world: &World, decoy: DecoyIndex, path: &DecoyPath) -> bool {
         let key = key(path);
-        let mut desks = world.desks_of(decoy).iter().filter_map(|(_, desk)| self.desks.get(desk.0 as usize));
+        let mut desks =
+            world.seats().of_decoy(decoy).iter().filter_map(|(_, desk)| self.desks.get(desk.0 as usize));
         desks.any(|desk| desk.place(key, path).is_ok())
     }
 
@@ -210,7 +211,7 @@ impl LedgerIndex {
     /// Takes a path off whichever desk of the decoy it is on.
     fn take(&mut self, world: &World, decoy: &DecoyName, path: &DecoyPath) -> Option<(DeskIndex, Held)> {
         let decoy = world.decoy_named(decoy)?;
-        let desks = world.desks_of(decoy).iter();
+        let desks = world.seats().of_decoy(decoy).iter();
         desks.map(|(_, desk)| *desk).find_map(|desk| self.take_from(desk, path).map(|held| (desk, held)))
     }
 }

@@ -138,7 +138,7 @@ impl Voice<'_> {
 
     /// Who works on many hosts notes in names which one it is about, or all would bear the same names.
     fn for_many_hosts(&self, mut words: Vec<String>) -> Vec<String> {
-        if self.world.workplaces(self.slot.persona).len() > MANY_HOSTS
+        if self.world.seats().workplace_count(self.slot.persona) > MANY_HOSTS
             && let Some(decoy) = self.world.decoy(self.slot.decoy)
         {
             words.push(decoy.name.to_string());
@@ -169,7 +169,7 @@ impl Voice<'_> {
         let number = u64::from(self.draw.below(4));
         let app = invented(self.world.decoy_seed(self.slot.decoy, Purpose::Company).word(number));
         let kind = self.draw.word(&["d", "-sync", "-agent", "-web", "-worker", "-relay"]).to_owned();
-        if self.world.role(self.slot.persona) == Role::Administrator {
+        if self.world.seats().person(self.slot.persona).is_some_and(|seat| seat.role == Role::Administrator) {
             DecoyPath::new(format!("/var/log/{app}{kind}/{app}.log")).ok()
         } else {
             self.below_home(&format!(".local/state/{app}{kind}/{app}.log"))
@@ -208,7 +208,7 @@ impl Voice<'_> {
 }
 
 /// From so many hosts on, names say which one it is.
-const MANY_HOSTS: usize = 12;
+const MANY_HOSTS: u32 = 12;
 
 const TOKEN: [char; 36] = [
     'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u',

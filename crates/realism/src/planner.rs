@@ -194,7 +194,7 @@ impl Planner {
         moment: Moment,
         following: Option<Moment>,
     ) -> Option<Slot> {
-        let (decoy, desk) = self.world.workplace(persona, moment.workplace)?;
+        let (decoy, desk) = self.world.seats().workplace(persona, moment.workplace)?;
         Some(Slot {
             at: timestamp(moment.at),
             persona,
@@ -208,7 +208,7 @@ impl Planner {
 
     /// Draws the first unit from `unit` on that has a moment at or after `from`.
     fn turn(&mut self, persona: PersonaIndex, unit: Unit, from: i64) {
-        if self.world.workplaces(persona).is_empty() {
+        if self.world.seats().workplace_count(persona) == 0 {
             return;
         }
         let (mut unit, mut seen) = (unit, unit);

@@ -51,7 +51,8 @@ impl Simulation {
 
     /// Of the ordinary life on one decoy, whatever pace is set.
     pub(crate) fn ordinary(world: &Arc<World>, decoy: DecoyIndex, from: Timestamp, until: Timestamp) -> Self {
-        let personas: Vec<PersonaIndex> = world.desks_of(decoy).iter().map(|(persona, _)| *persona).collect();
+        let personas: Vec<PersonaIndex> =
+            world.seats().of_decoy(decoy).iter().map(|(persona, _)| *persona).collect();
         let planner = Planner::by_day(world, personas.into_iter(), from);
         Self::of(planner, until, Some(decoy), Content::Bodies)
     }

@@ -36,7 +36,7 @@ impl<'w> Voice<'w> {
             slot,
             habits: Habits::of(world, slot.persona),
             lexicon,
-            trade: lexicon.trade(world.role(slot.persona)),
+            trade: lexicon.trade(world.seats().person(slot.persona)?.role),
             draw,
             now: persona.time_zone.local(slot.at),
         })
