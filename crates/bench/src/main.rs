@@ -8,6 +8,7 @@
 )]
 
 mod measure;
+mod plan;
 mod queue;
 mod soak;
 
@@ -20,11 +21,14 @@ enum Command {
     Queue(queue::Options),
     /// The real daemon under load, killed again and again; what it did is proved afterwards.
     Soak(soak::Options),
+    /// Planned effects per second, at fleets of 10, 1,000 and 100,000 decoys.
+    Plan(plan::Options),
 }
 
 fn main() -> Result<(), measure::Error> {
     match Command::parse() {
         Command::Queue(options) => queue::run(&options),
         Command::Soak(options) => soak::run(&options),
+        Command::Plan(options) => plan::run(&options),
     }
 }
