@@ -1,12 +1,14 @@
 //! Names of files, as people and programs choose them.
 
+use std::borrow::Cow;
+
 use verisim_core::{DecoyPath, FileClass};
 
 use crate::habits::{Habits, ScriptStyle};
 use crate::persona::Role;
 use crate::planner::Slot;
 use crate::random::{Generator, Purpose};
-use crate::voice::{Voice, capital, invented};
+use crate::voice::{Voice, invented};
 use crate::world::World;
 
 /// A name for a new file of this class. `None` only for a slot of another world.
@@ -79,8 +81,8 @@ pub(crate) fn other_name(from: &DecoyPath, slot: &Slot, draw: &mut Generator) ->
 }
 
 impl Voice<'_> {
-    fn thing(&mut self) -> String {
-        self.draw.word(self.trade.things).to_owned()
+    fn thing(&mut self) -> &'static str {
+        self.draw.word(self.trade.things)
     }
 
     fn stamp(&mut self) -> String {
@@ -92,76 +94,99 @@ impl Voice<'_> {
         }
     }
 
-    fn note_words(&mut self) -> Vec<String> {
+    fn note_words(&mut self) -> Vec<Word> {
         match self.draw.below(7) {
-            0 => vec![self.stamp(), self.thing()],
-            1 => vec![self.project(), self.thing()],
-            2 => vec![self.thing(), self.colleague().to_lowercase()],
-            3 => vec!["meeting".to_owned(), self.colleague().to_lowercase(), self.stamp()],
-            4 => vec!["call".to_owned(), self.project(), self.stamp()],
-            5 => vec![self.thing(), self.host()],
-            _ => vec![self.thing(), self.month_name(self.now.date()).to_lowercase()],
+            0 => vec![self.stamp().into(), self.thing().into()],
+            1 => vec![self.project().into(), self.thing().into()],
+            2 => vec![self.thing().into(), self.colleague().to_lowercase().into()],
+            3 => vec!["meeting".into(), self.colleague().to_lowercase().into(), self.stamp().into()],
+            4 => vec!["call".into(), self.project().into(), self.stamp().into()],
+            5 => vec![self.thing().into(), self.host().into()],
+            _ => vec![self.thing().into(), self.month_name(self.now.date()).to_lowercase().into()],
         }
     }
 
-    fn todo_words(&mut self) -> Vec<String> {
-        let list = self.draw.word(&["todo", "tasks", "TODO", "open", "list", "next"]).to_owned();
+    fn todo_words(&mut self) -> Vec<Word> {
+        let list = self.draw.word(&["todo", "tasks", "TODO", "open", "list", "next"]);
         match self.draw.below(4) {
-            0 => vec![list, self.project()],
-            1 => vec![self.project(), list],
-            2 => vec![list, format!("w{}", self.now.date().iso_week_date().week()), self.project()],
-            _ => vec![list, self.thing()],
+            0 => vec![list.into(), self.project().into()],
+            1 => vec![self.project().into(), list.into()],
+            2 => vec![
+                list.into(),
+                format!("w{}", self.now.date().iso_week_date().week()).into(),
+                self.project().into(),
+            ],
+            _ => vec![list.into(), self.thing().into()],
         }
     }
 
-    fn draft_words(&mut self) -> Vec<String> {
-        let report = self.draw.word(self.lexicon.reports).to_owned();
+    fn draft_words(&mut self) -> Vec<Word> {
+        let report = self.draw.word(self.lexicon.reports);
         let mut words = match self.draw.below(3) {
-            0 => vec![self.project(), report],
-            1 => vec![report, self.thing(), self.now.date().year().to_string()],
-            _ => vec![self.project(), self.thing(), report],
+            0 => vec![self.project().into(), report.into()],
+            1 => vec![report.into(), self.thing().into(), self.now.date().year().to_string().into()],
+            _ => vec![self.project().into(), self.thing().into(), report.into()],
         };
         if self.draw.percent(35) {
-            words.push(self.draw.word(self.lexicon.stages).to_owned());
+            words.push(self.draw.word(self.lexicon.stages).into());
         }
         words
     }
 
-    fn task_words(&mut self) -> Vec<String> {
-        let verb = self.draw.word(self.trade.verbs).to_owned();
+    fn task_words(&mut self) -> Vec<Word> {
+        let verb = self.draw.word(self.trade.verbs);
         match self.draw.below(3) {
-            0 => vec![verb, self.thing()],
-            1 => vec![self.project(), verb],
-            _ => vec![verb, self.thing(), self.project()],
+            0 => vec![verb.into(), self.thing().into()],
+            1 => vec![self.project().into(), verb.into()],
+            _ => vec![verb.into(), self.thing().into(), self.project().into()],
         }
     }
 
     /// Who works on many hosts notes in names which one it is about, or all would bear the same names.
-    fn for_many_hosts(&self, mut words: Vec<String>) -> Vec<String> {
+    fn for_many_hosts(&self, mut words: Vec<Word>) -> Vec<Word> {
         if self.world.seats().workplace_count(self.slot.persona) > MANY_HOSTS
             && let Some(decoy) = self.world.decoy(self.slot.decoy)
         {
-            words.push(decoy.name.to_string());
+            words.push(decoy.name.to_string().into());
         }
         words
     }
 
     /// A file of a person: words as the person joins them.
-    fn at_home(&mut self, folder: &str, words: &[String], ending: &str) -> Option<DecoyPath> {
-        let folder = if self.habits.project_folders && self.draw.percent(50) {
-            format!("{folder}/{}", self.project())
-        } else {
-            folder.to_owned()
-        };
-        let name = person_name(&self.habits, words);
-        self.below_home(&format!("{folder}/{name}{ending}"))
+    fn at_home(&mut self, folder: &str, words: &[Word], ending: &str) -> Option<DecoyPath> {
+        let project = (self.habits.project_folders && self.draw.percent(50)).then(|| self.project());
+        let mut path = self.home_buffer(folder);
+        if let Some(project) = project {
+            path.push_str(&project);
+            path.push('/');
+        }
+        push_words(&self.habits, words, &mut path);
+        path.push_str(ending);
+        self.below_home(&path)
+    }
+
+    /// A buffer for a path below the home, with the folder in it.
+    fn home_buffer(&self, folder: &str) -> String {
+        let mut path = String::with_capacity(96);
+        path.push_str(folder);
+        path.push('/');
+        path
     }
 
     /// A file of a program, or for one: lower case, no spaces.
-    fn program(&self, folder: &str, words: &[String], ending: &str) -> Option<DecoyPath> {
-        let separator = if matches!(self.habits.separator, "_" | ".") { "_" } else { "-" };
-        let name = words.join(" ").to_lowercase().replace(' ', separator);
-        self.below_home(&format!("{folder}/{name}{ending}"))
+    fn program(&self, folder: &str, words: &[Word], ending: &str) -> Option<DecoyPath> {
+        let separator = if matches!(self.habits.separator, "_" | ".") { '_' } else { '-' };
+        let mut path = self.home_buffer(folder);
+        for (place, letters) in words.iter().enumerate() {
+            if place > 0 {
+                path.push(separator);
+            }
+            path.extend(
+                letters.to_lowercase().chars().map(|letter| if letter == ' ' { separator } else { letter }),
+            );
+        }
+        path.push_str(ending);
+        self.below_home(&path)
     }
 
     /// Administrators have services of the whole host; everybody else runs some of their own.
@@ -215,10 +240,21 @@ const TOKEN: [char; 36] = [
     'v', 'w', 'x', 'y', 'z', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9',
 ];
 
-fn person_name(habits: &Habits, words: &[String]) -> String {
+/// A word of a name, or a few.
+type Word = Cow<'static, str>;
+
+/// Joins words as the person joins them.
+fn push_words(habits: &Habits, words: &[Word], out: &mut String) {
     let words = words.iter().flat_map(|words| words.split(' ')).filter(|word| !word.is_empty());
     let capitals = habits.capitals || habits.separator.is_empty();
-    let words: Vec<String> =
-        words.map(|word| if capitals { capital(word) } else { word.to_owned() }).collect();
-    words.join(habits.separator).replace('/', "-")
+    for (place, word) in words.enumerate() {
+        if place > 0 {
+            out.push_str(habits.separator);
+        }
+        let mut letters = word.chars().map(|letter| if letter == '/' { '-' } else { letter });
+        if capitals && let Some(first) = letters.next() {
+            out.extend(first.to_uppercase());
+        }
+        out.extend(letters);
+    }
 }
