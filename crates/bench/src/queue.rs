@@ -72,16 +72,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         run: Box::new(move || ours::lives_per_second(path, jobs, 8)),
     };
     compare("jobs/s", options.rounds, path, many, others)?;
+    if options.only_ours {
+        return Ok(());
+    }
     let single = (jobs / SINGLE_SHARE).max(100);
     let alone = Contender {
         name: "queue: one job at a time".into(),
         run: Box::new(move || ours::lone_lives_per_second(path, single)),
     };
-    let others = if options.only_ours {
-        Vec::new()
-    } else {
-        vec![bare("a bare loop that commits every step", 1, bare::Steps::Same, single, 0.5)]
-    };
+    let others = vec![bare("a bare loop that commits every step", 1, bare::Steps::Same, single, 0.5)];
     compare("jobs/s", options.rounds, path, alone, others)?;
     Ok(())
 }

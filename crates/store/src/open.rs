@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::FlockOperation;
 use verisim_core::{Lane, StoreError, StoreResult};
@@ -67,6 +68,8 @@ fn lock(path: &Path) -> StoreResult<File> {
 fn connect(path: &Path, flags: OpenFlags) -> Outcome<Connection> {
     let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
+    // Without this a statement is prepared anew whenever a bound value could tell whether a partial index fits.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(128);
     // Cells are checked when a page is read, so that damage is an error and not a wrong answer.
     db.execute_batch("PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")?;
@@ -228,4 +231,53 @@ fn load_state(db: &Connection) -> Outcome<State> {
     }
     state.commit();
     Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(path: &Path) -> (i64, Vec<String>) {
+        let db = Connection::open(path).unwrap();
+        let mut names =
+            db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+        let names = names.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+        (db.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap(), names)
+    }
+
+    fn made(path: &Path, migrations: &[&str]) -> StoreResult<()> {
+        let db = Connection::open(path).unwrap();
+        prepare(&db).unwrap();
+        upgrade(&db, path, migrations)
+    }
+
+    #[test]
+    fn an_older_store_is_copied_and_then_upgraded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        let steps = ["CREATE TABLE one (a)", "CREATE TABLE two (a)", "CREATE TABLE three (a)"];
+        made(&path, &steps[..1]).unwrap();
+        Connection::open(&path).unwrap().execute_batch("INSERT INTO one VALUES (7)").unwrap();
+        made(&path, &steps[..1]).unwrap();
+        let backup = dir.path().join("store.db.v1.bak");
+        assert!(!backup.exists(), "where nothing is to be done, nothing is copied");
+        made(&path, &steps).unwrap();
+        assert_eq!(version(&path), (3, vec!["one".into(), "three".into(), "two".into()]));
+        assert_eq!(version(&backup), (1, vec!["one".into()]));
+        let kept: i64 =
+            Connection::open(&backup).unwrap().query_row("SELECT a FROM one", (), |r| r.get(0)).unwrap();
+        assert_eq!(kept, 7);
+        assert!(inspect(&path, 3).is_ok());
+        assert!(matches!(inspect(&path, 2), Err(StoreError::Newer { found: 3, supported: 2, .. })));
+    }
+
+    #[test]
+    fn an_upgrade_that_fails_leaves_the_old_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        made(&path, &["CREATE TABLE one (a)"]).unwrap();
+        let broken = ["CREATE TABLE one (a)", "CREATE TABLE two (a)", "CREATE TABLE one (a)"];
+        assert!(made(&path, &broken).is_err());
+        assert_eq!(version(&path), (1, vec!["one".into()]));
+    }
 }

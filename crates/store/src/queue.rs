@@ -352,3 +352,77 @@ impl Lanes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use verisim_core::{Timestamp, WorkerId};
+
+    use super::*;
+
+    fn entry(lane: LaneId, key: i64, due_at: i64) -> Entry {
+        let (kind, state) = (JobKind::Activity, 1);
+        Entry { kind, lane, order: [Some(key), None], state, due_at: Some(due_at), lease_until: None }
+    }
+
+    fn ask(now: i64) -> LeaseRequest {
+        LeaseRequest {
+            worker: WorkerId("w".into()),
+            kind: JobKind::Activity,
+            now: Timestamp::from_nanosecond(i128::from(now)).unwrap(),
+            until: Timestamp::MAX,
+            lanes_max: 4,
+            per_lane_max: 2,
+            allowance: std::collections::HashMap::new(),
+        }
+    }
+
+    /// Were any of this proportional to the number of jobs, it would take minutes.
+    #[test]
+    fn giving_out_a_job_does_not_look_at_those_that_are_held_up() {
+        const HELD_UP: i64 = 40_000;
+        let (mut queue, lanes) = (Queue::default(), Lanes::default());
+        queue.set(1, Some(entry(1, 7, 1_000_000)));
+        for id in 2..HELD_UP {
+            queue.set(id, Some(entry(1, 7, 0)));
+        }
+        for id in HELD_UP..2 * HELD_UP {
+            queue.set(id, Some(entry(2, id, 0)));
+        }
+        for round in 0..10_000 {
+            let chosen = queue.choose(&ask(10), &lanes);
+            assert_eq!(chosen, [HELD_UP + round * 2, HELD_UP + round * 2 + 1]);
+            for id in chosen {
+                queue.set(id, None);
+            }
+        }
+        assert_eq!(queue.choose(&ask(1_000_000), &lanes).first(), Some(&1));
+    }
+
+    #[test]
+    fn what_is_rolled_back_never_was() {
+        let (mut queue, lanes) = (Queue::default(), Lanes::default());
+        queue.set(1, Some(entry(1, 7, 0)));
+        queue.set(2, Some(entry(1, 7, 0)));
+        queue.commit();
+        let before = format!("{:?} {:?}", queue.order, queue.jobs.len());
+        queue.set(1, Some(Entry { lease_until: Some(9), state: 2, ..entry(1, 7, 0) }));
+        queue.set(1, None);
+        queue.set(3, Some(entry(1, 8, 0)));
+        assert_eq!(queue.choose(&ask(0), &lanes), [2, 3]);
+        queue.roll_back();
+        assert_eq!(format!("{:?} {:?}", queue.order, queue.jobs.len()), before);
+        assert_eq!(queue.choose(&ask(0), &lanes), [1]);
+        assert_eq!(queue.counts().collect::<Vec<_>>(), [(1, 2)]);
+        assert_eq!(queue.leases(None), [0; 0]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_gives_out_nothing_early() {
+        let (mut queue, lanes) = (Queue::default(), Lanes::default());
+        queue.set(1, Some(entry(1, 7, 100)));
+        queue.move_due(JobKind::Activity, 150);
+        assert!(queue.choose(&ask(50), &lanes).is_empty());
+        assert_eq!(queue.next_due(50), Some(100));
+        assert_eq!(queue.choose(&ask(100), &lanes), [1]);
+    }
+}

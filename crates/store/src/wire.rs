@@ -40,3 +40,6 @@ pub(crate) fn encode<T: Serialize>(data: &T) -> Outcome<String> {
 pub(crate) fn decode<T: DeserializeOwned>(text: &str) -> Outcome<T> {
     Ok(serde_json::from_str::<Read<T>>(text)?.data)
 }
+
+#[cfg(test)]
+mod golden;

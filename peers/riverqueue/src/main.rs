@@ -54,8 +54,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let client = Client::builder(pool.clone())
         .workers(registry)
         .fetch_cooldown(Duration::from_millis(1))
-        .fetch_poll_interval(Duration::from_millis(5))
-        .queue("default", QueueConfig::new(workers))
+        .queue("default", QueueConfig::new(workers).with_fetch_poll_interval(Duration::from_millis(5)))
         .build()?;
 
     let started = Instant::now();
