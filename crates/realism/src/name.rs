@@ -58,7 +58,7 @@ pub(crate) fn new_file(
     }
 }
 
-/// Another name for a file that is set aside or gets a better one.
+/// Another name for a file that is set aside or gets a better one. In the same directory: a move makes none.
 pub(crate) fn other_name(from: &DecoyPath, slot: &Slot, draw: &mut Generator) -> Option<DecoyPath> {
     let name = std::str::from_utf8(from.file_name()?).ok()?;
     let parent = from.parent()?;
@@ -67,15 +67,10 @@ pub(crate) fn other_name(from: &DecoyPath, slot: &Slot, draw: &mut Generator) ->
         _ => (name, String::new()),
     };
     let date = slot.at.as_second().div_euclid(86_400);
-    match draw.below(5) {
-        0 => parent
-            .join(draw.word(&["old", "archive", "done", "Old"]).as_bytes())
-            .ok()?
-            .join(name.as_bytes())
-            .ok(),
-        1 => parent.join(format!("{stem}_old{ending}").as_bytes()).ok(),
-        2 => parent.join(format!("{stem}_final{ending}").as_bytes()).ok(),
-        3 => parent.join(format!("{stem}-{}{ending}", date % 1000).as_bytes()).ok(),
+    match draw.below(4) {
+        0 => parent.join(format!("{stem}_old{ending}").as_bytes()).ok(),
+        1 => parent.join(format!("{stem}_final{ending}").as_bytes()).ok(),
+        2 => parent.join(format!("{stem}-{}{ending}", date % 1000).as_bytes()).ok(),
         _ => parent.join(format!("{stem}_v{}{ending}", draw.between(2, 5)).as_bytes()).ok(),
     }
 }
