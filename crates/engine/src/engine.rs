@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use verisim_core::{
     ActivityDriver, CancellationToken, Clock, DriverKind, JobId, Progress, Store, StoreResult, SyncWorker,
-    WorkerId,
+    Timestamp, WorkerId,
 };
 
 use crate::idle::IdleBoard;
@@ -105,9 +105,10 @@ impl Handle {
         self.shared.idle.call();
     }
 
-    /// Waits until nothing is in flight and nothing is due before the clock moves on, or the engine has ended.
-    pub async fn idle(&self) {
-        self.shared.idle.idle(|| self.shared.now()).await;
+    /// Waits until nothing is in flight and nothing is due before the clock moves on, or the engine has ended. Answers when
+    /// something is due: a test moves its clock there.
+    pub async fn idle(&self) -> Timestamp {
+        self.shared.idle.idle(|| self.shared.now()).await
     }
 
     /// The bus on which committed events appear.

@@ -38,9 +38,15 @@ struct Rest {
 }
 
 impl State {
-    fn is_idle(&self, now: Timestamp) -> bool {
-        let rests = self.resting.is_some_and(|rest| rest.until > now && rest.tasks == self.naps.len());
-        rests && self.calls == self.calls_seen && self.naps.values().all(|until| *until > now)
+    /// Until when nothing happens by itself; `None` when something may happen at `now`.
+    fn idle_until(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.ended {
+            return Some(Timestamp::MAX);
+        }
+        let rest = self.resting?;
+        let next = self.naps.values().copied().fold(rest.until, Timestamp::min);
+        let is_idle = rest.tasks == self.naps.len() && self.calls == self.calls_seen && next > now;
+        is_idle.then_some(next)
     }
 }
 
@@ -91,14 +97,15 @@ impl IdleBoard {
         self.rested.notify_waiters();
     }
 
-    /// Waits until nothing can happen before the clock moves on from `now`, or the loop is over.
-    pub(crate) async fn idle(&self, now: impl Fn() -> Timestamp) {
+    /// Waits until nothing can happen before the clock moves on from `now`, or the loop is over. Answers when it must have
+    /// moved to for something to happen.
+    pub(crate) async fn idle(&self, now: impl Fn() -> Timestamp) -> Timestamp {
         loop {
             let rested = self.rested.notified();
             tokio::pin!(rested);
             rested.as_mut().enable();
-            if self.with(|state| state.ended || state.is_idle(now())) {
-                return;
+            if let Some(until) = self.with(|state| state.idle_until(now())) {
+                return until;
             }
             rested.await;
         }

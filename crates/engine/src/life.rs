@@ -1,6 +1,7 @@
 //! Planning just in time: slots whose time has come become jobs, all of one turn in one transaction with the cursor.
 
 use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
 use verisim_core::{
     ActivityState, JobState, NewJob, OwnershipPolicy, Schedule, StoreResult, Timestamp, Work,
@@ -16,6 +17,8 @@ const LOAD_PAGE: usize = 1_000;
 pub(crate) struct PlanTurn {
     /// How many jobs were enqueued.
     pub(crate) enqueued: usize,
+    /// Every slot before this is decided.
+    pub(crate) cursor: Option<Timestamp>,
     /// Whether slots that are due are left for the next turn.
     pub(crate) more: bool,
 }
@@ -62,23 +65,27 @@ pub(crate) async fn plan(
     let now = shared.now();
     let mut ready = Vec::new();
     let mut drafts = Vec::new();
-    let mut cursor = None;
     let mut slots = 0;
+    let mut last = None;
     while slots < shared.settings.plan_slots_per_turn_max {
         let Some(decision) = planner(shared).as_mut().and_then(|planner| planner.next(now)) else { break };
         slots += 1;
         match decision {
-            Decision::LeaveAlone { .. } => {}
+            Decision::LeaveAlone { at } => last = Some(at),
             Decision::Act(planned) => {
-                cursor = Some(planned.at);
+                last = Some(planned.at);
                 ready.push(*planned);
             }
             Decision::Needs(draft) => {
-                cursor = Some(draft.at);
+                last = Some(draft.at);
                 drafts.push(draft);
             }
         }
     }
+    let more = slots == shared.settings.plan_slots_per_turn_max;
+    // Others may have a slot at the very instant of the last one; a slot that comes again is known by its key.
+    let all_due = now.saturating_add(Duration::from_nanos(1)).unwrap_or(now);
+    let cursor = if more { last } else { Some(all_due) };
     ready.extend(compose(shared, drafts).await?);
     ready.retain(|planned| planned.deadline >= now && is_reachable(&planned.decoy));
     // Ids rise in the order given, and jobs of one path run in the order of their ids.
@@ -88,7 +95,7 @@ pub(crate) async fn plan(
         let jobs = ready.into_iter().map(new_job).collect();
         shared.store.enqueue(jobs, cursor).await?;
     }
-    Ok(PlanTurn { enqueued, more: slots == shared.settings.plan_slots_per_turn_max })
+    Ok(PlanTurn { enqueued, cursor, more })
 }
 
 /// Fetches the contents that decisions need, in one query, and finishes them.
@@ -122,4 +129,13 @@ fn new_job(planned: Planned) -> NewJob {
         schedule: Schedule::At(planned.at),
         deadline: Some(planned.deadline),
     }
+}
+
+/// Remembers how far was planned, so that the next start decides nothing twice. After a crash, what was left alone since
+/// the last job was enqueued is decided once more, with what is known then.
+pub(crate) async fn remember(shared: &Shared, cursor: Option<Timestamp>) -> StoreResult<()> {
+    if cursor.is_some() {
+        shared.store.enqueue(Vec::new(), cursor).await?;
+    }
+    Ok(())
 }

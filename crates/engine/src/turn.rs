@@ -40,6 +40,8 @@ pub(crate) struct Loop {
     work: HashMap<tokio::task::Id, (Lane, Vec<JobId>)>,
     /// When a job becomes due, as the store said last.
     next_due: Option<Timestamp>,
+    /// Every slot before this is decided.
+    planned_to: Option<Timestamp>,
     /// How long the loop waits after the store refused the next time.
     store_retry: Duration,
     /// Lanes that alone are served, by a run for given jobs.
@@ -91,6 +93,7 @@ impl Loop {
             abandoned: None,
             work: HashMap::new(),
             next_due: None,
+            planned_to: None,
             store_retry: shared.settings.store_retry_min,
             only: None,
             shared,
@@ -169,6 +172,7 @@ impl Loop {
             let is_reachable = |decoy: &DecoyName| breakers.get(decoy).is_none_or(Breaker::is_closed);
             let turn = life::plan(&self.shared, is_reachable).await?;
             self.look |= turn.enqueued > 0;
+            self.planned_to = turn.cursor;
             if !turn.more {
                 break;
             }

@@ -1,5 +1,12 @@
-//! The model keeps what the port promises.
+//! The model of the store keeps the port's promises: only then is it worth comparing others with it.
 
+use std::sync::Arc;
+
+use verisim_core::Store;
 use verisim_testkit::{MemoryStore, store_conformance};
 
-store_conformance!((MemoryStore::new(), ()));
+fn fresh() -> (Arc<dyn Store>, ()) {
+    (MemoryStore::new(), ())
+}
+
+store_conformance!(fresh());

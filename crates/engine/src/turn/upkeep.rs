@@ -5,6 +5,7 @@ use std::sync::Arc;
 use verisim_core::{Bus as _, PruneRule, StoreResult, Timestamp};
 
 use super::{End, Loop};
+use crate::life;
 use crate::sync::discover;
 
 impl Loop {
@@ -126,11 +127,12 @@ impl Loop {
 
     /// What can still be said is said; a store that refuses now keeps nobody.
     async fn farewell(&mut self) {
-        let said = match self.send_events().await {
-            Ok(()) => self.publish().await,
-            Err(error) => Err(error),
+        let said = async {
+            life::remember(&self.shared, self.planned_to.take()).await?;
+            self.send_events().await?;
+            self.publish().await
         };
-        if let Err(error) = said {
+        if let Err(error) = said.await {
             tracing::warn!(%error, "the store did not take the last events");
         }
     }

@@ -144,12 +144,11 @@ pub(crate) async fn live(engine: Engine, clock: &VirtualClock, end: Timestamp) {
 /// Lets the engine do what is due, and the clock go from one due time to the next, until `end`.
 pub(crate) async fn pass_time(handle: &Handle, clock: &VirtualClock, end: Timestamp) {
     loop {
-        handle.idle().await;
+        let due = handle.idle().await;
         if clock.now() >= end {
             return;
         }
-        let next = clock.next_deadline().map_or(end, |at| at.min(end));
-        clock.advance_to(next);
+        clock.advance_to(clock.next_deadline().map_or(due, |at| at.min(due)).min(end));
     }
 }
 
