@@ -9,6 +9,7 @@
 
 mod measure;
 mod plan;
+mod push;
 mod queue;
 mod soak;
 
@@ -23,6 +24,8 @@ enum Command {
     Soak(soak::Options),
     /// Planned effects per second, at fleets of 10, 1,000 and 100,000 decoys.
     Plan(plan::Options),
+    /// Verified push of many small files and of a large one.
+    Push(push::Options),
 }
 
 fn main() -> Result<(), measure::Error> {
@@ -30,5 +33,6 @@ fn main() -> Result<(), measure::Error> {
         Command::Queue(options) => queue::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Plan(options) => plan::run(&options),
+        Command::Push(options) => push::run(&options),
     }
 }

@@ -1,0 +1,269 @@
+//! Verified push of a capture to a directory: many small files, and one large one.
+//!
+//! Every flow ends with `sync`, within its time. What each has made certain by then differs: ours alone has read what
+//! arrived past the page cache; the others have hashed what the kernel still remembered.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use verisim_core::{
+    CancellationToken, CaptureName, CleanupRule, Clock, DestinationName, JobId, Progress, ProgressSink,
+    SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Timestamp,
+};
+use verisim_sync::{
+    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, NativeOptions, NativeTransport,
+    Reading,
+};
+
+use crate::measure::{Bar, Contender, Error, compare};
+
+/// What is measured, and where.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// How many small files.
+    #[arg(long, default_value_t = 20_000)]
+    files: u32,
+    /// How many bytes each has.
+    #[arg(long, default_value_t = 4096)]
+    file_bytes: usize,
+    /// How many mebibytes the large file has.
+    #[arg(long, default_value_t = 2048)]
+    large_mib: u64,
+    /// How often each is measured; the median counts.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// A folder on the disk that is meant; a folder below it is made and removed.
+    #[arg(long, default_value = ".")]
+    dir: PathBuf,
+    /// How many files ours sends at once.
+    #[arg(long, default_value_t = 8)]
+    workers: usize,
+    /// Only ours, for a profiler.
+    #[arg(long)]
+    only_ours: bool,
+}
+
+/// The files of one directory of the small capture.
+const FILES_PER_DIRECTORY: u32 = 200;
+
+/// Runs both captures.
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
+    let dir = tempfile::Builder::new().prefix("push").tempdir_in(options.dir.canonicalize()?)?;
+    let small = dir.path().join("small/run");
+    let large = dir.path().join("large/run");
+    make_small(&small, options)?;
+    make_large(&large, options.large_mib)?;
+    let small_name = format!("push: {} files of {} bytes", options.files, options.file_bytes);
+    row(options, dir.path(), &small, &small_name, 0.3, 1.0)?;
+    row(options, dir.path(), &large, &format!("push: one file of {} MiB", options.large_mib), 0.6, 0.8)
+}
+
+/// One capture: ours against both flows. A bar is the share of the peer's time that ours may take.
+fn row(
+    options: &Options,
+    dir: &Path,
+    source: &Path,
+    name: &str,
+    rclone_share: f64,
+    rsync_share: f64,
+) -> Result<(), Error> {
+    let mut others = Vec::new();
+    let peer = |name: &str, share: f64, flow: fn(&Path, &Path, &Path) -> Result<(), Error>| Bar {
+        contender: Contender {
+            name: name.to_owned(),
+            run: Box::new(move || timed(dir, |target| flow(source, target, dir))),
+        },
+        factor: 1.0 / share,
+    };
+    if !options.only_ours {
+        if is_there("rclone") {
+            let name = "rclone copy --checksum + sha256sum + rclone hashsum";
+            others.push(peer(name, rclone_share, rclone_flow));
+        }
+        if is_there("rsync") {
+            others.push(peer("rsync -a + sha256sum on both sides", rsync_share, rsync_flow));
+        }
+    }
+    let ours = |reading| move || timed(dir, |target| our_flow(source, target, dir, options.workers, reading));
+    let cached = Contender {
+        name: "itself, read back through the page cache".into(),
+        run: Box::new(ours(Reading::Cached)),
+    };
+    others.push(Bar { contender: cached, factor: 0.0 });
+    let past = Contender { name: name.to_owned(), run: Box::new(ours(Reading::PastCaches)) };
+    compare("runs/h", options.rounds, dir, past, others).map(drop)
+}
+
+/// Runs a flow into an empty folder and ends with `sync`; answers runs per hour.
+fn timed(dir: &Path, flow: impl FnOnce(&Path) -> Result<(), Error>) -> Result<f64, Error> {
+    let target = dir.join("target");
+    for used in [&target, &dir.join("state")] {
+        if used.exists() {
+            std::fs::remove_dir_all(used)?;
+        }
+        std::fs::create_dir(used)?;
+    }
+    rustix::fs::sync();
+    let start = Instant::now();
+    flow(&target)?;
+    rustix::fs::sync();
+    Ok(3600.0 / start.elapsed().as_secs_f64())
+}
+
+fn make_small(root: &Path, options: &Options) -> Result<(), Error> {
+    let mut noise = Noise(1);
+    let mut content = vec![0; options.file_bytes];
+    for file in 0..options.files {
+        let dir = root.join(format!("d{:04}", file / FILES_PER_DIRECTORY));
+        if file % FILES_PER_DIRECTORY == 0 {
+            std::fs::create_dir_all(&dir)?;
+        }
+        noise.fill(&mut content);
+        std::fs::write(dir.join(format!("f{file:06}")), &content)?;
+    }
+    Ok(())
+}
+
+fn make_large(root: &Path, mib: u64) -> Result<(), Error> {
+    std::fs::create_dir_all(root)?;
+    let mut file = std::fs::File::create(root.join("large.bin"))?;
+    let mut noise = Noise(2);
+    let mut content = vec![0; 1 << 20];
+    for _ in 0..mib {
+        noise.fill(&mut content);
+        file.write_all(&content)?;
+    }
+    Ok(())
+}
+
+/// Bytes that no compression and no hole shortens (the xorshift generator of Marsaglia).
+struct Noise(u64);
+
+impl Noise {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            chunk.copy_from_slice(&self.0.to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+fn is_there(tool: &str) -> bool {
+    let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if found.is_err() {
+        println!("{tool} is not installed: its row is left out");
+    }
+    found.is_ok()
+}
+
+fn tool(command: &mut Command) -> Result<(), Error> {
+    let status = command.stdin(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+}
+
+/// The hashes of a whole tree, as a careful person makes them.
+fn sha256sum(tree: &Path, out: &Path) -> Result<(), Error> {
+    let script = "find . -type f -print0 | sort -z | xargs -0 sha256sum";
+    tool(Command::new("sh").args(["-c", script]).current_dir(tree).stdout(std::fs::File::create(out)?))
+}
+
+fn rclone_flow(source: &Path, target: &Path, dir: &Path) -> Result<(), Error> {
+    tool(Command::new("rclone").args(["copy", "--checksum", "--config", ""]).arg(source).arg(target))?;
+    sha256sum(source, &dir.join("sums.here"))?;
+    let out = std::fs::File::create(dir.join("sums.there"))?;
+    tool(Command::new("rclone").args(["hashsum", "sha256", "--config", ""]).arg(target).stdout(out))
+}
+
+fn rsync_flow(source: &Path, target: &Path, dir: &Path) -> Result<(), Error> {
+    let mut from = source.as_os_str().to_owned();
+    from.push("/");
+    tool(Command::new("rsync").arg("-a").arg(from).arg(target))?;
+    let (here, there) = (dir.join("sums.here"), dir.join("sums.there"));
+    sha256sum(source, &here)?;
+    sha256sum(target, &there)?;
+    if std::fs::read(here)? == std::fs::read(there)? { Ok(()) } else { Err("rsync: hashes differ".into()) }
+}
+
+/// The steps of a sync job as the engine has them made: push, then verify and seal.
+fn our_flow(source: &Path, target: &Path, dir: &Path, workers: usize, reading: Reading) -> Result<(), Error> {
+    let vault = DestinationName::new("vault")?;
+    let options = NativeOptions { root: target.to_owned(), workers, reading };
+    let transport = Arc::new(NativeTransport::new(options, Arc::new(RealClock(Instant::now()))));
+    let rule = CaptureRule {
+        name: CaptureName::new("bench")?,
+        path: source.parent().ok_or("the capture has no folder")?.to_owned(),
+        each: Each::Directory,
+        complete: Completeness::Quiet(Duration::ZERO),
+        destination: vault.clone(),
+        cleanup: CleanupRule {
+            enabled: false,
+            min_passes: 2,
+            min_age: Duration::from_secs(86_400),
+            accept_other_proof: false,
+            remove_metadata: false,
+        },
+    };
+    let courier = Courier::new(CourierOptions {
+        rules: vec![rule],
+        destinations: HashMap::from([(vault, Destination { transport, bandwidth: None })]),
+        state_dir: dir.join("state"),
+        installation: "bench".into(),
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let mut found = courier.discover(&[], Timestamp::UNIX_EPOCH).await;
+        let spec = found.pop().ok_or("no capture was found")??;
+        let pushed = step(&courier, &spec, SyncState::Running, SyncProgress::default()).await?;
+        step(&courier, &spec, SyncState::AwaitingVerify, pushed).await.map(drop)
+    })
+}
+
+async fn step(
+    courier: &Courier,
+    spec: &SyncSpec,
+    state: SyncState,
+    progress: SyncProgress,
+) -> Result<SyncProgress, Error> {
+    let task = SyncTask {
+        job: JobId(1),
+        spec: spec.clone(),
+        state,
+        progress,
+        now: Timestamp::UNIX_EPOCH,
+        sink: Arc::new(Silent),
+        cancel: CancellationToken::new(),
+    };
+    match courier.step(task).await {
+        SyncReport::Advanced { event: SyncEvent::Pushed | SyncEvent::Matched, progress, .. } => Ok(*progress),
+        other => Err(format!("{state}: {other:?}").into()),
+    }
+}
+
+struct Silent;
+
+impl ProgressSink for Silent {
+    fn report(&self, _progress: Progress) {}
+}
+
+struct RealClock(Instant);
+
+#[async_trait::async_trait]
+impl Clock for RealClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        tokio::time::sleep(Duration::try_from(at.duration_since(self.now())).unwrap_or_default()).await;
+    }
+}
