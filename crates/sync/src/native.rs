@@ -12,6 +12,8 @@
 //! - **Symlinks, pipes, sockets, devices** are listed in `.verisim/special.jsonl`, and neither followed, opened nor made.
 //! - **Names** are bytes; one that the destination does not take fails the job by name.
 //! - **Changes**: a file that changes, appears or goes away during a push fails it, before or after it was sent.
+//!   What an unfinished push had sent and the capture holds no more is moved to `.verisim/aside/`, never deleted; once a push
+//!   was finished, a file that is gone here fails the job.
 //!
 //! Durability: nothing counts as pushed before `syncfs` of the destination came back; per-file `fsync` costs a hundred times
 //! as much for small files, and promises nothing more at that point.
@@ -20,6 +22,7 @@ mod copy;
 pub(crate) mod folder;
 mod hashsum;
 pub(crate) mod journal;
+mod meter;
 pub(crate) mod push;
 mod read;
 mod special;

@@ -1,5 +1,7 @@
 //! A capture's way home, from being noticed to being cleaned up, through every state.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The native transport against the conformance suite of its port.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
 mod common;
 
 use std::path::Path;

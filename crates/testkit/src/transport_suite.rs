@@ -245,15 +245,17 @@ pub async fn inv_12_what_is_complete_is_not_sent_again(at: &TransportFixture) {
     );
 }
 
-/// What is new or changed goes; what went away here does not stay there as if it belonged.
+/// What is new or changed goes; what was pushed once and went away here is a loss, and never taken for granted.
 pub async fn a_second_push_sends_only_what_changed(at: &TransportFixture) {
     at.write(&[("a", "alpha"), ("b", "beta"), ("c", "gamma")]);
     at.push().await.unwrap();
     at.write(&[("b", "changed"), ("new", "new")]);
-    fs::remove_file(at.source().join("c")).unwrap();
     let second = at.push().await.unwrap();
     assert_eq!(second.sent.files, 2);
     assert_eq!(read_tree(&at.there()), read_tree(&at.source()));
+    fs::remove_file(at.source().join("c")).unwrap();
+    assert_eq!(kind(at.push().await), FailureKind::SourceVanished);
+    assert_eq!(fs::read(at.there().join("c")).unwrap(), b"gamma");
 }
 
 /// A file that was damaged there, with its size kept, comes right by being forced.

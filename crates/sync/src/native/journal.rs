@@ -79,6 +79,8 @@ impl Journal {
         let mut journal = Self { file, done: state.done, begun: state.begun };
         if state.void {
             journal.file.set_len(0)?;
+            // What another capture's push sent says nothing of this one.
+            let _ = std::fs::remove_file(dir.join(super::push::MANIFEST));
             journal.done.clear();
             journal.begun.clear();
             journal.write(&Line::Subject(subject.name.clone()))?;

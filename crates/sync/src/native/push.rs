@@ -1,15 +1,14 @@
 //! Sending a capture: look, refuse what must be refused, send what is not there yet in parallel, look again.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, Mode};
-use verisim_core::manifest::{Entry, Writer, Written};
+use verisim_core::manifest::{Entry, Parser, Sorted, Writer, Written};
 use verisim_core::{
-    CancellationToken, Capture, Clock, Failure, FailureKind, Inventory, Progress, PushOptions, Pushed,
-    RelPath, Remote, ToolOutput,
+    CancellationToken, Capture, Clock, Failure, FailureKind, PushOptions, Pushed, RelPath, Remote, ToolOutput,
 };
 
 use crate::bandwidth::Bucket;
@@ -17,6 +16,7 @@ use crate::errno::{Side, failure};
 use crate::native::copy::{self, LastParent, Places, RESUME_BYTES_MIN};
 use crate::native::folder;
 use crate::native::journal::{Done, Journal, Subject};
+use crate::native::meter::Meter;
 use crate::native::special;
 use crate::source;
 use crate::tree::{Item, Kind, Root};
@@ -63,6 +63,7 @@ impl Push {
         let source = source::open(&self.capture, OPERATION)?;
         source::refuse_foreign_metadata(&source, &self.remote.owner, OPERATION)?;
         let items = source::walk(&source, OPERATION)?;
+        require_what_was_pushed(&self.options.work_dir, &items)?;
         let root = Root::open(&self.destination).map_err(lost("opening the destination"))?;
         let folder = folder::claim(&root, &self.remote)?;
         set_aside(&folder, &journal, &items)?;
@@ -70,9 +71,27 @@ impl Push {
             find(&items, path).is_some_and(|item| item.kind == Kind::File && item.stamp == done.stamp)
                 && is_there(&folder, path, done.stamp.size)
         });
-        self.require_space(&folder, &journal, &items)?;
+        let mut todo: Vec<&Item> =
+            files(&items).filter(|item| !journal.done.contains_key(&item.path)).collect();
+        let (partial, kept) =
+            prepare_partial(&folder, &todo).map_err(lost("preparing the partial copies"))?;
+        self.require_space(&folder, &todo, kept)?;
         make_directories(&folder, &items)?;
-        let sent = self.send_all(&source, &folder, &mut journal, &items)?;
+        // The longest first, so that no worker begins one when the others are at their end; small ones by directory.
+        todo.sort_by_key(|item| std::cmp::Reverse(item.stamp.size.max(copy::BUFFER_BYTES as u64)));
+        let meter = Meter::new(&items, &journal, &*self.options.progress);
+        let bucket = Bucket::new(self.options.bandwidth.clone(), Arc::clone(&self.clock));
+        // The first failure stops the other workers, and nothing outside this push.
+        let stop = self.cancel.child_token();
+        let places = Places {
+            source: &source,
+            folder: &folder,
+            partial: &partial,
+            bucket: &bucket,
+            cancel: &stop,
+            advanced: &|bytes| meter.advance(bytes),
+        };
+        self.send_all(&places, &mut journal, todo, &meter)?;
         let (listed, remarks) = special::list(&source, &items)
             .map_err(|error| failure(Side::Source, OPERATION, "reading links", &error))?;
         folder::replace(&folder, folder::SPECIAL, &mut listed.as_slice())
@@ -86,7 +105,7 @@ impl Push {
             manifest,
             manifest_sha256: written.sha256,
             inventory: written.inventory,
-            sent,
+            sent: meter.sent(),
             remarks,
             output: ToolOutput::default(),
         })
@@ -101,12 +120,13 @@ impl Push {
         Ok(Subject { name, boot: boot.trim().to_owned(), forced, force_all })
     }
 
-    /// Asks before the first byte whether there is room: a destination that is filled to the brim hurts others too.
-    fn require_space(&self, folder: &Root, journal: &Journal, items: &[Item]) -> Result<(), Failure> {
-        let needed: u64 = files(items)
-            .filter(|item| !item.sparse && !journal.done.contains_key(&item.path))
-            .map(|item| item.stamp.size)
-            .sum();
+    /// Asks before the first byte whether there is room: a destination that is filled to the brim hurts others too. `kept`
+    /// bytes are there already, in partial copies.
+    fn require_space(&self, folder: &Root, todo: &[&Item], kept: u64) -> Result<(), Failure> {
+        // What has holes may take less, and shows when it is written.
+        let dense: u64 = todo.iter().filter(|item| !item.sparse).map(|item| item.stamp.size).sum();
+        let needed = dense.saturating_sub(kept);
+        // Only for the probe that waits for room: without it, it tries too soon.
         let _ = std::fs::write(self.options.work_dir.join(NEEDED), needed.to_string());
         let Ok(stat) = rustix::fs::fstatvfs(folder) else { return Ok(()) };
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -117,50 +137,37 @@ impl Push {
         Ok(())
     }
 
-    /// Sends every file that is not complete yet; returns what it sent.
+    /// Sends `todo` with all workers.
     fn send_all(
         &self,
-        source: &Root,
-        folder: &Root,
+        places: &Places<'_>,
         journal: &mut Journal,
-        items: &[Item],
-    ) -> Result<Inventory, Failure> {
-        let mut todo: Vec<&Item> =
-            files(items).filter(|item| !journal.done.contains_key(&item.path)).collect();
-        let partial = prepare_partial(folder, &todo).map_err(lost("preparing the partial copies"))?;
-        // The longest first, so that no worker begins one when the others are at their end; small ones by directory.
-        todo.sort_by_key(|item| std::cmp::Reverse(item.stamp.size.max(copy::BUFFER_BYTES as u64)));
-        let meter = Meter::new(items, journal, &*self.options.progress);
+        todo: Vec<&Item>,
+        meter: &Meter<'_>,
+    ) -> Result<(), Failure> {
         meter.report();
-        let bucket = Bucket::new(self.options.bandwidth.clone(), Arc::clone(&self.clock));
-        // The first failure stops the other workers, and nothing outside this push.
-        let stop = self.cancel.child_token();
-        let advanced = |bytes| meter.advance(bytes);
-        let places =
-            Places { source, folder, partial: &partial, bucket: &bucket, cancel: &stop, advanced: &advanced };
         let shared = Shared {
             todo,
             next: AtomicUsize::new(0),
             journal: Mutex::new(journal),
             failed: Mutex::new(None),
             unsynced: AtomicU64::new(0),
-            meter: &meter,
+            meter,
         };
         std::thread::scope(|scope| {
             for _ in 0..self.workers.clamp(1, shared.todo.len().max(1)) {
                 let spawned = std::thread::Builder::new()
                     .name("push".into())
-                    .spawn_scoped(scope, || shared.work(&places));
+                    .spawn_scoped(scope, || shared.work(places));
                 if let Err(error) = spawned {
-                    shared.fail(state("starting a thread")(error), &stop);
+                    shared.fail(state("starting a thread")(error), places.cancel);
                 }
             }
         });
         match locked(&shared.failed).take() {
-            Some(_) if self.cancel.is_cancelled() => Err(cancelled()),
+            _ if self.cancel.is_cancelled() => Err(cancelled()),
             Some(failure) => Err(failure),
-            None if self.cancel.is_cancelled() => Err(cancelled()),
-            None => Ok(meter.sent()),
+            None => Ok(()),
         }
     }
 
@@ -209,12 +216,14 @@ fn is_there(folder: &Root, path: &RelPath, size: u64) -> bool {
     })
 }
 
-/// What an earlier push sent and the capture holds no more is put aside, never deleted: it would count as foreign.
+/// What was sent by a push that never ended, and is not in the capture any more or is something else there now, is put
+/// aside at the destination and never deleted: it would count as foreign, or be overwritten.
 fn set_aside(folder: &Root, journal: &Journal, items: &[Item]) -> Result<(), Failure> {
-    let gone =
-        journal.done.keys().filter(|path| find(items, path).is_none_or(|item| item.kind != Kind::File));
+    let is_current = |path: &RelPath, done: &Done| {
+        find(items, path).is_some_and(|item| item.kind == Kind::File && item.stamp == done.stamp)
+    };
     let mut aside = None;
-    for path in gone {
+    for (path, done) in journal.done.iter().filter(|(path, done)| !is_current(path, done)) {
         let moved = (|| {
             if folder.stat(path.as_bytes())?.is_none() {
                 return Ok(());
@@ -224,14 +233,39 @@ fn set_aside(folder: &Root, journal: &Journal, items: &[Item]) -> Result<(), Fai
                 aside = Some(folder.make_dirs(&dir, folder::DIR_MODE)?);
             }
             let (parent, name) = folder.parent_of(path)?;
+            let kept = format!("{}-{}", copy::partial_name(path), &done.sha256.to_string()[..16]);
             match &aside {
-                Some(aside) => Ok(rustix::fs::renameat(&parent, name, aside, copy::partial_name(path))?),
+                Some(aside) => Ok(rustix::fs::renameat(&parent, name, aside, kept)?),
                 None => Ok(()),
             }
         })();
         moved.map_err(lost("putting aside what is not in the capture any more"))?;
     }
     Ok(())
+}
+
+/// Evidence never shrinks in silence: what a finished push has sent must still be here when the capture is sent again.
+fn require_what_was_pushed(work_dir: &Path, items: &[Item]) -> Result<(), Failure> {
+    let bytes = match std::fs::read(work_dir.join(MANIFEST)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(state("reading the manifest")(error)),
+    };
+    let mut gone = None;
+    let mut parser = Parser::new(Sorted::Required);
+    let parsed = parser.feed(&bytes, |entry| {
+        if gone.is_none() && find(items, &entry.path).is_none_or(|item| item.kind != Kind::File) {
+            gone = Some(entry.path);
+        }
+    });
+    parsed.map_err(|error| Failure::new(FailureKind::Unknown, OPERATION, error))?;
+    match gone {
+        None => Ok(()),
+        Some(path) => {
+            let what = format_args!("{path} was pushed before and is not in the capture any more");
+            Err(Failure::new(FailureKind::SourceVanished, OPERATION, what))
+        }
+    }
 }
 
 fn make_directories(folder: &Root, items: &[Item]) -> Result<(), Failure> {
@@ -260,8 +294,9 @@ fn dress_directories(folder: &Root, items: &[Item]) {
     }
 }
 
-/// Opens the folder of partial copies, and clears it of those that nobody will go on with.
-fn prepare_partial(folder: &Root, todo: &[&Item]) -> io::Result<Root> {
+/// Opens the folder of partial copies, and clears it of those that nobody will go on with. Says how many bytes the others
+/// hold.
+fn prepare_partial(folder: &Root, todo: &[&Item]) -> io::Result<(Root, u64)> {
     let partial =
         folder.make_dirs(&RelPath::new(folder::PARTIAL).map_err(io::Error::other)?, folder::DIR_MODE)?;
     let resumable: std::collections::HashSet<String> = todo
@@ -269,12 +304,16 @@ fn prepare_partial(folder: &Root, todo: &[&Item]) -> io::Result<Root> {
         .filter(|item| item.stamp.size >= RESUME_BYTES_MIN)
         .map(|item| copy::partial_name(&item.path))
         .collect();
+    let mut kept = 0;
     for name in partial.names()? {
-        if !std::str::from_utf8(&name).is_ok_and(|name| resumable.contains(name)) {
-            let _ = rustix::fs::unlinkat(&partial, name.as_slice(), AtFlags::empty());
+        if std::str::from_utf8(&name).is_ok_and(|name| resumable.contains(name)) {
+            let stat = rustix::fs::statat(&partial, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW)?;
+            kept += u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+        } else {
+            folder::discard(&partial, &name)?;
         }
     }
-    Ok(partial)
+    Ok((partial, kept))
 }
 
 /// What the workers of one push share.
@@ -332,60 +371,5 @@ impl Shared<'_> {
     fn fail(&self, failure: Failure, stop: &CancellationToken) {
         locked(&self.failed).get_or_insert(failure);
         stop.cancel();
-    }
-}
-
-/// Counts what is done and tells it.
-struct Meter<'a> {
-    total: Inventory,
-    found: Inventory,
-    files: AtomicU64,
-    bytes: AtomicU64,
-    sent_bytes: AtomicU64,
-    sink: &'a dyn verisim_core::ProgressSink,
-}
-
-impl<'a> Meter<'a> {
-    fn new(items: &[Item], journal: &Journal, sink: &'a dyn verisim_core::ProgressSink) -> Self {
-        let (mut total, mut found) = (Inventory::default(), Inventory::default());
-        for item in files(items) {
-            total.files += 1;
-            total.bytes += item.stamp.size;
-            if journal.done.contains_key(&item.path) {
-                found.files += 1;
-                found.bytes += item.stamp.size;
-            }
-        }
-        let zero = || AtomicU64::new(0);
-        Self { total, found, files: zero(), bytes: zero(), sent_bytes: zero(), sink }
-    }
-
-    fn advance(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if bytes >= copy::BUFFER_BYTES as u64 {
-            self.report();
-        }
-    }
-
-    fn file_sent(&self, bytes: u64) {
-        self.files.fetch_add(1, Ordering::Relaxed);
-        self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.report();
-    }
-
-    fn sent(&self) -> Inventory {
-        Inventory {
-            files: self.files.load(Ordering::Relaxed),
-            bytes: self.sent_bytes.load(Ordering::Relaxed),
-        }
-    }
-
-    fn report(&self) {
-        self.sink.report(Progress {
-            files_done: self.found.files + self.files.load(Ordering::Relaxed),
-            files_total: self.total.files,
-            bytes_done: self.found.bytes + self.bytes.load(Ordering::Relaxed),
-            bytes_total: self.total.bytes,
-        });
     }
 }

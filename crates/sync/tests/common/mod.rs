@@ -133,14 +133,7 @@ impl Site {
     }
 
     pub fn rule(&self, complete: Completeness, cleanup: CleanupRule) -> CaptureRule {
-        CaptureRule {
-            name: CaptureName::new("lab").unwrap(),
-            path: self.path("captures"),
-            each: Each::Directory,
-            complete,
-            destination: DestinationName::new("vault").unwrap(),
-            cleanup,
-        }
+        rule_at(self.dir.path(), complete, cleanup)
     }
 
     pub fn transport(&self) -> NativeTransport {
@@ -148,13 +141,7 @@ impl Site {
     }
 
     pub fn courier(&self, rule: CaptureRule) -> Courier {
-        let destination = Destination { transport: Arc::new(self.transport()), bandwidth: None };
-        Courier::new(CourierOptions {
-            rules: vec![rule],
-            destinations: HashMap::from([(DestinationName::new("vault").unwrap(), destination)]),
-            state_dir: self.path("state"),
-            installation: "site-a".into(),
-        })
+        courier_at(self.dir.path(), rule)
     }
 
     /// The one capture that the courier finds.
@@ -178,6 +165,29 @@ impl Site {
     pub fn remote_of(&self, spec: &SyncSpec) -> PathBuf {
         remote_dir(&self.path("vault"), &spec.remote)
     }
+}
+
+/// Every directory below the site's captures, to its vault.
+pub fn rule_at(site: &Path, complete: Completeness, cleanup: CleanupRule) -> CaptureRule {
+    CaptureRule {
+        name: CaptureName::new("lab").unwrap(),
+        path: site.join("captures"),
+        each: Each::Directory,
+        complete,
+        destination: DestinationName::new("vault").unwrap(),
+        cleanup,
+    }
+}
+
+pub fn courier_at(site: &Path, rule: CaptureRule) -> Courier {
+    let transport = NativeTransport::new(NativeOptions::new(site.join("vault")), clock());
+    let destination = Destination { transport: Arc::new(transport), bandwidth: None };
+    Courier::new(CourierOptions {
+        rules: vec![rule],
+        destinations: HashMap::from([(DestinationName::new("vault").unwrap(), destination)]),
+        state_dir: site.join("state"),
+        installation: "site-a".into(),
+    })
 }
 
 pub fn remote_dir(vault: &Path, remote: &Remote) -> PathBuf {
