@@ -158,7 +158,7 @@ fn world(decoys: &[DecoyName], personas: usize, capabilities: DriverCapabilities
             time_zone: Zone::utc(),
         })
         .collect();
-    Arc::new(World::new(20_261_121, people.clone(), profiles, verisim_realism::Settings::default()).unwrap())
+    Arc::new(World::new(20_261_121, people, profiles, verisim_realism::Settings::default()).unwrap())
 }
 
 /// Confirmed effects, and what became of the rest.

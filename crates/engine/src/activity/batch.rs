@@ -1,16 +1,17 @@
 //! One batch of actions on one decoy: what was started earlier is asked for, what is too late is skipped, and the rest is
 //! prepared, made durable, carried out and recorded, in this order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use verisim_core::{
-    Action, ActivityDriver, ActivityError, ActivityState, CancellationToken, Decoy, DecoyName, DecoyPath,
-    DriverKind, Effect, Failure, FailureKind, Fate, Intended, JobId, JobState, LeasedJob, LedgerEntry,
-    Prepared, Recorded, Staging, StartMark, Task, Timestamp, Work,
+    ActivityDriver, ActivityError, ActivityState, CancellationToken, Decoy, DecoyName, DecoyPath, DriverKind,
+    Effect, Failure, FailureKind, Fate, Intended, JobId, JobState, LeasedJob, Prepared, Recorded, Staging,
+    StartMark, Task,
 };
 
 use super::judge::{Bench, Outcome, policy_of, sign};
+use super::piece::{self, Piece, action_of, is_late, kind_name, too_long, unanswered};
 use crate::breaker::Sign;
 use crate::shared::{GivenUp, Shared};
 
@@ -32,36 +33,11 @@ pub(crate) struct BatchEnd {
     pub(crate) abandoned: bool,
 }
 
-/// What stands between the beginning and the end of a piece of a batch.
-#[derive(Default)]
-struct Piece {
-    done: Vec<(LeasedJob, Outcome)>,
-    known: HashMap<JobId, LedgerEntry>,
-    abandoned: bool,
-}
-
-fn action_of(leased: &LeasedJob) -> Option<&Arc<Action>> {
-    match &leased.job.work {
-        Work::Activity { action, .. } => Some(action),
-        Work::Sync(_) => None,
-    }
-}
-
-/// The length of what an action carries.
-fn content_bytes(action: &Action) -> usize {
-    match action {
-        Action::Plant(plant) => plant.body.as_bytes().len(),
-        Action::Append(append) => append.body.as_bytes().len(),
-        Action::Email(email) => email.message.as_bytes().len(),
-        Action::Edit(_) | Action::Move(_) | Action::Remove(_) | Action::Traffic(_) => 0,
-    }
-}
-
 impl Batch {
     /// Carries out jobs that were leased together, in pieces of bounded size.
     pub(crate) async fn run(self, jobs: Vec<LeasedJob>) -> BatchEnd {
         let mut end = BatchEnd { decoy: self.decoy.clone(), signs: Vec::new(), abandoned: false };
-        for jobs in self.pieces(jobs) {
+        for jobs in piece::cut(jobs, self.shared.settings.batch_bytes_max) {
             let ids: Vec<JobId> = jobs.iter().map(|leased| leased.job.id).collect();
             let mut piece = Piece::default();
             if self.cancel.is_cancelled() {
@@ -76,23 +52,6 @@ impl Batch {
             ids.into_iter().for_each(|id| self.shared.running.end(id));
         }
         end
-    }
-
-    fn pieces(&self, jobs: Vec<LeasedJob>) -> Vec<Vec<LeasedJob>> {
-        let mut pieces: Vec<Vec<LeasedJob>> = Vec::new();
-        let mut bytes = 0;
-        for leased in jobs {
-            let length = action_of(&leased).map_or(0, |action| content_bytes(action));
-            bytes += length;
-            match pieces.last_mut() {
-                Some(piece) if bytes <= self.shared.settings.batch_bytes_max => piece.push(leased),
-                _ => {
-                    bytes = length;
-                    pieces.push(vec![leased]);
-                }
-            }
-        }
-        pieces
     }
 
     fn bench(&self) -> Bench {
@@ -393,26 +352,5 @@ impl Batch {
             }
         }
         complete && self.shared.record(records).await.is_ok()
-    }
-}
-
-fn is_late(leased: &LeasedJob, now: Timestamp) -> bool {
-    leased.job.deadline.is_some_and(|deadline| deadline < now)
-}
-
-fn too_long(operation: &'static str, effect: Effect) -> Failure {
-    Failure::new(FailureKind::Network, operation, "the driver did not answer in time").with_effect(effect)
-}
-
-fn unanswered(operation: &'static str, effect: Effect) -> Failure {
-    Failure::new(FailureKind::Unknown, operation, "the driver left a task without an answer")
-        .with_effect(effect)
-}
-
-const fn kind_name(kind: DriverKind) -> &'static str {
-    match kind {
-        DriverKind::File => "files",
-        DriverKind::Email => "mail",
-        DriverKind::Traffic => "connections",
     }
 }

@@ -3,5 +3,6 @@
 mod batch;
 mod judge;
 mod ledger;
+mod piece;
 
 pub(crate) use batch::{Batch, BatchEnd};

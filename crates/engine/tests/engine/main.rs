@@ -2,6 +2,9 @@
 #![cfg(test)]
 
 mod activity;
+mod breakers;
 mod control;
 mod crash;
+mod ends;
 mod stage;
+mod sync_jobs;
