@@ -103,3 +103,36 @@ async fn a_run_for_given_jobs_serves_their_decoys_only_and_ends() {
     let health = stage.store.all_events().iter().any(|e| e.body.topic.as_str().starts_with("system"));
     assert!(!health, "a command is no daemon");
 }
+
+#[tokio::test]
+async fn a_run_for_given_jobs_ends_when_the_time_is_up_and_leaves_them_in_the_queue() {
+    let stage = Stage::new(&["a"]);
+    let job = stage.enqueue_action("a", plant("/srv/x", "x").unwrap(), None).await;
+    stage.driver.set_script(|call, _| {
+        let failure =
+            crate::stage::failure(verisim_core::FailureKind::Network, verisim_core::Effect::NotApplied);
+        (call == Call::Run).then_some(DriverFault::Fail(failure))
+    });
+    let engine = Engine::new(stage.parts());
+    let run = tokio::spawn(async move {
+        engine.run_jobs(&[job], Duration::from_secs(20), CancellationToken::new()).await.unwrap()
+    });
+    settle().await;
+    seconds(&stage, 21).await;
+    assert_eq!(run.await.unwrap(), OneShot::TimeUp);
+    assert_eq!(stage.state(job), ActivityState::Queued);
+}
+
+#[tokio::test]
+async fn a_driver_that_panics_takes_nothing_down_and_its_lease_is_taken_back() {
+    let stage = Stage::new(&["a"]);
+    let job = stage.enqueue_action("a", plant("/srv/x", "x").unwrap(), None).await;
+    let mut panicked = false;
+    stage.driver.set_script(move |call, _| {
+        assert!(call != Call::Run || std::mem::replace(&mut panicked, true), "a scripted panic");
+        None
+    });
+    stage.live_until(at(120)).await;
+    assert_eq!((stage.state(job), stage.effects(job)), (ActivityState::Done, 1));
+    assert_eq!(stage.job(job).counters.leases_lost, 1);
+}
