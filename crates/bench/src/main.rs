@@ -10,6 +10,7 @@
 mod measure;
 mod plan;
 mod push;
+mod plant;
 mod queue;
 mod soak;
 
@@ -18,6 +19,8 @@ use clap::Parser;
 /// Measures Verisim against what a user would pick instead.
 #[derive(Debug, Parser)]
 enum Command {
+    /// Many small files with mode, owner and times.
+    Plant(plant::Options),
     /// Durable jobs per second, through enqueue, lease, start and record.
     Queue(queue::Options),
     /// The real daemon under load, killed again and again; what it did is proved afterwards.
@@ -30,6 +33,7 @@ enum Command {
 
 fn main() -> Result<(), measure::Error> {
     match Command::parse() {
+        Command::Plant(options) => plant::run(&options),
         Command::Queue(options) => queue::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Plan(options) => plan::run(&options),
