@@ -20,7 +20,7 @@ pub async fn tampering_by_renaming_is_noticed_at_any_instant(
     decoy: &dyn DecoyUnderTest,
     make: MakeDriver<'_>,
 ) {
-    meet(decoy, make, |at, content| {
+    meet(decoy, make, 0, |at, content| {
         let beside = at.with_extension("intruder");
         fs::write(&beside, content).unwrap();
         let file = fs::File::open(&beside).unwrap();
@@ -33,7 +33,7 @@ pub async fn tampering_by_renaming_is_noticed_at_any_instant(
 /// Opens the file that is there and writes over it, as `cat >` does. If that file has lost its name once both are done, the
 /// intruder had it open across the exchange, and wrote to a file without a name, as beside any editor.
 pub async fn tampering_in_place_is_noticed_at_any_instant(decoy: &dyn DecoyUnderTest, make: MakeDriver<'_>) {
-    meet(decoy, make, |at, content| {
+    meet(decoy, make, ROUNDS / 4, |at, content| {
         let mut file = fs::OpenOptions::new().write(true).truncate(true).open(at).unwrap();
         file.write_all(content.as_bytes()).unwrap();
         file
@@ -41,10 +41,12 @@ pub async fn tampering_in_place_is_noticed_at_any_instant(decoy: &dyn DecoyUnder
     .await;
 }
 
-/// Round by round, an edit of ours and a write of the intruder's begin at nearly the same time.
+/// Round by round, an edit of ours and a write of the intruder's begin at nearly the same time. At most `nameless_max` of
+/// the writes may end in a file that has lost its name.
 async fn meet(
     decoy: &dyn DecoyUnderTest,
     make: MakeDriver<'_>,
+    nameless_max: u32,
     intrude: impl Fn(&Path, &str) -> fs::File + Send + 'static,
 ) {
     let mut engine = LittleEngine::new(make(decoy.connector()));
@@ -60,7 +62,7 @@ async fn meet(
             finish.send(intrude(&at, &content)).unwrap();
         }
     });
-    let (mut edits_done, mut noticed) = (0, 0);
+    let (mut edits_done, mut noticed, mut nameless) = (0, 0, 0);
     for round in 0..ROUNDS {
         let at = format!("/v/{round}");
         engine.carry_out(plant(&at, "ours\n", FileClass::Note)).await.unwrap();
@@ -77,6 +79,8 @@ async fn meet(
             Err(ActivityError::Failed(failure)) => panic!("round {round}: {failure:?}"),
         }
         if written.metadata().unwrap().nlink() == 0 {
+            nameless += 1;
+            assert!(nameless <= nameless_max, "round {round}: what the intruder wrote is lost");
             continue;
         }
         let there = fs::read_to_string(on_host(decoy, &at)).unwrap();

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
+use rustix::fs::{CWD, FileType, Mode};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use verisim_core::{ByteCount, ByteRange, Effect, FailureKind, FileWrite, Removal, StatRequest, WriteMode};
 
 use super::attacks::call_everything;
@@ -51,7 +52,17 @@ pub async fn inv_7_what_procfs_and_dev_hold_is_not_read(decoy: &dyn DecoyUnderTe
     else {
         return;
     };
-    let Some(_dev) = mounted(&on_host(decoy, "/dev"), |at| mount_bind("/dev", at)) else { return };
+    // Devices on a file system that takes them; the machine's own stay out of it.
+    let Some(_dev) =
+        mounted(&on_host(decoy, "/dev"), |at| mount("tmpfs", at, "tmpfs", MountFlags::NOSUID, None))
+    else {
+        return;
+    };
+    for (name, minor) in [("null", 3), ("zero", 5)] {
+        let at = on_host(decoy, "/dev").join(name);
+        let device = rustix::fs::makedev(1, minor);
+        rustix::fs::mknodat(CWD, at, FileType::CharacterDevice, Mode::RWXU, device).unwrap();
+    }
     let range = ByteRange::first(ByteCount(100));
     let own = format!("/proc/{}/status", std::process::id());
     for at in ["/proc/uptime", "/proc/sys/kernel/hostname", "/proc/kmsg", &own, "/dev/zero", "/dev/null"] {
