@@ -9,8 +9,8 @@
 
 mod measure;
 mod plan;
-mod push;
 mod plant;
+mod push;
 mod queue;
 mod soak;
 
