@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         let single = (jobs / SINGLE_SHARE).max(100);
         others.push(bare("a bare loop that commits every step", 1, bare::Steps::Same, single, 15.0));
     }
-    if let Some(program) = options.riverqueue.as_deref().filter(|program| program.exists()) {
+    if let Some(program) = &options.riverqueue {
         for workers in [10, 200] {
             others.push(Bar {
                 contender: Contender {

@@ -1,5 +1,6 @@
 //! What happens to a job under a lease, and what ends one. The fence stands in the WHERE of every write under it (INV-3).
 
+use rusqlite::OptionalExtension;
 use verisim_core::{
     Counters, Fence, Intervention, JobId, LeaseRequest, Record, Recorded, StartMark, Timestamp, WorkerId,
 };
@@ -24,17 +25,17 @@ impl Write for Lease {
         let request = &self.0;
         let (now, until) = (codes::time(request.now), codes::time(request.until));
         let chosen = tx.state.queue.choose(request, &tx.state.lanes);
-        let select = format!("{SELECT_JOB} WHERE job.id = ?1");
+        let mut lease = tx.db.prepare_cached(
+            "UPDATE job SET state = ?2, fence = fence + 1, lease_until = ?3, lease_worker = ?4, updated_at = ?5
+             WHERE id = ?1 AND lease_until IS NULL",
+        )?;
+        let mut select = tx.db.prepare_cached(&format!("{SELECT_JOB} WHERE job.id = ?1"))?;
         let mut given = Vec::with_capacity(chosen.len());
         for id in chosen {
             let entry = entry(tx, id)?;
             let state = codes::leased(entry.state);
-            let leased = tx.run(
-                "UPDATE job SET state = ?2, fence = fence + 1, lease_until = ?3, lease_worker = ?4, updated_at = ?5
-                 WHERE id = ?1 AND lease_until IS NULL",
-                (id, state, until, &*request.worker.0, now),
-            )?;
-            let row = tx.first(&select, [id], JobRow::read)?;
+            let leased = lease.execute((id, state, until, &*request.worker.0, now))?;
+            let row = select.query_row([id], JobRow::read).optional()?;
             let (1, Some(row)) = (leased, row) else {
                 return Err(Fault::invalid(format_args!("job {id} is not as the queue knows it")));
             };
@@ -76,14 +77,11 @@ impl Write for Start {
     const SAFETY: Safety = Safety::Power;
 
     fn run(&self, tx: &mut Tx<'_>) -> Outcome<Vec<Recorded>> {
-        let start = |mark: &StartRow| {
-            let started = tx.run(
-                "UPDATE job SET intended = ?3, attempts = attempts + 1
-                 WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL",
-                (mark.job, mark.fence, &mark.intended),
-            )?;
-            Ok(recorded(started))
-        };
+        let mut start = tx.db.prepare_cached(
+            "UPDATE job SET intended = ?3, attempts = attempts + 1
+             WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL",
+        )?;
+        let start = |mark: &StartRow| Ok(recorded(start.execute((mark.job, mark.fence, &mark.intended))?));
         self.0.iter().map(start).collect()
     }
 }

@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a test that starts itself as a child, tells it where, and fails by panicking"
 )]
@@ -134,7 +133,7 @@ async fn inv_12_a_killed_process_loses_nothing_and_does_nothing_twice() {
             match words[..] {
                 ["stored", job, key] => drop(stored.insert(id(job), key.to_owned())),
                 ["started", job] => {
-                    assert!(started.insert(id(job)) || !done.contains(&id(job)), "{job} began twice")
+                    assert!(started.insert(id(job)) || !done.contains(&id(job)), "{job} began twice");
                 }
                 ["done", job] => assert!(done.insert(id(job)), "{job} was done twice"),
                 _ => assert_eq!(line, "began"),

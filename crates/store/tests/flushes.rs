@@ -1,7 +1,5 @@
 //! What a job costs in flushes of the disk.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::sync::Arc;
 
 use verisim_core::{Digest, EventId, Intended, StartMark, Store};

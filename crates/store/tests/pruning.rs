@@ -1,7 +1,5 @@
 //! What outlives the history.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::time::Duration;
 
 use verisim_core::{

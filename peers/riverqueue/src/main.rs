@@ -30,8 +30,9 @@ struct Append {
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut args = std::env::args().skip(1);
     let usage = "usage: peer-riverqueue <new database file> <workers> <jobs>";
-    let (path, workers, jobs) =
-        (args.next().ok_or(usage)?, args.next().ok_or(usage)?.parse()?, args.next().ok_or(usage)?.parse()?);
+    let path = args.next().ok_or(usage)?;
+    let workers: usize = args.next().ok_or(usage)?.parse()?;
+    let jobs: u64 = args.next().ok_or(usage)?.parse()?;
     let options = SqliteConnectOptions::from_str(&format!("sqlite://{path}"))?
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
