@@ -3,6 +3,7 @@
 //! [`Operator`] answers; [`serve`] and [`Client`] carry its questions and answers over a Unix socket as JSON lines. Where no
 //! daemon runs, the command line asks an [`Operator`] of its own.
 
+mod ask;
 mod client;
 mod operator;
 mod protocol;

@@ -4,7 +4,6 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -25,8 +24,6 @@ const PIECE_BYTES: usize = 1024 * 1024;
 const FOLLOW_EVENTS_MAX: usize = 1_024;
 /// How many events are read from the store in one go.
 const PAGE_EVENTS: usize = 500;
-/// The longest wait for a job that one call may ask for.
-const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a server is made of.
 pub struct ServerParts {
@@ -147,8 +144,12 @@ impl Client<'_> {
                         Err(refusal) => self.say(Err(refusal)).await?,
                     }
                 }
+                Ok(Request::Shutdown) => {
+                    self.parts.shutdown.cancel();
+                    self.say(Ok(Answer::Done)).await?;
+                }
                 Ok(request) => {
-                    let answer = answer(self.parts, request).await;
+                    let answer = self.parts.operator.ask(request).await;
                     self.say(answer).await?;
                 }
                 Err(refusal) => self.say(Err(refusal)).await?,
@@ -236,7 +237,7 @@ impl Client<'_> {
     }
 }
 
-fn filter(topic: &str) -> Asked<TopicFilter> {
+pub(super) fn filter(topic: &str) -> Asked<TopicFilter> {
     topic.parse().map_err(|error| Refusal::new(RefusalKind::BadRequest, error))
 }
 
@@ -258,38 +259,4 @@ fn parse(line: &[u8]) -> Asked<Request> {
         return Err(Refusal::new(RefusalKind::BadRequest, message));
     }
     serde_json::from_slice::<Call>(line).map(|call| call.request).map_err(bad)
-}
-
-async fn answer(parts: &ServerParts, request: Request) -> Asked<Answer> {
-    let operator = &parts.operator;
-    let made = |(job, new)| Answer::Made { job, new };
-    let job = |view| Answer::Job(Box::new(view));
-    Ok(match request {
-        Request::Status => Answer::Status(Box::new(operator.status().await?)),
-        Request::Jobs(query) => Answer::Jobs(operator.jobs(&query).await?),
-        Request::Job { job: id } => job(operator.job(id).await?),
-        Request::Events { after, topic, limit } => {
-            let page = operator.events(after, filter(&topic)?, limit).await?;
-            Answer::Events { events: page.events, seen: page.seen, pruned: page.pruned }
-        }
-        Request::Act { token, decoy, action, why, deadline } => {
-            made(operator.act(&token, &decoy, *action, &why, deadline).await?)
-        }
-        Request::Wait { job: id, limit_ms } => {
-            job(operator.wait(id, Duration::from_millis(limit_ms).min(WAIT_MAX)).await?)
-        }
-        Request::SyncAdd { spec } => made(operator.sync_add(*spec).await?),
-        Request::Verify { job: id } => job(operator.verify(id).await?),
-        Request::Retry { job: id } => job(operator.retry(id).await?),
-        Request::Cancel { job: id } => job(operator.cancel(id).await?),
-        Request::Progress => Answer::Progress(operator.progress()),
-        Request::Plan { limit } => Answer::Plan(operator.preview(limit)),
-        Request::Shutdown => {
-            parts.shutdown.cancel();
-            Answer::Done
-        }
-        Request::Follow { .. } | Request::Read { .. } => {
-            return Err(Refusal::new(RefusalKind::BadRequest, "this answer is more than one line"));
-        }
-    })
 }
