@@ -240,8 +240,8 @@ pub(crate) enum SyncCommand {
     /// List the captures and how far each is
     Ls {
         /// Only in this state, for instance verified
-        #[arg(long, value_name = "STATE")]
-        state: Vec<String>,
+        #[arg(long = "in", value_name = "STATE")]
+        states: Vec<String>,
         /// At most so many
         #[arg(long, short = 'n', value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
@@ -286,8 +286,8 @@ pub(crate) struct SyncAddArgs {
 #[derive(Debug, Args)]
 pub(crate) struct JobsArgs {
     /// Only in this state, for instance failed
-    #[arg(long, value_name = "STATE")]
-    pub(crate) state: Vec<String>,
+    #[arg(long = "in", value_name = "STATE")]
+    pub(crate) states: Vec<String>,
     /// Only of this decoy
     #[arg(long, value_name = "NAME")]
     pub(crate) decoy: Option<DecoyName>,
@@ -303,12 +303,27 @@ pub(crate) struct EventsArgs {
     #[arg(long, short = 'f')]
     pub(crate) follow: bool,
     /// Only these topics: `*` is one token, `>` the rest, for instance 'decoy.*.tampered'
-    #[arg(long, value_name = "FILTER", default_value = ">")]
-    pub(crate) topic: verisim_core::TopicFilter,
+    #[arg(long, value_name = "FILTER", default_value = ">", value_parser = topic)]
+    pub(crate) topic: String,
     /// Only after this event
     #[arg(long, value_name = "ID")]
     pub(crate) after: Option<i64>,
     /// Only the newest N of them
     #[arg(long, short = 'n', value_name = "N")]
     pub(crate) last: Option<u32>,
+}
+
+/// A filter of topics, checked and kept as it was written.
+fn topic(text: &str) -> Result<String, verisim_core::InvalidTopic> {
+    text.parse::<verisim_core::TopicFilter>().map(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
 }

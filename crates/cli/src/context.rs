@@ -1,31 +1,89 @@
-//! What every command works with: the global arguments, where results go, and the configuration.
+//! What every command works with: the global arguments, where results go, the clock, and the configuration.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
+use verisim_core::{CancellationToken, Clock, Timestamp};
 
 use crate::args::Global;
+use crate::clock::SystemClock;
 use crate::config::{self, Config, ConfigError, mistake};
-use crate::error::{CliError, CliResult};
+use crate::error::{CliError, CliResult, show};
 use crate::exit::Exit;
 use crate::output::Output;
 
 /// Where a configuration is looked for when none is named, in this order.
 const CONFIG_PLACES: [&str; 2] = ["verisim.toml", "/etc/verisim/verisim.toml"];
+/// How many threads work for a command. Blocking calls have threads of their own.
+const THREADS: usize = 2;
 
 /// What every command works with.
-#[derive(Debug)]
 pub(crate) struct Context {
     /// The global arguments.
     pub(crate) global: Global,
     /// Where results and messages go.
     pub(crate) output: Output,
+    clock: Arc<SystemClock>,
 }
 
 impl Context {
     /// A context.
-    pub(crate) const fn new(global: Global, output: Output) -> Self {
-        Self { global, output }
+    pub(crate) fn new(global: Global, output: Output) -> Self {
+        Self { global, output, clock: Arc::new(SystemClock::new()) }
+    }
+
+    /// The time.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock) as Arc<dyn Clock>
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Runs a command that waits for things.
+    pub(crate) fn block_on(&self, command: impl Future<Output = CliResult>) -> CliResult {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .enable_all()
+            .build()
+            .map_err(|error| CliError::new(Exit::Failed, format!("cannot start: {error}")))?;
+        let done = runtime.block_on(command);
+        // What blocks on a decoy or a share that hangs must not keep the command from ending.
+        runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+        done
+    }
+
+    /// A token that the first SIGINT or SIGTERM cancels; the second one ends the process at once.
+    pub(crate) fn stop_token(&self) -> CliResult<CancellationToken> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let trouble = |error: std::io::Error| {
+            CliError::new(Exit::Failed, format!("cannot listen for signals: {error}"))
+        };
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(trouble)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(trouble)?;
+        let token = CancellationToken::new();
+        let stop = token.clone();
+        let output = self.output;
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            stop.cancel();
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            output.message(
+                "stopped at once; nothing is lost: what was under way is looked into at the next start",
+            );
+            exit_now();
+        });
+        Ok(token)
     }
 
     /// The configuration file, absolute.
@@ -41,14 +99,19 @@ impl Context {
     pub(crate) fn config(&self) -> CliResult<Config> {
         let file = self.config_file()?;
         let state = self.global.state.as_deref().map(absolute).transpose()?;
-        match config::load(&file, state.as_deref()) {
+        self.config_at(&file, state.as_deref())
+    }
+
+    /// The configuration in `file`.
+    pub(crate) fn config_at(&self, file: &Path, state: Option<&Path>) -> CliResult<Config> {
+        match config::load(file, state) {
             Ok(config) => Ok(config),
             Err(ConfigError::Unreadable(error)) => Err(error),
             Err(ConfigError::Mistakes { file, mistakes }) => {
                 self.show_mistakes(&file, &mistakes);
                 let count = mistakes.len();
                 let noun = if count == 1 { "mistake" } else { "mistakes" };
-                let message = format!("{count} {noun} in {}", error_path(&file));
+                let message = format!("{count} {noun} in {}", show(&file));
                 Err(CliError::new(Exit::Config, message).hint("nothing was started; mend the lines above"))
             }
         }
@@ -65,7 +128,7 @@ impl Context {
         }
         if self.output.json {
             for mistake in mistakes {
-                let line = Line { kind: "mistake", file: error_path(file), mistake };
+                let line = Line { kind: "mistake", file: show(file), mistake };
                 self.output.message(serde_json::to_string(&line).unwrap_or_default());
             }
         } else {
@@ -74,8 +137,13 @@ impl Context {
     }
 }
 
-fn error_path(file: &Path) -> String {
-    crate::error::show(file)
+/// Ends the process without waiting for anything.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the second signal means: now; every instant is a safe one (INV-12)"
+)]
+fn exit_now() {
+    std::process::exit(i32::from(Exit::Failed.code()));
 }
 
 /// The path from the root of this machine.

@@ -15,6 +15,8 @@ pub(crate) struct CliError {
     pub(crate) message: String,
     /// What to do about it.
     pub(crate) hint: Option<String>,
+    /// Whether another process has the store.
+    pub(crate) in_use: bool,
 }
 
 /// What a command answers.
@@ -23,12 +25,12 @@ pub(crate) type CliResult<T = Exit> = Result<T, CliError>;
 impl CliError {
     /// An error of this exit code.
     pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
-        Self { exit, message: message.to_string(), hint: None }
+        Self { exit, message: message.to_string(), hint: None, in_use: false }
     }
 
     /// Nobody reads the results any more, as after `| head -1`: a quiet end.
     pub(crate) const fn reader_gone() -> Self {
-        Self { exit: Exit::Done, message: String::new(), hint: None }
+        Self { exit: Exit::Done, message: String::new(), hint: None, in_use: false }
     }
 
     /// Whether this is no error but a quiet end.
@@ -55,14 +57,14 @@ pub(crate) fn show(path: &std::path::Path) -> String {
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        Self::new(Exit::Store, error)
+        Self { in_use: matches!(error, StoreError::InUse { .. }), ..Self::new(Exit::Store, error) }
     }
 }
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
         let (exit, hint) = advice(failure.kind);
-        Self { exit, message: failure.to_string(), hint: hint.map(str::to_owned) }
+        Self { exit, message: failure.to_string(), hint: hint.map(str::to_owned), in_use: false }
     }
 }
 
@@ -92,7 +94,7 @@ pub(crate) const fn advice(kind: FailureKind) -> (Exit, Option<&'static str>) {
         FailureKind::Unsupported => (Exit::Failed, Some("the connector cannot do this")),
         FailureKind::ToolMissing => (Exit::Failed, Some("`verisim doctor` says what to install")),
         FailureKind::NoSpace => (Exit::Failed, Some("free some space; the job goes on by itself")),
-        FailureKind::Config => (Exit::Config, None),
+        FailureKind::Config => (Exit::Failed, None),
         FailureKind::Cancelled => (Exit::Failed, None),
     }
 }

@@ -1,6 +1,7 @@
 //! The binary `verisim`: arguments, configuration, wiring, rendering, exit codes. The only crate that prints, reads the
 //! environment and asks what time it is.
 
+mod access;
 mod args;
 mod clock;
 mod commands;
@@ -8,7 +9,13 @@ mod config;
 mod context;
 mod error;
 mod exit;
+mod here;
+mod log;
 mod output;
+mod people;
+mod render;
+mod state;
+mod wire;
 
 use std::process::ExitCode;
 

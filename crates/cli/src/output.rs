@@ -101,6 +101,18 @@ impl Output {
         self.raw(&line)
     }
 
+    /// One object as one line, with its type as the first field.
+    pub(crate) fn typed(&self, kind: &'static str, object: &impl Serialize) -> CliResult<()> {
+        #[derive(Serialize)]
+        struct Typed<'a, T> {
+            #[serde(rename = "type")]
+            kind: &'static str,
+            #[serde(flatten)]
+            object: &'a T,
+        }
+        self.object(&Typed { kind, object })
+    }
+
     /// `text` in its tone, for standard output.
     pub(crate) fn paint(&self, tone: Tone, text: impl Display) -> String {
         paint(self.color, tone, text)
@@ -152,6 +164,15 @@ impl Output {
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+/// Whether the terminal shows characters beyond ASCII, as far as the environment says.
+#[expect(clippy::disallowed_methods, reason = "the binary reads the environment here")]
+pub(crate) fn speaks_unicode() -> bool {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default();
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// A reader that has gone away wants no more: that is the end of the work, not an error of it.

@@ -1,24 +1,41 @@
 //! One module per command.
 
+mod demo;
+mod doctor;
+mod files;
+mod init;
+mod life;
 mod shell;
+mod show;
+mod sync;
+mod up;
 
 use crate::args::Command;
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
+use crate::error::CliResult;
 use crate::exit::Exit;
 
 /// Does what the command line asks for.
 pub(crate) fn run(context: &Context, command: Command) -> CliResult {
     match command {
+        Command::Demo(args) => context.block_on(demo::demo(context, &args)),
+        Command::Up(args) => context.block_on(up::up(context, &args)),
+        Command::Init(args) => init::init(context, &args),
+        Command::Doctor => context.block_on(doctor::doctor(context)),
+        Command::Plan(args) => context.block_on(life::plan(context, &args)),
+        Command::Simulate(args) => context.block_on(life::simulate(context, &args)),
+        Command::Plant(args) => context.block_on(files::plant(context, &args)),
+        Command::Read(args) => context.block_on(files::read(context, &args)),
+        Command::Rm(args) => context.block_on(files::rm(context, &args)),
+        Command::Sync(command) => context.block_on(sync::sync(context, &command)),
+        Command::Jobs(args) => context.block_on(show::jobs(context, &args)),
+        Command::Events(args) => context.block_on(show::events(context, &args)),
+        Command::Status => context.block_on(show::status(context)),
         Command::Completions { shell } => shell::completions(context, shell),
         Command::Man { dir } => shell::man(context, dir.as_deref()),
         Command::ExitCodes => {
             context.output.raw(crate::exit::table().as_bytes())?;
             Ok(Exit::Done)
-        }
-        _ => {
-            let _config = context.config()?;
-            Err(CliError::new(Exit::Failed, "this command is not in this build yet"))
         }
     }
 }

@@ -15,8 +15,7 @@ use toml::de::DeTable;
 
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
-    Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig, Each,
-    PersonaConfig,
+    Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, Each, PersonaConfig,
 };
 use self::section::Section;
 use crate::error::{CliError, CliResult};
@@ -85,7 +84,7 @@ pub(crate) fn parse(text: &str, file: &Path, state: Option<&Path>) -> Result<Con
     let report = Report::default();
     let base = file.parent().unwrap_or(Path::new("/"));
     let top = Section::new("the configuration", table.get_ref(), 0..0, &report);
-    let config = read::read_config(top, file, base, state);
+    let config = read::read_config(top, base, state);
     let mistakes = report.finish(text, broken);
     match config {
         Some(config) if mistakes.is_empty() => Ok(config),

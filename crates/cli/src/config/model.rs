@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use verisim_core::{CaptureName, CleanupRule, DecoyName, DecoyPath, DestinationName, Owner, PersonaName};
+use verisim_core::{
+    BandwidthLimit, CaptureName, CleanupRule, DecoyName, DecoyPath, DestinationName, Owner, PersonaName,
+    Timestamp,
+};
 use verisim_realism::{Settings, WorkWeek, Zone};
 
 /// A whole configuration without a mistake.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    /// The file it came from, absolute.
-    pub(crate) file: PathBuf,
     /// The state folder, absolute.
     pub(crate) state: PathBuf,
     /// The seed of everything that is invented.
@@ -140,6 +141,14 @@ pub(crate) struct Bandwidth {
     pub(crate) windows: Option<WorkWeek>,
     /// The zone of the windows.
     pub(crate) time_zone: Zone,
+}
+
+impl Bandwidth {
+    /// The limit that holds at an instant.
+    pub(crate) fn at(&self, now: Timestamp) -> Option<BandwidthLimit> {
+        let holds = self.windows.is_none_or(|windows| windows.covers(self.time_zone.local(now)));
+        holds.then_some(BandwidthLimit { bytes_per_second: self.bytes_per_second })
+    }
 }
 
 /// One folder in which captures appear.

@@ -29,12 +29,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// Reads everything. `state` replaces the state folder that the file names.
-pub(super) fn read_config(
-    top: Section<'_>,
-    file: &Path,
-    base: &Path,
-    state: Option<&Path>,
-) -> Option<Config> {
+pub(super) fn read_config(top: Section<'_>, base: &Path, state: Option<&Path>) -> Option<Config> {
     let decoys = top.tables("decoy", "[[decoy]]");
     let personas = top.tables("persona", "[[persona]]");
     let destinations = top.tables("destination", "[[destination]]");
@@ -82,7 +77,6 @@ pub(super) fn read_config(
     check::places(places, &top);
     top.finish();
     Some(Config {
-        file: file.to_owned(),
         state: state.map(Path::to_owned).or(named)?,
         seed: seed.unwrap_or_default(),
         life,

@@ -256,7 +256,7 @@ impl<'a> Section<'a> {
     /// Reports the keys that nobody asked for.
     pub(super) fn finish(self) {
         let asked = self.asked.into_inner();
-        for (key, _) in self.table.iter() {
+        for (key, _) in self.table {
             let word = key.get_ref().as_ref();
             if asked.contains(&word) {
                 continue;

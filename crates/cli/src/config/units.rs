@@ -36,20 +36,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if total > SPAN_MAX { Err(format!("{text:?} is longer than ten years")) } else { Ok(total) }
 }
 
-/// A span of time as [`duration`] reads it.
-pub(crate) fn show_duration(span: Duration) -> String {
-    let seconds = span.as_secs();
-    match seconds {
-        0 => format!("{}ms", span.as_millis()),
-        s if s % 86_400 == 0 => format!("{}d", s / 86_400),
-        s if s % 3600 == 0 => format!("{}h", s / 3600),
-        s if s % 60 == 0 => format!("{}m", s / 60),
-        s if s > 3600 => format!("{}h{}m", s / 3600, s % 3600 / 60),
-        s if s > 60 => format!("{}m{}s", s / 60, s % 60),
-        s => format!("{s}s"),
-    }
-}
-
 /// A size: `4096`, `64KiB`, `20MB`, `2GiB`.
 pub(crate) fn size(text: &str) -> Result<ByteCount, String> {
     let wrong = || format!("{text:?} is not a size; write for instance 4096, 64KiB or 2GiB");
@@ -159,12 +145,6 @@ mod tests {
             let _ = size(&text);
             let _ = mode(&text);
             let _ = text.parse::<OwnerArg>();
-        }
-
-        #[test]
-        fn a_whole_span_reads_back(days in 1_u64..3000) {
-            let span = Duration::from_secs(days * 86_400);
-            prop_assert_eq!(duration(&show_duration(span)), Ok(span));
         }
     }
 }

@@ -1,0 +1,319 @@
+//! `verisim doctor`: says what is missing, and how to mend it.
+
+use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde::Serialize;
+use verisim_core::{Connector, DecoyPath, HostFacts, StatRequest, Timestamp};
+
+use crate::config::units::show_size;
+use crate::config::{Config, DecoyConfig, PersonaConfig};
+use crate::context::Context;
+use crate::error::{CliResult, advice, show};
+use crate::exit::Exit;
+use crate::output::{Output, Tone};
+use crate::state::StateDir;
+use crate::wire::Wired;
+
+/// Less free space than this on a decoy or at a destination deserves a look.
+const FREE_BYTES_MIN: u64 = 256 << 20;
+/// A decoy's clock may differ from ours by so much before it is a tell.
+const CLOCK_SECONDS_MAX: u64 = 5;
+
+/// How a finding is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Severity {
+    /// As it should be.
+    Good,
+    /// Works, but somebody may notice, or it will not work for long.
+    Warning,
+    /// Does not work.
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+struct Finding {
+    /// What was looked at: `decoy files01`.
+    subject: String,
+    severity: Severity,
+    /// What was found.
+    found: String,
+    /// How to mend it; empty where nothing is to be mended.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    mend: String,
+    /// What it means for the exit code.
+    #[serde(skip)]
+    exit: Exit,
+}
+
+/// Findings about one subject.
+struct Sheet<'a> {
+    subject: String,
+    out: &'a mut Vec<Finding>,
+}
+
+impl Sheet<'_> {
+    fn note(&mut self, severity: Severity, exit: Exit, found: impl Into<String>, mend: impl Into<String>) {
+        let (subject, found, mend) = (self.subject.clone(), found.into(), mend.into());
+        self.out.push(Finding { subject, severity, found, mend, exit });
+    }
+    fn good(&mut self, found: impl Into<String>) {
+        self.note(Severity::Good, Exit::Done, found, "");
+    }
+    fn warn(&mut self, found: impl Into<String>, mend: impl Into<String>) {
+        self.note(Severity::Warning, Exit::Done, found, mend);
+    }
+    fn bad(&mut self, exit: Exit, found: impl Into<String>, mend: impl Into<String>) {
+        self.note(Severity::Bad, exit, found, mend);
+    }
+}
+
+/// Looks at everything the configuration names.
+pub(super) async fn doctor(context: &Context) -> CliResult {
+    let config = context.config()?;
+    let mut findings = Vec::new();
+    state(&config, &mut findings);
+    let wired = Wired::new(config, context.clock());
+    for decoy in &wired.config.decoys {
+        let mut sheet = Sheet { subject: format!("decoy {}", decoy.name), out: &mut findings };
+        if let Some(member) = wired.fleet.get(&decoy.name) {
+            look_at_decoy(&mut sheet, decoy, member.connector.as_ref(), &wired.config, context.now()).await;
+        }
+    }
+    for destination in &wired.config.destinations {
+        let mut sheet = Sheet { subject: format!("destination {}", destination.name), out: &mut findings };
+        look_at_destination(&mut sheet, &destination.path);
+    }
+    for capture in &wired.config.captures {
+        let mut sheet = Sheet { subject: format!("capture {}", capture.name), out: &mut findings };
+        look_at_captures(&mut sheet, &capture.path, capture.cleanup.enabled);
+    }
+    report(context.output, &findings)?;
+    Ok(findings.iter().map(|finding| finding.exit).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done))
+}
+
+fn state(config: &Config, findings: &mut Vec<Finding>) {
+    let mut sheet = Sheet { subject: "state".into(), out: findings };
+    match StateDir::open(&config.state) {
+        Err(error) => sheet.bad(Exit::Store, error.message, error.hint.unwrap_or_default()),
+        Ok(_) => {
+            sheet.good(format!("{} is ours and writable", show(&config.state)));
+            let mode = std::fs::metadata(&config.state).map_or(0, |meta| meta.permissions().mode() & 0o7777);
+            if mode & 0o077 != 0 {
+                sheet.warn(
+                    format!("others on this machine can look into {} (mode {mode:04o})", show(&config.state)),
+                    format!("chmod 0700 {}", show(&config.state)),
+                );
+            }
+            space(&mut sheet, free_bytes(&config.state));
+        }
+    }
+}
+
+async fn look_at_decoy(
+    sheet: &mut Sheet<'_>,
+    decoy: &DecoyConfig,
+    connector: &dyn Connector,
+    config: &Config,
+    now: Timestamp,
+) {
+    let facts = match connector.probe().await {
+        Ok(facts) => facts,
+        Err(failure) => {
+            let (_, hint) = advice(failure.kind);
+            let root = show(decoy.connector.root());
+            let mend = hint
+                .map_or_else(|| format!("make the folder {root}, or mend its `connector`"), str::to_owned);
+            return sheet.bad(Exit::Unreachable, failure.detail, mend);
+        }
+    };
+    let os = facts.os.clone().unwrap_or_else(|| "an unknown system".into());
+    sheet.good(format!(
+        "answers: {os}, {} accounts, {} free",
+        facts.accounts.len(),
+        show_size(facts.free_bytes)
+    ));
+    if !facts.writable {
+        sheet.bad(
+            Exit::Unreachable,
+            "nothing can be written",
+            "mount it for writing, or run as a user who may write there",
+        );
+    }
+    let can = connector.capabilities();
+    if !can.ownership {
+        sheet.warn(
+            "owners cannot be set: every file will belong to this user, which is a tell",
+            "run verisim as root",
+        );
+    }
+    if !can.mtime_ns {
+        sheet.warn(
+            "times cannot be set to the nanosecond, which is a tell",
+            "use a file system that keeps them",
+        );
+    }
+    let drift = facts.clock.duration_since(now).unsigned_abs().as_secs();
+    if drift > CLOCK_SECONDS_MAX {
+        sheet.warn(
+            format!("its clock differs from ours by {drift} s"),
+            "synchronise both, for instance with chrony",
+        );
+    }
+    space(sheet, Some(facts.free_bytes));
+    let named: HashMap<&str, &PersonaConfig> = config.personas.iter().map(|p| (p.name.as_str(), p)).collect();
+    for persona in decoy.personas.iter().filter_map(|name| named.get(name.as_str())) {
+        look_at_account(sheet, persona, &facts);
+        look_at_home(sheet, persona, connector).await;
+    }
+}
+
+/// Files below a home of a login that nobody has an account for are a tell.
+fn look_at_account(sheet: &mut Sheet<'_>, persona: &PersonaConfig, facts: &HostFacts) {
+    let login = &persona.login;
+    match facts.accounts.iter().find(|account| &account.login == login) {
+        None => {
+            let uid = persona.owner.map_or(1001, |owner| owner.uid);
+            let (home, name) = (&persona.home, &persona.full_name);
+            sheet.warn(
+                format!("{} works here, but there is no account `{login}`", persona.name),
+                format!("add to its /etc/passwd: {login}:x:{uid}:{uid}:{name}:{home}:/bin/bash, and to its /etc/group: {login}:x:{uid}:"),
+            );
+        }
+        Some(account) => match persona.owner {
+            Some(owner) if owner != account.owner => sheet.warn(
+                format!(
+                    "`{login}` is {}:{} here, but configured as {}:{}",
+                    account.owner.uid, account.owner.gid, owner.uid, owner.gid
+                ),
+                format!("leave `uid` and `gid` of {} out, or mend them", persona.name),
+            ),
+            _ => {}
+        },
+    }
+}
+
+async fn look_at_home(sheet: &mut Sheet<'_>, persona: &PersonaConfig, connector: &dyn Connector) {
+    let home: &DecoyPath = &persona.home;
+    match connector.stat(home, StatRequest::Plain).await {
+        Ok(None) => sheet.warn(
+            format!("the home {home} of {} is not there yet", persona.name),
+            "it is made with the first file; make it beforehand with the files of /etc/skel, as adduser does",
+        ),
+        Ok(Some(_)) => {}
+        Err(failure) => {
+            sheet.bad(Exit::Unreachable, format!("{home}: {}", failure.detail), "let this user look into it");
+        }
+    }
+}
+
+fn look_at_destination(sheet: &mut Sheet<'_>, path: &Path) {
+    let shown = show(path);
+    if !path.is_dir() {
+        return sheet.bad(
+            Exit::Unreachable,
+            format!("{shown} is not there"),
+            "mount the storage, or make the folder",
+        );
+    }
+    if let Err(error) = writable(path) {
+        return sheet.bad(
+            Exit::Unreachable,
+            format!("{shown} cannot be written: {error}"),
+            "let this user write there",
+        );
+    }
+    sheet.good(format!("{shown} is there and writable"));
+    space(sheet, free_bytes(path));
+    if same_file_system(path, Path::new("/")) {
+        sheet.warn(
+            format!("{shown} is on the same file system as /: if it is meant to be a mounted share, it is not mounted"),
+            "mount it; for a local folder this is as it should be",
+        );
+    }
+}
+
+fn look_at_captures(sheet: &mut Sheet<'_>, path: &Path, cleanup: bool) {
+    let shown = show(path);
+    if !path.is_dir() {
+        return sheet.bad(
+            Exit::Unreachable,
+            format!("{shown} is not there"),
+            "make the folder, or mend `path`",
+        );
+    }
+    match std::fs::read_dir(path) {
+        Err(error) => {
+            sheet.bad(Exit::Unreachable, format!("{shown} cannot be read: {error}"), "let this user read it");
+        }
+        Ok(_) => sheet.good(format!("{shown} can be read")),
+    }
+    if cleanup && let Err(error) = writable(path) {
+        sheet.bad(
+            Exit::Unreachable,
+            format!("cleanup is on, but {shown} cannot be written: {error}"),
+            "let this user write there",
+        );
+    }
+}
+
+fn writable(path: &Path) -> Result<(), rustix::io::Errno> {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+}
+
+fn free_bytes(path: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+fn same_file_system(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    matches!((std::fs::metadata(a), std::fs::metadata(b)), (Ok(a), Ok(b)) if a.dev() == b.dev())
+}
+
+fn space(sheet: &mut Sheet<'_>, free: Option<u64>) {
+    if let Some(free) = free.filter(|free| *free < FREE_BYTES_MIN) {
+        sheet.warn(format!("only {} are free", show_size(free)), "free some space");
+    }
+}
+
+fn report(output: Output, findings: &[Finding]) -> CliResult<()> {
+    if output.json {
+        return findings.iter().try_for_each(|finding| output.typed("finding", finding));
+    }
+    let mut subject = "";
+    for finding in findings {
+        if finding.subject != subject {
+            subject = &finding.subject;
+            output.line(output.paint(Tone::Strong, subject))?;
+        }
+        let (tone, mark) = match finding.severity {
+            Severity::Good => (Tone::Good, "ok  "),
+            Severity::Warning => (Tone::Warn, "look"),
+            Severity::Bad => (Tone::Bad, "BAD "),
+        };
+        output.line(format!(
+            "  {}  {}",
+            output.paint(tone, mark),
+            verisim_core::printable(&finding.found)
+        ))?;
+        if !finding.mend.is_empty() {
+            output.line(format!(
+                "        {} {}",
+                output.paint(Tone::Faint, "mend:"),
+                verisim_core::printable(&finding.mend)
+            ))?;
+        }
+    }
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    output.say(format!(
+        "{} bad, {} to look at, {} good",
+        count(Severity::Bad),
+        count(Severity::Warning),
+        count(Severity::Good)
+    ));
+    Ok(())
+}

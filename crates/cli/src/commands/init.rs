@@ -1,0 +1,312 @@
+//! `verisim init`: writes a configuration by looking around. Never overwrites one.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::args::InitArgs;
+use crate::config;
+use crate::context::{Context, absolute};
+use crate::error::{CliError, CliResult, show};
+use crate::exit::Exit;
+use crate::people::People;
+
+/// Where a Cowrie is usually installed: its own guide, its image, and what packagers made of it.
+const COWRIE_PLACES: [&str; 5] =
+    ["/home/cowrie/cowrie", "/opt/cowrie", "/srv/cowrie", "/cowrie/cowrie-git", "/var/lib/cowrie"];
+
+/// What was found, or given, on this machine.
+struct Found {
+    decoys: Vec<(String, PathBuf)>,
+    captures: Vec<(String, PathBuf, &'static str)>,
+    destination: Option<PathBuf>,
+    time_zone: String,
+    state: PathBuf,
+    seed: u64,
+    personas: u8,
+}
+
+/// Writes the configuration.
+pub(super) fn init(context: &Context, args: &InitArgs) -> CliResult {
+    let file = match &context.global.config {
+        Some(file) => absolute(file)?,
+        None => absolute(Path::new("verisim.toml"))?,
+    };
+    let found = look_around(context, args)?;
+    let text = text(&found);
+    if let Err(config::ConfigError::Mistakes { mistakes, .. }) = config::parse(&text, &file, None) {
+        // What was given cannot be joined: two decoys in one place, a file for a folder.
+        let told: Vec<String> =
+            mistakes.into_iter().map(|mistake| format!("{}; {}", mistake.what, mistake.mend)).collect();
+        return Err(CliError::new(Exit::Config, told.join("\n")).hint("nothing was written"));
+    }
+    write_new(&file, &text)?;
+    let counts = (found.decoys.len(), found.captures.len());
+    context.output.say(format!(
+        "wrote {} with {} decoys and {} capture folders; read it, then `verisim doctor`, then `verisim up`",
+        show(&file),
+        counts.0,
+        counts.1
+    ));
+    Ok(Exit::Done)
+}
+
+fn write_new(file: &Path, text: &str) -> CliResult<()> {
+    let trouble = |error: &std::io::Error| CliError::io(Exit::Failed, "cannot write", file, error);
+    let mut out = std::fs::File::options().write(true).create_new(true).open(file).map_err(|error| {
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => CliError::new(
+                Exit::Failed,
+                format!("{} is there already, and is not overwritten", show(file)),
+            )
+            .hint("write elsewhere with --config FILE, or move the old one away"),
+            _ => trouble(&error),
+        }
+    })?;
+    out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(|error| trouble(&error))
+}
+
+fn look_around(context: &Context, args: &InitArgs) -> CliResult<Found> {
+    let mut names = HashSet::new();
+    let mut decoys = Vec::new();
+    let mut captures = Vec::new();
+    for path in &args.decoys {
+        let path = absolute(path)?;
+        decoys.push((name_for(&path, "decoy", &mut names), path));
+    }
+    for path in &args.captures {
+        let path = absolute(path)?;
+        captures.push((name_for(&path, "captures", &mut names), path, ""));
+    }
+    if args.decoys.is_empty() && args.captures.is_empty() {
+        for place in COWRIE_PLACES.map(Path::new) {
+            let honeyfs = place.join("honeyfs");
+            if honeyfs.is_dir() {
+                decoys.push((name_for(Path::new("cowrie"), "decoy", &mut names), honeyfs));
+            }
+            for downloads in
+                [place.join("var/lib/cowrie/downloads"), place.join("dl"), place.join("downloads")]
+            {
+                if downloads.is_dir() {
+                    let note = "# Cowrie puts its files flat into this folder. Move what is finished into a directory, one a day, and\n\
+                                # that directory is a capture.\n";
+                    captures.push((
+                        name_for(Path::new("cowrie-downloads"), "captures", &mut names),
+                        downloads,
+                        note,
+                    ));
+                }
+            }
+        }
+    }
+    let root = rustix::process::geteuid().is_root();
+    let state = match &context.global.state {
+        Some(state) => absolute(state)?,
+        None if root => PathBuf::from("/var/lib/verisim"),
+        None => absolute(Path::new("verisim-state"))?,
+    };
+    let seed = args.seed.map_or_else(crate::wire::random_seed, Ok)?;
+    Ok(Found {
+        decoys,
+        captures,
+        destination: args.destination.as_deref().map(absolute).transpose()?,
+        time_zone: machine_zone(),
+        state,
+        seed,
+        personas: args.personas,
+    })
+}
+
+/// A name that the configuration accepts, made of the path's last component, that nobody has yet.
+fn name_for(path: &Path, default: &str, taken: &mut HashSet<String>) -> String {
+    let last = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let kept: String =
+        last.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).collect();
+    let kept: String = kept.trim_matches('-').chars().take(40).collect();
+    let base = if kept.is_empty() { default.to_owned() } else { kept };
+    let mut name = base.clone();
+    let mut number = 2;
+    while !taken.insert(name.clone()) {
+        name = format!("{base}-{number}");
+        number += 1;
+    }
+    name
+}
+
+/// The time zone of this machine by its IANA name, or UTC.
+fn machine_zone() -> String {
+    let link = std::fs::read_link("/etc/localtime").unwrap_or_default();
+    let link = link.to_string_lossy();
+    let name = link.split_once("zoneinfo/").map_or("UTC", |(_, name)| name);
+    if name.parse::<verisim_realism::Zone>().is_ok() { name.to_owned() } else { "UTC".to_owned() }
+}
+
+fn quote(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn quote_path(path: &Path) -> String {
+    quote(&path.to_string_lossy())
+}
+
+fn text(found: &Found) -> String {
+    let mut out = String::new();
+    let _ = write!(
+        out,
+        "# What Verisim runs. Every mistake in here is reported with its line by any command; `verisim doctor` says what is\n\
+         # missing on the decoys and at the destinations.\n\n\
+         # Where the queue, the ledger and the events are kept. Nobody else should be able to read it.\n\
+         state = {}\n\
+         # Everything that is invented comes from this number: keep it, and do not share it between fleets.\n\
+         seed = {}\n",
+        quote_path(&found.state),
+        found.seed
+    );
+    let people = decoys_text(&mut out, found);
+    personas_text(&mut out, &people, found);
+    evidence_text(&mut out, found);
+    out
+}
+
+fn decoys_text(out: &mut String, found: &Found) -> Vec<crate::people::Person> {
+    let mut people = People::new(found.seed);
+    let mut all = Vec::new();
+    if found.decoys.is_empty() {
+        out.push_str(
+            "\n# No decoy was found. A directory that is, or becomes, the root of one looks like this:\n\
+             # [[decoy]]\n# name = \"files01\"\n# connector = { rootfs = { path = \"/srv/decoys/files01\" } }\n\
+             # services = [\"ssh\", \"smb\"]\n# role = \"file-server\"\n# personas = [\"maria-keller\"]\n",
+        );
+    }
+    for (name, path) in &found.decoys {
+        let team: Vec<_> = (0..found.personas).map(|_| people.invent()).collect();
+        let names: Vec<String> = team.iter().map(|person| quote(&person.name)).collect();
+        let _ = write!(
+            out,
+            "\n[[decoy]]\nname = {}\nconnector = {{ rootfs = {{ path = {} }} }}\nservices = [\"ssh\"]\n\
+             role = \"server\"\n# Who works on it: the accounts should exist there (`verisim doctor` looks).\npersonas = [{}]\n",
+            quote(name),
+            quote_path(path),
+            names.join(", ")
+        );
+        all.extend(team);
+    }
+    all
+}
+
+fn personas_text(out: &mut String, people: &[crate::people::Person], found: &Found) {
+    if !people.is_empty() {
+        out.push_str(
+            "\n# The people who work on the decoys. Without `uid`, owner and group are taken from the account on the decoy.\n\
+             # `pace = 0.5` halves what a person does; `holidays = [\"2026-12-25\"]` are days off.\n",
+        );
+    }
+    for person in people {
+        let _ = write!(
+            out,
+            "\n[[persona]]\nname = {}\nfull_name = {}\nlogin = {}\nrole = {}\ntime_zone = {}\nweek = {}\n",
+            quote(&person.name),
+            quote(&person.full_name),
+            quote(&person.login),
+            quote(person.role),
+            quote(&found.time_zone),
+            quote(person.week)
+        );
+    }
+}
+
+fn evidence_text(out: &mut String, found: &Found) {
+    let destination = match &found.destination {
+        Some(path) => {
+            let _ = write!(
+                out,
+                "\n# Where captures go: a folder of this machine, or of a mounted share. It must exist.\n\
+                 [[destination]]\nname = \"vault\"\nnative = {{ path = {} }}\n\
+                 # bandwidth = {{ mbit = 50, windows = [{{ days = \"mon-fri\", from = \"08:00\", to = \"18:00\" }}] }}\n",
+                quote_path(path)
+            );
+            true
+        }
+        None => false,
+    };
+    let comment = if destination { "" } else { "# " };
+    if !destination {
+        out.push_str(
+            "\n# Where captures go: a folder of this machine, or of a mounted share.\n\
+             # [[destination]]\n# name = \"vault\"\n# native = { path = \"/mnt/nas/evidence\" }\n",
+        );
+    }
+    let example = [("captures".to_owned(), PathBuf::from("/srv/captures"), "")];
+    let (captures, comment) = if found.captures.is_empty() {
+        (example.as_slice(), "# ")
+    } else {
+        (found.captures.as_slice(), comment)
+    };
+    for (name, path, note) in captures {
+        let _ = write!(
+            out,
+            "\n{note}{comment}[[capture]]\n{comment}name = {}\n{comment}path = {}\n\
+             # Every sub-directory is one capture; \"folder\" makes the folder itself the only one.\n\
+             {comment}each = \"directory\"\n\
+             # When one is complete: quiet for so long, or sentinel = \"run_complete\", or manifest = \"manifest.json\".\n\
+             {comment}complete = {{ quiet = \"10m\" }}\n{comment}destination = \"vault\"\n\
+             # Off: nothing is deleted here. On, local files go after so many verifications, the first so long ago.\n\
+             {comment}cleanup = {{ enabled = false, min_passes = 2, min_age = \"24h\" }}\n",
+            quote(name),
+            quote_path(path)
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found() -> Found {
+        Found {
+            decoys: vec![("a".into(), "/nowhere/a".into()), ("b".into(), "/nowhere/\"b".into())],
+            captures: vec![("c".into(), "/nowhere/c".into(), "# note\n")],
+            destination: Some("/nowhere/vault".into()),
+            time_zone: "Europe/Berlin".into(),
+            state: "/nowhere/state".into(),
+            seed: 5,
+            personas: 3,
+        }
+    }
+
+    fn load(found: &Found) -> config::Config {
+        match config::parse(&text(found), Path::new("/nowhere/verisim.toml"), None) {
+            Ok(config) => config,
+            Err(error) => panic!("{error:?}\n{}", text(found)),
+        }
+    }
+
+    #[test]
+    fn what_is_written_loads_without_a_mistake() {
+        let config = load(&found());
+        assert_eq!((config.decoys.len(), config.personas.len(), config.captures.len()), (2, 6, 1));
+        // Without a destination the captures are comments, and without anything everything is.
+        load(&Found { destination: None, ..found() });
+        load(&Found { captures: Vec::new(), ..found() });
+        load(&Found { decoys: Vec::new(), captures: Vec::new(), destination: None, ..found() });
+    }
+
+    #[test]
+    fn examples_in_comments_load_when_they_are_uncommented() {
+        let empty = Found { decoys: Vec::new(), captures: Vec::new(), destination: None, ..found() };
+        let text: String = text(&empty)
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.starts_with("[[") || rest.split(' ').nth(1) == Some("=") => {
+                    format!("{rest}\n")
+                }
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let text = text.replace("\"maria-keller\"", "");
+        if let Err(error) = config::parse(&text, Path::new("/nowhere/verisim.toml"), None) {
+            panic!("{error:?}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! `verisim plan` and `simulate`: what the personas will do.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use verisim_core::{DecoyName, DecoyPath, Digest, PersonaName, SessionId, Store as _, Timestamp};
+use verisim_engine::Preview;
+use verisim_engine::control::{Answer, Request};
+use verisim_realism::{Change, Content, Simulation, Step, World};
+
+use crate::access::Access;
+use crate::args::{PlanArgs, SimulateArgs};
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::here::Here;
+use crate::output::Tone;
+use crate::render::table::{Cell, cell, plain, table};
+use crate::render::time;
+use crate::wire::Wired;
+
+/// How many actions are looked through for those of one decoy or persona.
+const LOOKED_AT_MAX: usize = 10_000;
+
+/// Shows what happens next, and why.
+pub(super) async fn plan(context: &Context, args: &PlanArgs) -> CliResult {
+    let mut access = Access::open(context, context.config()?).await?;
+    let wanted = usize::try_from(args.count).unwrap_or(usize::MAX);
+    let all = args.decoy.is_none() && args.persona.is_none();
+    let limit = if all { wanted } else { LOOKED_AT_MAX };
+    let previews = match &mut access {
+        Access::Here(here) => preview(here, context.now(), limit).await?,
+        Access::Daemon(_) => match access.ask(Request::Plan { limit }).await? {
+            Answer::Plan(previews) => previews,
+            _ => return Err(CliError::new(Exit::Failed, "the daemon did not say what is planned")),
+        },
+    };
+    let shown = |preview: &&Preview| {
+        args.decoy.as_ref().is_none_or(|decoy| *decoy == preview.decoy)
+            && args.persona.as_ref().is_none_or(|persona| *persona == preview.persona)
+    };
+    let previews: Vec<&Preview> = previews.iter().filter(shown).take(wanted).collect();
+    if context.output.json {
+        previews.iter().try_for_each(|preview| context.output.typed("plan", preview))?;
+        return Ok(Exit::Done);
+    }
+    if previews.is_empty() {
+        context
+            .output
+            .say("nothing is planned: nobody works on these decoys, or not for the coming two weeks");
+        return Ok(Exit::Done);
+    }
+    let now = context.now();
+    let row = |preview: &&Preview| -> Vec<Cell> {
+        let (what, why) = preview.what.split_once(": ").unwrap_or((&preview.what, ""));
+        vec![
+            plain(time::utc(preview.at)),
+            cell(time::distance(preview.at, now), Tone::Faint),
+            plain(preview.decoy.as_str()),
+            plain(preview.persona.as_str()),
+            cell(what, Tone::Strong),
+            cell(why, Tone::Faint),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = previews.iter().map(row).collect();
+    context.output.raw(
+        table(context.output.color, &["when", "", "decoy", "persona", "what", "why"], &rows).as_bytes(),
+    )?;
+    Ok(Exit::Done)
+}
+
+/// The same from the store, where no daemon runs.
+async fn preview(here: &Here, now: Timestamp, limit: usize) -> CliResult<Vec<Preview>> {
+    let Some(mut planner) = here.planner().await? else { return Ok(Vec::new()) };
+    let mut after = None;
+    loop {
+        let page = here.store.ledger_scan(after, 1000).await?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.decoy.clone(), last.path.clone()));
+        page.into_iter().for_each(|entry| planner.load(entry));
+    }
+    planner.seek(now);
+    Ok(planner.preview(now, limit))
+}
+
+/// One simulated effect. Its shape is part of the interface.
+#[derive(Serialize)]
+struct Simulated<'a> {
+    at: Timestamp,
+    decoy: &'a DecoyName,
+    persona: &'a PersonaName,
+    session: SessionId,
+    action: &'static str,
+    path: &'a DecoyPath,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'a DecoyPath>,
+    class: verisim_core::FileClass,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<Digest>,
+    why: String,
+}
+
+/// Prints the effects of the coming days as JSON lines, without doing anything.
+pub(super) async fn simulate(context: &Context, args: &SimulateArgs) -> CliResult {
+    let wired = Wired::new(context.config()?, context.clock());
+    let Some(world) = wired.world().await? else {
+        context.output.say("nobody works on any decoy: there is nothing to simulate");
+        return Ok(Exit::Done);
+    };
+    let from = args.from.unwrap_or_else(|| context.now());
+    let span = Duration::from_secs(u64::from(args.days) * 86_400);
+    let until = from.saturating_add(span).unwrap_or(Timestamp::MAX);
+    for step in Simulation::new(&world, from, until, Content::Bodies) {
+        if let Some(line) = simulated(&world, &step) {
+            context.output.typed("effect", &line)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn simulated<'a>(world: &'a World, step: &'a Step) -> Option<Simulated<'a>> {
+    let slot = &step.decision.slot;
+    let (path, to) = match &step.decision.change {
+        Change::Create { path, .. }
+        | Change::Edit { path, .. }
+        | Change::Append { path, .. }
+        | Change::Remove { path, .. } => (path, None),
+        Change::Rename { from, to, .. } => (from, Some(to)),
+    };
+    let body = step.action.as_ref().and_then(|action| match action {
+        verisim_core::Action::Plant(plant) => Some(&plant.body),
+        verisim_core::Action::Append(append) => Some(&append.body),
+        _ => None,
+    });
+    Some(Simulated {
+        at: slot.at,
+        decoy: &world.decoy(slot.decoy)?.name,
+        persona: &world.persona(slot.persona)?.name,
+        session: slot.session.id(),
+        action: step.action.as_ref().map_or("none", verisim_core::Action::name),
+        path,
+        to,
+        class: step.decision.change.class(),
+        bytes: body.map(|body| body.as_bytes().len()),
+        sha256: body.map(|body| Digest::of(body.as_bytes())),
+        why: step.decision.why.to_string(),
+    })
+}

@@ -1,0 +1,255 @@
+//! `verisim jobs`, `events` and `status`: what is queued, what happened, how everything stands.
+
+use verisim_core::{EventId, JobKind, Lane};
+use verisim_engine::control::{Answer, JobQuery, JobView, Request, StatusView};
+
+use crate::access::Access;
+use crate::args::{EventsArgs, JobsArgs};
+use crate::config::units::show_size;
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output::{Output, Tone};
+use crate::render::table::{Cell, cell, plain, table};
+use crate::render::{event, time};
+
+/// How long is waited between two looks for events where no daemon pushes them.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Lists jobs, the newest first.
+pub(super) async fn jobs(context: &Context, args: &JobsArgs) -> CliResult {
+    let mut access = Access::open(context, context.config()?).await?;
+    let query = JobQuery {
+        kind: None,
+        states: args.states.clone(),
+        lane: args.decoy.as_ref().map(|decoy| Lane(format!("decoy/{decoy}").into())),
+        before: None,
+        limit: usize::try_from(args.limit).unwrap_or(usize::MAX),
+    };
+    let jobs = list(&mut access, query).await?;
+    show_jobs(context, &jobs)
+}
+
+/// Asks for jobs, page by page.
+pub(super) async fn list(access: &mut Access, query: JobQuery) -> CliResult<Vec<JobView>> {
+    const PAGE: usize = 1000;
+    let mut found: Vec<JobView> = Vec::new();
+    let mut query = query;
+    let limit = query.limit;
+    loop {
+        query.limit = PAGE.min(limit - found.len());
+        let Answer::Jobs(page) = access.ask(Request::Jobs(query.clone())).await? else { return Ok(found) };
+        let full = page.len() == PAGE;
+        query.before = page.last().map(|job| job.id);
+        found.extend(page);
+        if !full || found.len() >= limit {
+            return Ok(found);
+        }
+    }
+}
+
+/// Prints jobs as a table, or one object a line.
+pub(super) fn show_jobs(context: &Context, jobs: &[JobView]) -> CliResult {
+    let output = context.output;
+    if output.json {
+        jobs.iter().try_for_each(|job| output.typed("job", job))?;
+        return Ok(Exit::Done);
+    }
+    if jobs.is_empty() {
+        output.say("there is no such job");
+        return Ok(Exit::Done);
+    }
+    let now = context.now();
+    let rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, now)).collect();
+    output.raw(table(output.color, &["job", "state", "where", "what", "next", "why"], &rows).as_bytes())?;
+    Ok(Exit::Done)
+}
+
+fn row(job: &JobView, now: verisim_core::Timestamp) -> Vec<Cell> {
+    let what = match &job.action {
+        Some(action) => format!("{action} {}", job.subject),
+        None => job.subject.clone(),
+    };
+    let next = match job.next_at {
+        Some(at) if !job.rests => time::distance(at, now),
+        _ => time::distance(job.updated_at, now),
+    };
+    let note = job.progress.as_ref().and_then(|progress| progress.note.clone());
+    let why = match (&job.failure, note) {
+        (Some((kind, detail)), _) if job.state != "DONE" && job.state != "VERIFIED" => {
+            format!("{kind}: {detail}")
+        }
+        (_, Some(note)) => note,
+        _ => job.why.clone(),
+    };
+    vec![
+        plain(job.id.to_string()),
+        cell(&job.state, tone(&job.state)),
+        plain(job.lane.to_string()),
+        cell(verisim_core::printable(&what), Tone::Strong),
+        cell(next, Tone::Faint),
+        cell(verisim_core::printable(&why), Tone::Faint),
+    ]
+}
+
+/// How a state is to be taken.
+pub(super) fn tone(state: &str) -> Tone {
+    match state {
+        "DONE" | "VERIFIED" | "CLEANED" => Tone::Good,
+        "FAILED" | "TAMPERED" | "UNVERIFIED" => Tone::Bad,
+        "SKIPPED" | "UNKNOWN" | "BLOCKED" | "CANCELLED" => Tone::Warn,
+        _ => Tone::Plain,
+    }
+}
+
+/// Prints what happened.
+pub(super) async fn events(context: &Context, args: &EventsArgs) -> CliResult {
+    let config = context.config()?;
+    let mut access = Access::open(context, config.clone()).await?;
+    let output = context.output;
+    let topic = args.topic.clone();
+    let from = EventId(args.after.unwrap_or(0));
+    let seen = match args.last {
+        None => access.events(from, &topic, |event| event::show(output, &event)).await?,
+        Some(last) => {
+            let last = usize::try_from(last).unwrap_or(usize::MAX);
+            let mut kept = std::collections::VecDeque::new();
+            let seen = access
+                .events(from, &topic, |event| {
+                    if kept.len() == last {
+                        kept.pop_front();
+                    }
+                    if last > 0 {
+                        kept.push_back(event);
+                    }
+                    Ok(())
+                })
+                .await?;
+            kept.iter().try_for_each(|event| event::show(output, event))?;
+            seen
+        }
+    };
+    if args.after.is_some_and(|after| after < seen.1.0) {
+        output.say(format!("events up to {} may have been pruned", seen.1));
+    }
+    if !args.follow {
+        return Ok(Exit::Done);
+    }
+    follow(context, config, access, seen.0, &topic).await
+}
+
+async fn follow(
+    context: &Context,
+    config: crate::config::Config,
+    access: Access,
+    seen: EventId,
+    topic: &str,
+) -> CliResult {
+    let stop = context.stop_token()?;
+    let output = context.output;
+    let mut seen = seen;
+    let mut access = Some(access);
+    loop {
+        if let Some(Access::Daemon(client)) = access.take() {
+            let mut stream = client.follow(Some(seen), topic).await?;
+            loop {
+                let next = tokio::select! {
+                    next = stream.next() => next?,
+                    () = stop.cancelled() => return Ok(Exit::Done),
+                };
+                let Some(event) = next else { break };
+                seen = event.id;
+                event::show(output, &event)?;
+            }
+            output.say("the daemon ended; waiting for the next one");
+        } else {
+            // The store was let go, so that a daemon can start; nothing happens in it meanwhile.
+            output.say("no daemon runs; waiting for one");
+        }
+        // Only a daemon is waited for: holding the store would keep it from starting.
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = stop.cancelled() => return Ok(Exit::Done),
+            }
+            let state = crate::state::StateDir::open(&config.state)?;
+            if let Some(client) = verisim_engine::control::Client::connect(&state.socket()).await? {
+                access = Some(Access::Daemon(client));
+                break;
+            }
+        }
+    }
+}
+
+/// Prints how everything stands.
+pub(super) async fn status(context: &Context) -> CliResult {
+    let mut access = Access::open(context, context.config()?).await?;
+    let running = matches!(access, Access::Daemon(_));
+    let Answer::Status(status) = access.ask(Request::Status).await? else {
+        return Err(CliError::new(Exit::Failed, "the daemon did not say how it stands"));
+    };
+    let captures =
+        list(&mut access, JobQuery { kind: Some(JobKind::Sync), limit: 1000, ..JobQuery::default() }).await?;
+    if context.output.json {
+        #[derive(serde::Serialize)]
+        struct Line<'a> {
+            daemon: bool,
+            #[serde(flatten)]
+            status: &'a StatusView,
+        }
+        context.output.typed("status", &Line { daemon: running, status: &status })?;
+    } else {
+        context.output.raw(status_text(context.output, running, &status, &captures).as_bytes())?;
+    }
+    let silent = status.decoys.iter().any(|decoy| decoy.silent_since.is_some());
+    Ok(if silent { Exit::Unreachable } else { Exit::Done })
+}
+
+fn status_text(output: Output, running: bool, status: &StatusView, captures: &[JobView]) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    let daemon = if running {
+        output.paint(Tone::Good, format!("runs ({} jobs at this moment)", status.running))
+    } else {
+        output.paint(Tone::Warn, "does not run; `verisim up` starts it")
+    };
+    let _ = writeln!(out, "daemon    {daemon}");
+    let store = &status.store;
+    let _ = writeln!(out, "store     {}, {} events", show_size(store.bytes), store.last_event);
+    if let Some(trouble) = &status.trouble {
+        let _ = writeln!(out, "          {}", output.paint(Tone::Bad, verisim_core::printable(trouble)));
+    }
+    let open: Vec<String> = store
+        .open_jobs
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(state, n)| format!("{n} {}", state.to_lowercase()))
+        .collect();
+    let _ =
+        writeln!(out, "jobs      {}", if open.is_empty() { "none open".to_owned() } else { open.join(", ") });
+    if let Some(at) = status.next_slot {
+        let _ = writeln!(out, "next      {}", time::distance(at, status.now));
+    }
+    let silent: Vec<&verisim_engine::control::DecoyView> =
+        status.decoys.iter().filter(|decoy| decoy.silent_since.is_some()).collect();
+    let _ = writeln!(out, "decoys    {}, {} silent", status.decoys.len(), silent.len());
+    for decoy in silent {
+        let since = decoy.silent_since.map_or_else(String::new, |at| time::distance(at, status.now));
+        let _ =
+            writeln!(out, "          {} does not answer since {since}", output.paint(Tone::Bad, &decoy.name));
+    }
+    let mut states: Vec<(String, usize)> = Vec::new();
+    for capture in captures {
+        match states.iter_mut().find(|(state, _)| *state == capture.state) {
+            Some((_, count)) => *count += 1,
+            None => states.push((capture.state.clone(), 1)),
+        }
+    }
+    let states: Vec<String> = states
+        .iter()
+        .map(|(state, count)| output.paint(tone(state), format!("{count} {}", state.to_lowercase())))
+        .collect();
+    let _ =
+        writeln!(out, "captures  {}", if states.is_empty() { "none".to_owned() } else { states.join(", ") });
+    out
+}

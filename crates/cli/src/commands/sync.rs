@@ -1,0 +1,209 @@
+//! `verisim sync`: captures on their way home.
+
+use verisim_core::{EventPayload, JobId, JobKind, SyncWorker as _, Timestamp};
+use verisim_engine::control::{JobQuery, JobView, Request, RunningView};
+
+use super::show::{list, show_jobs, tone};
+use crate::access::Access;
+use crate::args::{SyncAddArgs, SyncCommand};
+use crate::config::units::show_size;
+use crate::config::{Config, Each};
+use crate::context::{Context, absolute};
+use crate::error::{CliError, CliResult, advice, show};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::render;
+use crate::render::progress::{Progress, bar};
+use crate::state::StateDir;
+use crate::wire::Wired;
+
+/// The most captures that are listed, verified or watched in one go.
+const CAPTURES_MAX: usize = 100_000;
+
+/// Does what is asked about captures.
+pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult {
+    let config = context.config()?;
+    match command {
+        SyncCommand::Add(args) => add(context, config, args).await,
+        SyncCommand::Ls { states, limit } => {
+            let mut access = Access::open(context, config).await?;
+            let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
+            let jobs = list(&mut access, JobQuery { states: states.clone(), limit, ..captures() }).await?;
+            show_jobs(context, &jobs)
+        }
+        SyncCommand::Retry { job } => change(context, config, Request::Retry { job: JobId(*job) }).await,
+        SyncCommand::Cancel { job } => change(context, config, Request::Cancel { job: JobId(*job) }).await,
+        SyncCommand::Verify { job } => verify(context, config, job.map(JobId)).await,
+        SyncCommand::Watch { job } => watch(context, config, job.map(JobId)).await,
+    }
+}
+
+fn captures() -> JobQuery {
+    JobQuery { kind: Some(JobKind::Sync), limit: CAPTURES_MAX, ..JobQuery::default() }
+}
+
+async fn change(context: &Context, config: Config, request: Request) -> CliResult {
+    let mut access = Access::open(context, config).await?;
+    let job = access.ask_job(request).await?;
+    show_jobs(context, &[job])?;
+    if matches!(access, Access::Here(_)) {
+        context.output.say("no daemon runs; `verisim sync watch` or `verisim up` goes on with it");
+    }
+    Ok(Exit::Done)
+}
+
+async fn add(context: &Context, config: Config, args: &SyncAddArgs) -> CliResult {
+    let dir = absolute(&args.dir)?;
+    let rule = config.captures.iter().find(|rule| match (&args.rule, rule.each) {
+        (Some(name), _) => rule.name == *name,
+        (None, Each::Folder) => rule.path == dir,
+        (None, Each::Directory) => dir.parent() == Some(rule.path.as_path()),
+    });
+    let Some(rule) = rule else {
+        return Err(CliError::new(
+            Exit::Usage,
+            format!("no capture rule of the configuration covers {}", show(&dir)),
+        )
+        .hint("a [[capture]] with its folder as `path` says where it goes and when it is complete"));
+    };
+    let rule = rule.name.clone();
+    let state = StateDir::open(&config.state)?;
+    let found = match Wired::new(config.clone(), context.clock()).courier(&state)? {
+        Some(courier) => courier.discover(&[], context.now()).await,
+        None => Vec::new(),
+    };
+    let spec = found.into_iter().flatten().find(|spec| spec.capture.rule == rule && spec.capture.root == dir);
+    let Some(spec) = spec else {
+        return Err(CliError::new(Exit::Usage, format!("{} is no capture of the rule {rule}", show(&dir)))
+            .hint("it must be a directory, where the rule looks for captures"));
+    };
+    let mut access = Access::open(context, config).await?;
+    let (job, new) = access.make(Request::SyncAdd { spec: Box::new(spec) }).await?;
+    if !new {
+        context.output.say(format!("it is known already, as job {job}"));
+    }
+    if args.wait {
+        return follow(context, &mut access, &[job]).await;
+    }
+    let job = access.job(job).await?;
+    show_jobs(context, &[job])
+}
+
+/// Whether a capture's job rests, well or badly, as far as a person who waits is concerned: one that lacks something is
+/// asked about again some minutes later, and nobody waits for that.
+fn is_settled(job: &JobView, now: Timestamp) -> bool {
+    let lacks = job.state == "BLOCKED" && job.next_at.is_some_and(|at| at > now);
+    job.rests || lacks || matches!(job.state.as_str(), "VERIFIED" | "CLEANED")
+}
+
+async fn watch(context: &Context, config: Config, job: Option<JobId>) -> CliResult {
+    let mut access = Access::open(context, config).await?;
+    let jobs = match job {
+        Some(job) => vec![job],
+        None => {
+            let all = list(&mut access, captures()).await?;
+            all.into_iter().filter(|job| !is_settled(job, context.now())).map(|job| job.id).collect()
+        }
+    };
+    if jobs.is_empty() {
+        context.output.say("no capture is under way");
+        return Ok(Exit::Done);
+    }
+    if matches!(access, Access::Here(_)) {
+        context.output.say("no daemon runs; the work is done here, and stops with this command");
+    }
+    follow(context, &mut access, &jobs).await
+}
+
+async fn follow(context: &Context, access: &mut Access, jobs: &[JobId]) -> CliResult {
+    let mut progress = Progress::new(context.output);
+    let tick =
+        |views: &[JobView], running: &[RunningView]| progress.draw(&lines(views, running, context.now()));
+    let views = access.settle(context, jobs, None, |job| is_settled(job, context.now()), tick).await?;
+    drop(progress);
+    show_jobs(context, &views)?;
+    Ok(views.iter().map(verdict).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done))
+}
+
+/// What a capture's state means for the exit code.
+fn verdict(job: &JobView) -> Exit {
+    match job.state.as_str() {
+        "VERIFIED" | "CLEANED" | "CLEANUP_ELIGIBLE" | "CLEANING" => Exit::Done,
+        "UNVERIFIED" => Exit::Found,
+        _ => job.failure.as_ref().map_or(Exit::Failed, |(kind, _)| advice(*kind).0),
+    }
+}
+
+fn lines(views: &[JobView], running: &[RunningView], now: Timestamp) -> Vec<String> {
+    let line = |job: &JobView| {
+        let progress = running.iter().find(|running| running.job == job.id).map(|running| running.progress);
+        let said = match progress {
+            Some(at) => format!(
+                "{}  {} of {}, {} of {} files",
+                bar(at.bytes_done, at.bytes_total, 24, false),
+                show_size(at.bytes_done),
+                show_size(at.bytes_total),
+                at.files_done,
+                at.files_total
+            ),
+            None => job.progress.as_ref().and_then(|progress| progress.note.clone()).unwrap_or_default(),
+        };
+        format!(
+            "{:>6}  {:<16} {}  {said}",
+            job.id,
+            job.state.to_lowercase(),
+            verisim_core::printable(&job.subject)
+        )
+    };
+    views.iter().filter(|job| !is_settled(job, now)).take(20).map(line).collect()
+}
+
+/// Has captures verified once more, and says what was found damaged.
+async fn verify(context: &Context, config: Config, job: Option<JobId>) -> CliResult {
+    let mut access = Access::open(context, config).await?;
+    let jobs = match job {
+        Some(job) => vec![job],
+        None => {
+            let all = list(&mut access, captures()).await?;
+            all.into_iter()
+                .filter(|job| matches!(job.state.as_str(), "VERIFIED" | "CLEANUP_ELIGIBLE"))
+                .map(|job| job.id)
+                .collect()
+        }
+    };
+    if jobs.is_empty() {
+        context.output.say("no capture was verified before; `verisim sync ls` lists them");
+        return Ok(Exit::Done);
+    }
+    let before = access.last_event().await?;
+    for job in &jobs {
+        access.ask_job(Request::Verify { job: *job }).await?;
+    }
+    let mut progress = Progress::new(context.output);
+    let tick =
+        |views: &[JobView], running: &[RunningView]| progress.draw(&lines(views, running, context.now()));
+    let views = access.settle(context, &jobs, None, |job| is_settled(job, context.now()), tick).await?;
+    drop(progress);
+    let mut damaged = false;
+    access
+        .events(before, "sync.>", |event| {
+            let ours = event.body.job.is_some_and(|job| jobs.contains(&job));
+            if ours && matches!(event.body.payload, EventPayload::RemoteDamaged { .. }) {
+                damaged = true;
+                return render::event::show(context.output, &event);
+            }
+            Ok(())
+        })
+        .await?;
+    show_jobs(context, &views)?;
+    summary(context.output, &views, damaged);
+    let worst = views.iter().map(verdict).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done);
+    Ok(if damaged { Exit::Found } else { worst })
+}
+
+fn summary(output: Output, views: &[JobView], damaged: bool) {
+    let good = views.iter().filter(|job| job.state == "VERIFIED").count();
+    let rest = if damaged { "; what was damaged at the destination is listed above" } else { "" };
+    let text = format!("{good} of {} captures are at the destination as they were pushed{rest}", views.len());
+    output.say(output.paint(tone(if damaged { "FAILED" } else { "VERIFIED" }), text));
+}

@@ -1,0 +1,52 @@
+//! `verisim up`: the daemon.
+
+use tracing::level_filters::LevelFilter;
+use verisim_core::Store as _;
+use verisim_engine::Engine;
+use verisim_engine::control::{Operator, Server, ServerParts};
+
+use crate::args::UpArgs;
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::here::Here;
+
+/// Runs until SIGTERM or SIGINT, or until a client says so.
+pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
+    let config = context.config()?;
+    crate::log::start(&context.global, context.output, args.log_format, LevelFilter::INFO);
+    let stop = context.stop_token()?;
+    let here = Here::open(config, context.clock()).await.map_err(|error| {
+        if error.in_use { error.hint("`verisim status` asks the daemon that runs") } else { error }
+    })?;
+    let config = &here.wired.config;
+    here.store.put_decoys(here.wired.fleet.decoys().iter().map(|decoy| (**decoy).clone()).collect()).await?;
+    let mut parts = here.parts()?;
+    parts.planner = here.planner().await?;
+    tracing::info!(
+        decoys = config.decoys.len(),
+        personas = config.personas.len(),
+        captures = config.captures.len(),
+        state = %crate::error::show(&config.state),
+        "up"
+    );
+    let engine = Engine::new(parts);
+    let server = Server::bind(
+        &here.state.socket(),
+        ServerParts {
+            operator: Operator::new(engine.handle()),
+            shutdown: stop.clone(),
+            uid: rustix::process::geteuid().as_raw(),
+        },
+    )
+    .map_err(|error| CliError::io(Exit::Store, "cannot listen on", &here.state.socket(), &error))?;
+    // The socket answers for as long as the engine drains.
+    let end = verisim_core::CancellationToken::new();
+    let serving = tokio::spawn(server.run(end.clone()));
+    let done = engine.run(stop).await;
+    end.cancel();
+    let _ = serving.await;
+    done?;
+    tracing::info!("down");
+    Ok(Exit::Done)
+}

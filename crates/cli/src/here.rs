@@ -1,0 +1,106 @@
+//! Work without a daemon: the store is opened, an engine runs for the jobs at hand, and everything is closed again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use verisim_core::{CancellationToken, Clock, JobId, Store, SyncWorker};
+use verisim_engine::control::Operator;
+use verisim_engine::{Engine, EngineParts, LifePlanner, OneShot, WorldPlanner};
+use verisim_store::SqliteStore;
+
+use crate::config::Config;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::state::StateDir;
+use crate::wire::Wired;
+
+/// How long after its slot an action may still begin; later it is skipped (INV-10).
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// How long jobs are worked on when nobody sets a limit.
+const LIMIT_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+/// An opened store with the fleet that it belongs to.
+pub(crate) struct Here {
+    /// The fleet.
+    pub(crate) wired: Wired,
+    /// The state folder.
+    pub(crate) state: StateDir,
+    /// The store, under its exclusive lock.
+    pub(crate) store: Arc<SqliteStore>,
+    /// Answers what is asked; belongs to an engine that is put together and does not run.
+    pub(crate) operator: Operator,
+}
+
+impl Here {
+    /// Opens the store of a configuration.
+    ///
+    /// # Errors
+    /// When the state folder or the store cannot be used; `in_use` when a daemon has it.
+    pub(crate) async fn open(config: Config, clock: Arc<dyn Clock>) -> CliResult<Self> {
+        let state = StateDir::open(&config.state)?;
+        let (path, its_clock) = (state.store(), Arc::clone(&clock));
+        let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, its_clock)).await;
+        let store = opened
+            .map_err(|error| CliError::new(Exit::Store, format!("opening the store broke off: {error}")))??;
+        let store = Arc::new(store);
+        let wired = Wired::new(config, clock);
+        let operator = Operator::new(Engine::new(parts(&wired, &state, &store)?).handle());
+        Ok(Self { wired, state, store, operator })
+    }
+
+    /// The parts of an engine that carries out jobs of both kinds, and plans nothing.
+    pub(crate) fn parts(&self) -> CliResult<EngineParts> {
+        parts(&self.wired, &self.state, &self.store)
+    }
+
+    /// The planner, where there is anybody to plan for.
+    pub(crate) async fn planner(&self) -> CliResult<Option<Box<dyn LifePlanner>>> {
+        let world = self.wired.world().await?;
+        Ok(world.map(|world| Box::new(WorldPlanner::new(world, PATIENCE)) as Box<dyn LifePlanner>))
+    }
+
+    /// Begins to work on jobs, beside whoever asks.
+    pub(crate) fn begin(&self, jobs: &[JobId], stop: CancellationToken) -> CliResult<Working> {
+        let engine = Engine::new(self.parts()?);
+        let operator = Operator::new(engine.handle());
+        let (jobs, token) = (jobs.to_vec(), stop.clone());
+        let task = tokio::spawn(async move { engine.run_jobs(&jobs, LIMIT_MAX, token).await });
+        Ok(Working { operator, stop, task })
+    }
+
+    /// Works on jobs until they rest, or the time is up.
+    pub(crate) async fn run(
+        &self,
+        jobs: &[JobId],
+        limit: Duration,
+        stop: CancellationToken,
+    ) -> CliResult<OneShot> {
+        Ok(Engine::new(self.parts()?).run_jobs(jobs, limit, stop).await?)
+    }
+}
+
+/// An engine that works on given jobs beside us.
+pub(crate) struct Working {
+    /// Knows how far they are.
+    pub(crate) operator: Operator,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<verisim_core::StoreResult<OneShot>>,
+}
+
+impl Working {
+    /// Lets it end, and waits for that.
+    pub(crate) async fn end(self) -> CliResult<()> {
+        self.stop.cancel();
+        let ended = self.task.await;
+        ended.map_err(|error| CliError::new(Exit::Failed, format!("the engine broke off: {error}")))??;
+        Ok(())
+    }
+}
+
+fn parts(wired: &Wired, state: &StateDir, store: &Arc<SqliteStore>) -> CliResult<EngineParts> {
+    let mut parts = wired.parts(Arc::clone(store) as Arc<dyn Store>)?;
+    let courier = wired.courier(state)?;
+    parts.sync = courier.map(|courier| courier as Arc<dyn SyncWorker>);
+    Ok(parts)
+}

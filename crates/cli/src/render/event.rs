@@ -1,0 +1,213 @@
+//! An event as a sentence.
+
+use verisim_core::{Event, EventPayload, Payload, SyncPayload, printable};
+
+use crate::config::units::show_size;
+use crate::error::CliResult;
+use crate::output::{Output, Tone, paint};
+use crate::render::time;
+
+/// An event in pieces, so that a line and a live view can arrange them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// How it is to be taken.
+    pub(crate) tone: Tone,
+    /// Where: a decoy, a capture, or the daemon.
+    pub(crate) place: String,
+    /// Who, where somebody did it.
+    pub(crate) who: String,
+    /// What was done.
+    pub(crate) verb: String,
+    /// To what.
+    pub(crate) object: String,
+    /// What else there is to say.
+    pub(crate) detail: String,
+}
+
+/// Tells an event. All text that came from a decoy or a capture is escaped.
+pub(crate) fn tell(event: &Event) -> Told {
+    let body = &event.body;
+    let mut told = Told {
+        tone: if body.success { Tone::Good } else { Tone::Bad },
+        place: body.decoy.as_ref().map_or_else(|| "verisim".to_owned(), ToString::to_string),
+        who: body.persona.as_ref().map(ToString::to_string).unwrap_or_default(),
+        verb: String::new(),
+        object: String::new(),
+        detail: String::new(),
+    };
+    match &body.payload {
+        EventPayload::Activity(payload) => activity(payload, &mut told),
+        EventPayload::NotDone { action, path, state } => {
+            told.verb = format!("{action} {}", state.to_lowercase());
+            told.object = path.as_ref().map(ToString::to_string).unwrap_or_default();
+            told.detail = failure(event);
+            told.tone = if state == "FAILED" { Tone::Bad } else { Tone::Warn };
+        }
+        EventPayload::Tampered { path, expected, found } => {
+            let short = |digest: &Option<verisim_core::Digest>| {
+                digest.map_or_else(
+                    || "nothing".to_owned(),
+                    |digest| digest.to_string().chars().take(12).collect(),
+                )
+            };
+            told.verb = "TAMPERED".into();
+            told.object = path.to_string();
+            told.detail = format!(
+                "expected {}, found {}; hands off until a person decides",
+                short(expected),
+                short(found)
+            );
+            told.tone = Tone::Bad;
+        }
+        EventPayload::Reachable { reachable } => {
+            told.verb = if *reachable { "answers again" } else { "does not answer" }.into();
+            told.detail = failure(event);
+            told.tone = if *reachable { Tone::Good } else { Tone::Bad };
+        }
+        EventPayload::Sync(payload) => sync(event, payload, &mut told),
+        EventPayload::RemoteDamaged { remote, names } => {
+            told.place = "evidence".into();
+            told.verb = "DAMAGED".into();
+            told.object = remote.to_string();
+            told.detail = format!("{} at the destination: {}", names.len(), printable(&names.join(", ")));
+            told.tone = Tone::Bad;
+        }
+        EventPayload::Health { status } => {
+            told.verb = printable(status);
+            told.detail = printable(&body.detail);
+        }
+    }
+    told
+}
+
+fn failure(event: &Event) -> String {
+    let detail = printable(&event.body.detail);
+    match event.body.failure {
+        Some(kind) if detail.is_empty() => kind.to_string(),
+        Some(kind) => format!("{kind}: {detail}"),
+        None => detail,
+    }
+}
+
+fn activity(payload: &Payload, told: &mut Told) {
+    let (verb, object, detail) = match payload {
+        Payload::Plant(plant) => {
+            let owner = if plant.owner_set { "" } else { ", owner not set" };
+            if !plant.owner_set {
+                told.tone = Tone::Warn;
+            }
+            ("writes", plant.path.to_string(), format!("{}, {}{owner}", plant.class, show_size(plant.bytes)))
+        }
+        Payload::Append(append) => {
+            ("adds to", append.path.to_string(), format!("+{}", show_size(append.bytes)))
+        }
+        Payload::Edit(edit) => ("edits", edit.path.to_string(), format!("now {}", show_size(edit.bytes))),
+        Payload::Move(rename) => ("renames", rename.from.to_string(), format!("to {}", rename.to)),
+        Payload::Remove(remove) => ("removes", remove.path.to_string(), String::new()),
+        Payload::Email(email) => ("mails", printable(&email.message_id), show_size(email.bytes)),
+        Payload::Traffic(traffic) => {
+            let banner = traffic.banner.as_deref().map(printable).unwrap_or_default();
+            ("visits", traffic.to.to_string(), banner)
+        }
+    };
+    told.verb = verb.into();
+    told.object = object;
+    told.detail = detail;
+}
+
+fn sync(event: &Event, payload: &SyncPayload, told: &mut Told) {
+    told.place = "evidence".into();
+    told.verb = payload.state.to_lowercase().replace('_', " ");
+    told.object = printable(&payload.capture);
+    let mut said = Vec::new();
+    if let Some(inventory) = &payload.inventory {
+        said.push(format!("{} files, {}", inventory.files, show_size(inventory.bytes)));
+    }
+    said.push(format!("to {}", printable(&payload.remote)));
+    if let Some(note) = payload.note.as_deref().filter(|note| !note.is_empty()) {
+        said.push(printable(note));
+    }
+    let failure = failure(event);
+    if !event.body.success && !failure.is_empty() {
+        said.push(failure);
+    }
+    told.detail = said.join("; ");
+    told.tone = match payload.state.as_str() {
+        "VERIFIED" | "CLEANED" => Tone::Good,
+        "FAILED" | "UNVERIFIED" => Tone::Bad,
+        "BLOCKED" | "CANCELLED" => Tone::Warn,
+        _ => Tone::Plain,
+    };
+}
+
+/// Prints an event as a result: as one line, or as one object.
+pub(crate) fn show(output: Output, event: &Event) -> CliResult<()> {
+    if output.json { output.object(event) } else { output.line(line(event, output.color)) }
+}
+
+/// An event as one line.
+pub(crate) fn line(event: &Event, color: bool) -> String {
+    let told = tell(event);
+    let mut out = format!(
+        "{} {:>6}  {:<12}",
+        paint(color, Tone::Faint, time::utc(event.body.time)),
+        event.id.0,
+        told.place
+    );
+    for (text, tone) in [
+        (&told.who, Tone::Plain),
+        (&told.verb, told.tone),
+        (&told.object, Tone::Strong),
+        (&told.detail, Tone::Faint),
+    ] {
+        if !text.is_empty() {
+            out.push_str("  ");
+            out.push_str(&paint(color, tone, text));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use verisim_core::{
+        DecoyName, DecoyPath, Digest, EVENT_VERSION, EventId, FileClass, FileMode, NewEvent, PlantPayload,
+        Timestamp, Topic,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_cannot_reach_the_terminal() {
+        let event = Event {
+            v: EVENT_VERSION,
+            id: EventId(7),
+            body: NewEvent {
+                time: Timestamp::UNIX_EPOCH,
+                topic: Topic::health(),
+                job: None,
+                decoy: Some(DecoyName::new("files01").unwrap()),
+                persona: None,
+                session: None,
+                success: true,
+                failure: None,
+                detail: "\x1b[2J".into(),
+                payload: EventPayload::Activity(Payload::Plant(PlantPayload {
+                    path: DecoyPath::new(b"/tmp/\x1b]0;x\x07\n").unwrap(),
+                    class: FileClass::Note,
+                    sha256: Digest::of(b""),
+                    bytes: 2000,
+                    mode: FileMode::new(0o644),
+                    mtime: Timestamp::UNIX_EPOCH,
+                    owner_set: false,
+                })),
+            },
+        };
+        let text = line(&event, false);
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+        assert!(
+            text.contains("files01") && text.contains("1.9 KiB") && text.contains("owner not set"),
+            "{text}"
+        );
+    }
+}

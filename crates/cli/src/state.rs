@@ -1,0 +1,88 @@
+//! The state folder: private to us, with the store, the control socket and the work folders of syncs in it.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::error::{CliError, CliResult, show};
+use crate::exit::Exit;
+
+/// The state folder.
+#[derive(Debug, Clone)]
+pub(crate) struct StateDir {
+    path: PathBuf,
+}
+
+impl StateDir {
+    /// The folder at `path`, made where it is missing, for us alone.
+    ///
+    /// # Errors
+    /// When it cannot be made or written, or somebody else could write to it.
+    pub(crate) fn open(path: &Path) -> CliResult<Self> {
+        let advice = "name a folder that this user may write, with `state = ..` or --state DIR";
+        let trouble =
+            |what: &str, error: &std::io::Error| CliError::io(Exit::Store, what, path, error).hint(advice);
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| trouble("cannot make the state folder", &error))?;
+        let this = Self { path: path.to_owned() };
+        if let Some(what) =
+            this.exposure().map_err(|error| trouble("cannot look at the state folder", &error))?
+        {
+            return Err(CliError::new(Exit::Store, what).hint(format!("chmod 0700 {}", show(path))));
+        }
+        rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+            .map_err(|error| trouble("cannot write to the state folder", &error.into()))?;
+        Ok(this)
+    }
+
+    /// What keeps the folder from being ours alone; `None` when it is.
+    fn exposure(&self) -> std::io::Result<Option<String>> {
+        let meta = fs::metadata(&self.path)?;
+        let mode = meta.permissions().mode() & 0o7777;
+        let us = rustix::process::geteuid().as_raw();
+        if meta.uid() != us && us != 0 {
+            return Ok(Some(format!("the state folder {} belongs to another user", show(&self.path))));
+        }
+        Ok((mode & 0o022 != 0).then(|| {
+            format!("the state folder {} can be written by others (mode {mode:04o})", show(&self.path))
+        }))
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path.join("verisim.db")
+    }
+
+    /// The control socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.path.join(verisim_engine::control::SOCKET_NAME)
+    }
+
+    /// What tells our captures from those of other installations at one destination. Made once; no secret.
+    pub(crate) fn installation(&self) -> CliResult<String> {
+        let file = self.path.join("installation");
+        let trouble = |error: &std::io::Error| CliError::io(Exit::Store, "cannot use", &file, error);
+        match fs::read_to_string(&file) {
+            Ok(name) if !name.trim().is_empty() => return Ok(name.trim().to_owned()),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(trouble(&error)),
+        }
+        let name = crate::wire::random_token()?;
+        // Written whole and renamed, so that no other start reads half of it.
+        let staged = self.path.join("installation.new");
+        fs::write(&staged, format!("{name}\n"))
+            .and_then(|()| fs::File::open(&staged)?.sync_all())
+            .and_then(|()| fs::rename(&staged, &file))
+            .map_err(|error| trouble(&error))?;
+        Ok(name)
+    }
+
+    /// The folder for journals of syncs.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.path.join("sync")
+    }
+}

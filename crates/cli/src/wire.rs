@@ -1,0 +1,263 @@
+//! From the configuration to the parts of an engine.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use verisim_connect::RootfsConnector;
+use verisim_core::{
+    ActivityDriver, Clock, Connector, Decoy, DecoyName, DestinationName, DriverKind, Owner, PersonaName,
+    RelPath, Store, WorkerId,
+};
+use verisim_drivers::{Connectors, FileDriver};
+use verisim_engine::{EngineParts, Fleet, Member};
+use verisim_realism::{DecoyProfile, Persona, World};
+use verisim_sync::{
+    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each as SyncEach, NativeOptions,
+    NativeTransport,
+};
+
+use crate::config::{CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, Each, PersonaConfig};
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::state::StateDir;
+
+/// The first uid that Debian gives to people: for personas without an account and without a configured uid.
+const UID_FIRST: u32 = 1000;
+
+/// The configured fleet: reached, but not running.
+pub(crate) struct Wired {
+    /// The configuration.
+    pub(crate) config: Config,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The decoys, by name.
+    pub(crate) fleet: Arc<Fleet>,
+    /// Who carries out actions on files.
+    pub(crate) driver: Arc<FileDriver>,
+}
+
+impl Wired {
+    /// Joins decoys and connectors. Touches nothing.
+    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>) -> Self {
+        let members: Vec<Member> = config
+            .decoys
+            .iter()
+            .map(|decoy| Member { decoy: Arc::new(decoy_of(decoy)), connector: connector(decoy, &clock) })
+            .collect();
+        let connectors: Connectors =
+            members.iter().map(|member| (member.decoy.name.clone(), Arc::clone(&member.connector))).collect();
+        let driver = Arc::new(FileDriver::new(connectors));
+        Self { config, clock, fleet: Fleet::new(members), driver }
+    }
+
+    /// The decoy of this name with its connector.
+    pub(crate) fn member(&self, name: &DecoyName) -> CliResult<Member> {
+        self.fleet.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.config.decoys.iter().map(|decoy| decoy.name.as_str()).collect();
+            let hint = match crate::config::mistake::nearest(name.as_str(), known.iter().copied()) {
+                Some(near) => format!("did you mean {near}?"),
+                None if known.is_empty() => "the configuration has no decoy".into(),
+                None => format!("there are: {}", known.join(", ")),
+            };
+            CliError::new(Exit::Usage, format!("no decoy is called {name}")).hint(hint)
+        })
+    }
+
+    /// The world that the planner works with; `None` where nobody works anywhere.
+    pub(crate) async fn world(&self) -> CliResult<Option<Arc<World>>> {
+        if self.config.decoys.iter().all(|decoy| decoy.personas.is_empty()) {
+            return Ok(None);
+        }
+        let owners = self.owners().await;
+        let personas: Result<Vec<Persona>, _> =
+            self.config.personas.iter().map(|persona| persona_of(persona, &owners)).collect();
+        let personas = personas.map_err(|error| CliError::new(Exit::Config, error))?;
+        let decoys = self.config.decoys.iter().map(|decoy| self.profile(decoy)).collect();
+        let world = World::new(self.config.seed, personas, decoys, self.config.life.clone());
+        world.map(|world| Some(Arc::new(world))).map_err(|mistakes| CliError::new(Exit::Config, mistakes))
+    }
+
+    fn profile(&self, decoy: &DecoyConfig) -> DecoyProfile {
+        DecoyProfile {
+            name: decoy.name.clone(),
+            role: decoy.role.clone(),
+            services: decoy.services.clone(),
+            personas: decoy.personas.clone(),
+            capabilities: self.driver.capabilities(&decoy_of(decoy)),
+            time_zone: decoy.time_zone.clone(),
+        }
+    }
+
+    /// Who the personas are on the decoys: as configured, else as the first decoy that has an account of that login says,
+    /// else a number of their own.
+    async fn owners(&self) -> HashMap<PersonaName, Owner> {
+        let mut owners: HashMap<PersonaName, Owner> = self
+            .config
+            .personas
+            .iter()
+            .filter_map(|persona| persona.owner.map(|owner| (persona.name.clone(), owner)))
+            .collect();
+        let logins: HashMap<&PersonaName, &str> =
+            self.config.personas.iter().map(|persona| (&persona.name, persona.login.as_str())).collect();
+        for decoy in &self.config.decoys {
+            let unknown: Vec<&PersonaName> =
+                decoy.personas.iter().filter(|name| !owners.contains_key(*name)).collect();
+            let Some(member) = self.fleet.get(&decoy.name).filter(|_| !unknown.is_empty()) else { continue };
+            let Ok(facts) = member.connector.probe().await else { continue };
+            for name in unknown {
+                let account =
+                    facts.accounts.iter().find(|account| logins.get(name) == Some(&account.login.as_str()));
+                if let Some(account) = account {
+                    owners.insert(name.clone(), account.owner);
+                }
+            }
+        }
+        for (persona, number) in self.config.personas.iter().zip(UID_FIRST..) {
+            owners.entry(persona.name.clone()).or_insert_with(|| {
+                let invented = Owner { uid: number, gid: number };
+                tracing::warn!(persona = %persona.name, uid = number, "no decoy has an account of this login; its files get an invented uid");
+                invented
+            });
+        }
+        owners
+    }
+
+    /// What carries captures home; `None` where there is no capture.
+    pub(crate) fn courier(&self, state: &StateDir) -> CliResult<Option<Arc<Courier>>> {
+        if self.config.captures.is_empty() {
+            return Ok(None);
+        }
+        let rules: CliResult<Vec<CaptureRule>> = self.config.captures.iter().map(rule_of).collect();
+        let destinations = self.config.destinations.iter().map(|destination| {
+            let transport =
+                NativeTransport::new(NativeOptions::new(destination.path.clone()), Arc::clone(&self.clock));
+            let bandwidth = destination.bandwidth.as_ref().map(|limit| self.follow(limit.clone()));
+            (destination.name.clone(), Destination { transport: Arc::new(transport), bandwidth })
+        });
+        let destinations: HashMap<DestinationName, Destination> = destinations.collect();
+        Ok(Some(Arc::new(Courier::new(CourierOptions {
+            rules: rules?,
+            destinations,
+            state_dir: state.work(),
+            installation: state.installation()?,
+        }))))
+    }
+
+    /// The limit that holds now, kept up to date while anybody reads it.
+    fn follow(
+        &self,
+        limit: crate::config::Bandwidth,
+    ) -> watch::Receiver<Option<verisim_core::BandwidthLimit>> {
+        let (send, receive) = watch::channel(limit.at(self.clock.now()));
+        let clock = Arc::clone(&self.clock);
+        tokio::spawn(async move {
+            while !send.is_closed() {
+                let now = clock.now();
+                let holds = limit.at(now);
+                send.send_if_modified(|known| std::mem::replace(known, holds) != holds);
+                tokio::select! {
+                    () = clock.sleep_until(now + BANDWIDTH_LOOK) => {}
+                    () = send.closed() => {}
+                }
+            }
+        });
+        receive
+    }
+
+    /// The parts of an engine on `store`. The planner and the courier are for the caller to add.
+    pub(crate) fn parts(&self, store: Arc<dyn Store>) -> CliResult<EngineParts> {
+        let mut settings = verisim_engine::Settings {
+            history_age_max: self.config.history.keep,
+            events_per_decoy_max: self.config.history.events_per_decoy,
+            ..verisim_engine::Settings::default()
+        };
+        let numbers = self.config.engine;
+        settings.decoys_at_once_max = numbers.decoys_at_once.unwrap_or(settings.decoys_at_once_max);
+        settings.pushes_per_destination_max =
+            numbers.pushes_per_destination.unwrap_or(settings.pushes_per_destination_max);
+        settings.drain = numbers.drain.unwrap_or(settings.drain);
+        let token = random_token()?;
+        Ok(EngineParts {
+            store,
+            clock: Arc::clone(&self.clock),
+            drivers: HashMap::from([(DriverKind::File, Arc::clone(&self.driver) as Arc<dyn ActivityDriver>)]),
+            fleet: Arc::clone(&self.fleet),
+            planner: None,
+            sync: None,
+            seed: self.config.seed,
+            worker: WorkerId(format!("{}-{token}", std::process::id()).into()),
+            settings,
+        })
+    }
+}
+
+/// How often the windows of a bandwidth are looked at.
+const BANDWIDTH_LOOK: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// A token that no other process has, for worker ids and work by hand.
+pub(crate) fn random_token() -> CliResult<String> {
+    let mut bytes = [0; 8];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| CliError::new(Exit::Failed, format!("no randomness: {error}")))?;
+    Ok(format!("{:016x}", u64::from_le_bytes(bytes)))
+}
+
+/// A seed that another fleet will not have.
+pub(crate) fn random_seed() -> CliResult<u64> {
+    Ok(u64::from_str_radix(&random_token()?, 16).unwrap_or_default() >> 32)
+}
+
+fn decoy_of(decoy: &DecoyConfig) -> Decoy {
+    Decoy {
+        name: decoy.name.clone(),
+        services: decoy.services.clone(),
+        role: decoy.role.clone(),
+        address: decoy.address,
+    }
+}
+
+fn connector(decoy: &DecoyConfig, clock: &Arc<dyn Clock>) -> Arc<dyn Connector> {
+    match &decoy.connector {
+        ConnectorConfig::Rootfs(path) => Arc::new(RootfsConnector::new(path.clone(), Arc::clone(clock))),
+    }
+}
+
+fn persona_of(
+    persona: &PersonaConfig,
+    owners: &HashMap<PersonaName, Owner>,
+) -> Result<Persona, verisim_core::InvalidPath> {
+    let owner = owners.get(&persona.name).copied().unwrap_or(Owner::ROOT);
+    let mut made = Persona::new(
+        persona.name.clone(),
+        persona.full_name.clone(),
+        persona.login.clone(),
+        owner,
+        persona.role.clone(),
+    )?;
+    made.time_zone = persona.time_zone.clone();
+    made.week = persona.week;
+    made.holidays = Arc::clone(&persona.holidays);
+    made.home = persona.home.clone();
+    made.pace = persona.pace;
+    Ok(made)
+}
+
+fn rule_of(capture: &CaptureConfig) -> CliResult<CaptureRule> {
+    let file = |name: &str| RelPath::new(name).map_err(|error| CliError::new(Exit::Config, error));
+    Ok(CaptureRule {
+        name: capture.name.clone(),
+        path: capture.path.clone(),
+        each: match capture.each {
+            Each::Directory => SyncEach::Directory,
+            Each::Folder => SyncEach::Whole,
+        },
+        complete: match &capture.complete {
+            Complete::Sentinel(name) => Completeness::Sentinel(file(name)?),
+            Complete::Manifest(name) => Completeness::Manifest(file(name)?),
+            Complete::Quiet(span) => Completeness::Quiet(*span),
+        },
+        destination: capture.destination.clone(),
+        cleanup: capture.cleanup,
+    })
+}

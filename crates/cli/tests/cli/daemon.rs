@@ -1,0 +1,92 @@
+//! The daemon: what it does by itself, how it ends, and what a kill leaves behind.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::sandbox::{Sandbox, assert_clean, eventually, json_lines, sha256};
+
+#[test]
+fn up_lives_answers_and_ends_on_sigterm() {
+    let sandbox = Sandbox::new();
+    sandbox.configure_busy();
+    let daemon = sandbox.up();
+    eventually("somebody worked", || {
+        !sandbox.run(&["--json", "events", "--topic", "orchestrator.file.*"]).exits(0).stdout.is_empty()
+    });
+    let status = sandbox.run(&["--json", "status"]).exits(0).json();
+    assert_eq!(status[0]["daemon"], true);
+    assert!(!sandbox.run(&["--json", "plan", "-n", "3"]).exits(0).json().is_empty());
+    let (code, log) = daemon.terminate();
+    assert_eq!(code, Some(0), "{log}");
+    for line in json_lines(&log) {
+        assert!(line["level"].is_string() && line["message"].is_string(), "{line}");
+    }
+    assert!(!sandbox.path("state/control.sock").exists());
+}
+
+/// What the events say of each path, replayed in their order: its hash, or that it is gone. Appended files are left out:
+/// their events speak of what was added alone.
+fn expected(events: &[Value]) -> BTreeMap<String, Option<String>> {
+    let mut files = BTreeMap::new();
+    for event in events {
+        let activity = &event["payload"]["activity"];
+        let text = |field: &str| activity[field].as_str().unwrap_or_default().to_owned();
+        match activity["payload"].as_str() {
+            Some("plant") => drop(files.insert(text("path"), Some(text("sha256")))),
+            Some("edit") => drop(files.insert(text("path"), Some(text("after")))),
+            Some("remove") => drop(files.insert(text("path"), None)),
+            Some("append") => drop(files.remove(&text("path"))),
+            Some("move") => {
+                files.insert(text("from"), None);
+                files.insert(text("to"), Some(text("sha256")));
+            }
+            _ => {}
+        }
+    }
+    files
+}
+
+#[test]
+fn inv_12_a_daemon_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.configure_busy();
+    for round in 0..5_u64 {
+        sandbox.capture(&format!("run-{round}"));
+        let daemon = sandbox.up();
+        std::thread::sleep(Duration::from_millis(700 + 130 * round));
+        daemon.kill();
+    }
+    // What is left of the captures is done here; the personas rest meanwhile.
+    let daemon = sandbox.up();
+    eventually("all captures are verified", || {
+        let jobs = sandbox.captures();
+        jobs.len() == 5 && jobs.iter().all(|job| job["state"] == "VERIFIED")
+    });
+    assert_eq!(daemon.terminate().0, Some(0));
+    for round in 0..5 {
+        assert_clean(&sandbox.path(&format!("vault/sensor/run-{round}")));
+    }
+    let events = sandbox.run(&["--json", "events", "--topic", "orchestrator.>"]).exits(0).json();
+    assert!(
+        events.iter().filter(|event| event["success"] == true).count() > 2,
+        "hardly anything happened: {events:?}"
+    );
+    let tampered = sandbox.run(&["--json", "events", "--topic", "decoy.>"]).exits(0).json();
+    let tampered: Vec<_> = tampered.iter().filter(|event| !event["payload"]["tampered"].is_null()).collect();
+    assert!(tampered.is_empty(), "our own work was taken for somebody else's: {tampered:?}");
+    for (path, hash) in expected(&events) {
+        let file = sandbox.path("files01").join(path.trim_start_matches('/'));
+        match hash {
+            Some(hash) => assert_eq!(sha256(&file), hash, "{path}"),
+            None => assert!(!file.exists(), "{path} is there again"),
+        }
+    }
+    let mut once = std::collections::HashSet::new();
+    for event in events.iter().filter(|event| event["success"] == true) {
+        assert!(once.insert(event["job"].to_string()), "job {} succeeded twice", event["job"]);
+    }
+    let jobs = sandbox.run(&["--json", "jobs", "-n", "100000", "--in", "running"]).exits(0).json();
+    assert!(jobs.is_empty(), "{jobs:?}");
+}

@@ -1,0 +1,75 @@
+//! Captures on their way home.
+
+use std::fs;
+
+use crate::sandbox::{Sandbox, assert_clean, eventually};
+
+fn add(sandbox: &Sandbox, name: &str) {
+    sandbox.capture(name);
+    let dir = sandbox.path(&format!("captures/{name}"));
+    sandbox.run(&["sync", "add", "--wait", dir.to_str().unwrap()]).exits(0);
+}
+
+#[test]
+fn a_capture_is_pushed_and_verified_without_a_daemon() {
+    let sandbox = Sandbox::new();
+    add(&sandbox, "run-1");
+    let jobs = sandbox.captures();
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(jobs[0]["type"], "job");
+    assert_eq!(jobs[0]["state"], "VERIFIED");
+    assert_eq!(jobs[0]["subject"], "sensor/run-1");
+    assert_clean(&sandbox.path("vault/sensor/run-1"));
+    // Asked again, it is the same job.
+    let dir = sandbox.path("captures/run-1");
+    sandbox.run(&["sync", "add", dir.to_str().unwrap()]).exits(0);
+    assert_eq!(sandbox.captures().len(), 1);
+}
+
+#[test]
+fn a_corrupted_byte_in_the_vault_is_found_by_verify() {
+    let sandbox = Sandbox::new();
+    add(&sandbox, "run-1");
+    sandbox.run(&["sync", "verify"]).exits(0);
+    let victim = sandbox.path("vault/sensor/run-1/logs/3.log");
+    let mut bytes = fs::read(&victim).unwrap();
+    bytes[10] ^= 1;
+    fs::write(&victim, &bytes).unwrap();
+    let ran = sandbox.run(&["--json", "sync", "verify"]).exits(6);
+    assert!(ran.stdout.contains("remote_damaged") && ran.stdout.contains("logs/3.log"), "{}", ran.stdout);
+    let events = sandbox.run(&["--json", "events", "--topic", "sync.*.remote_damaged"]).exits(0).json();
+    assert_eq!(events.len(), 1);
+    // Nothing local went, whatever was found.
+    assert!(sandbox.path("captures/run-1/logs/3.log").exists());
+}
+
+#[test]
+fn a_daemon_finds_captures_by_itself_and_leaves_the_local_files() {
+    let sandbox = Sandbox::new();
+    sandbox.capture("run-1");
+    sandbox.write("captures/run-2/half.log", "still being written");
+    let daemon = sandbox.up();
+    eventually("the complete one is verified", || {
+        sandbox.captures().iter().any(|job| job["subject"] == "sensor/run-1" && job["state"] == "VERIFIED")
+    });
+    let jobs = sandbox.captures();
+    assert!(jobs.iter().any(|job| job["subject"] == "sensor/run-2" && job["state"] == "WAITING"), "{jobs:?}");
+    assert_clean(&sandbox.path("vault/sensor/run-1"));
+    assert!(!sandbox.path("vault/sensor/run-2/half.log").exists());
+    assert!(sandbox.path("captures/run-1/logs/0.log").exists());
+    assert_eq!(daemon.terminate().0, Some(0));
+}
+
+#[test]
+fn a_cancelled_capture_rests_until_it_is_retried() {
+    let sandbox = Sandbox::new();
+    sandbox.write("captures/run-1/half.log", "x");
+    let dir = sandbox.path("captures/run-1");
+    sandbox.run(&["sync", "add", dir.to_str().unwrap()]).exits(0);
+    let id = sandbox.captures()[0]["id"].to_string();
+    sandbox.run(&["sync", "cancel", &id]).exits(0);
+    assert_eq!(sandbox.captures()[0]["state"], "CANCELLED");
+    sandbox.run(&["sync", "retry", &id]).exits(0);
+    sandbox.run(&["sync", "watch", &id]).exits(0);
+    assert_eq!(sandbox.captures()[0]["state"], "VERIFIED");
+}

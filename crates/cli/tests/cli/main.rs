@@ -1,0 +1,11 @@
+//! Drives the real binary.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
+mod bad_input;
+mod daemon;
+mod demo;
+mod evidence;
+mod files;
+mod sandbox;
+mod shell;
