@@ -90,3 +90,46 @@ fn inv_12_a_daemon_that_is_killed_again_and_again_loses_nothing_and_repeats_noth
     let jobs = sandbox.run(&["--json", "jobs", "-n", "100000", "--in", "running"]).exits(0).json();
     assert!(jobs.is_empty(), "{jobs:?}");
 }
+
+#[test]
+fn inv_8_the_secret_of_the_store_appears_nowhere() {
+    let sandbox = Sandbox::new();
+    sandbox.configure_busy();
+    sandbox.capture("run-1");
+    let mut daemon = sandbox.verisim(&["-vv", "up", "--log-format", "json"]);
+    let log = sandbox.path("log");
+    let daemon =
+        daemon.stderr(std::fs::File::create(&log).unwrap()).stdout(std::process::Stdio::null()).spawn();
+    let mut daemon = daemon.unwrap();
+    let socket = sandbox.path("state/control.sock");
+    eventually("the daemon answers", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
+    eventually("a capture is verified", || sandbox.captures().iter().any(|job| job["state"] == "VERIFIED"));
+    let mut said = String::new();
+    for args in
+        [&["--json", "events"][..], &["--json", "jobs", "-n", "1000"], &["--json", "status"], &["status"]]
+    {
+        let ran = sandbox.run(args).exits(0);
+        said.push_str(&ran.stdout);
+        said.push_str(&ran.stderr);
+    }
+    said.push_str(&String::from_utf8_lossy(
+        &std::fs::read(format!("/proc/{}/cmdline", daemon.id())).unwrap(),
+    ));
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    said.push_str(&std::fs::read_to_string(&log).unwrap());
+    let db = rusqlite::Connection::open(sandbox.path("state/verisim.db")).unwrap();
+    let secret: Vec<u8> =
+        db.query_row("SELECT value FROM meta WHERE name = 'secret'", (), |row| row.get(0)).unwrap();
+    assert_eq!(secret.len(), 32);
+    // Any eight bytes of it, in the forms in which bytes are usually shown.
+    for piece in secret.windows(8) {
+        let hex: String = piece.iter().map(|byte| format!("{byte:02x}")).collect();
+        let list = format!("{piece:?}");
+        let list = list.trim_matches(['[', ']']);
+        for form in [hex.as_str(), &hex.to_uppercase(), list, &list.replace(' ', "")] {
+            assert!(!said.contains(form), "a part of the secret was shown as {form}");
+        }
+    }
+    assert!(said.len() > 1000);
+}
