@@ -83,7 +83,7 @@ fn make(folder: &Path, number: u32) -> std::io::Result<()> {
             for name in names {
                 fs::write(
                     root.join(std::ffi::OsStr::from_bytes(name)),
-                    noise.bytes(name.len() * 1000 - 5000),
+                    noise.bytes(name.len() * 999),
                 )?;
             }
             fs::create_dir(root.join("no files here"))?;
