@@ -121,7 +121,7 @@ impl Home {
     fn toml(&self) -> String {
         use std::fmt::Write as _;
         let mut out =
-            format!("state = {:?}\nseed = 20261121\n\n[life]\npace = 60.0\nbusy = true\n", self.state);
+            format!("state = {:?}\nseed = 20261121\n\n[life]\npace = 600.0\nbusy = true\n", self.state);
         for (name, root) in &self.roots {
             let _ = write!(
                 out,
