@@ -29,7 +29,10 @@ const TEST_ONLY: &[&str] = &["testkit", "bench"];
 const FILE_LINES_MAX: usize = 400;
 
 /// Files that are longer, each with the length it may not exceed: it can only go down.
-const LONGER: &[(&str, usize)] = &[];
+const LONGER: &[(&str, usize)] = &[
+    // A lexicon: data, not code.
+    ("crates/realism/src/english.rs", 440),
+];
 
 /// Where a banned call has its home (`clippy.toml` says which are banned, and why).
 const HOMES: &[&str] = &["crates/cli/src/", "crates/sys/src/process", "crates/bench/src/"];
@@ -197,6 +200,7 @@ fn banned_calls_are_excused_only_at_their_home() {
 
 #[test]
 fn nothing_unfinished_and_no_path_of_a_developer_is_kept() {
+    let here = root().to_string_lossy().into_owned();
     let mut wrong = Vec::new();
     for (path, text) in sources() {
         if path.ends_with("tests/tidy.rs") {
@@ -207,7 +211,7 @@ fn nothing_unfinished_and_no_path_of_a_developer_is_kept() {
             if let Some(word) = UNWANTED.iter().find(|word| comment.contains(*word)) {
                 wrong.push(format!("{path}:{}: {word}", at + 1));
             }
-            if line.contains("/work/") {
+            if line.contains(&here) {
                 wrong.push(format!("{path}:{}: a path of a developer's machine", at + 1));
             }
         }

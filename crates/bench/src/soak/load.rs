@@ -81,10 +81,7 @@ fn make(folder: &Path, number: u32) -> std::io::Result<()> {
                 b"empty",
             ];
             for name in names {
-                fs::write(
-                    root.join(std::ffi::OsStr::from_bytes(name)),
-                    noise.bytes(name.len() * 999),
-                )?;
+                fs::write(root.join(std::ffi::OsStr::from_bytes(name)), noise.bytes(name.len() * 999))?;
             }
             fs::create_dir(root.join("no files here"))?;
             std::os::unix::fs::symlink("/etc/passwd", root.join("link"))?;
