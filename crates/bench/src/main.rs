@@ -7,6 +7,7 @@
     reason = "a measuring tool: it takes the time, starts the peers, reads its arguments and prints a table"
 )]
 
+mod idle;
 mod measure;
 mod plan;
 mod plant;
@@ -27,6 +28,8 @@ enum Command {
     Soak(soak::Options),
     /// Planned effects per second, at fleets of 10, 1,000 and 100,000 decoys.
     Plan(plan::Options),
+    /// The memory of an idle daemon with a large fleet.
+    Idle(idle::Options),
     /// Verified push of many small files and of a large one.
     Push(push::Options),
 }
@@ -37,6 +40,7 @@ fn main() -> Result<(), measure::Error> {
         Command::Queue(options) => queue::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Plan(options) => plan::run(&options),
+        Command::Idle(options) => idle::run(&options),
         Command::Push(options) => push::run(&options),
     }
 }
