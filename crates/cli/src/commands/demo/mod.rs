@@ -117,24 +117,22 @@ fn next_steps(context: &Context, dir: &Path, model: &Model) -> CliResult<()> {
         ))?;
     }
     heading("And now:")?;
-    for (command, what) in [
-        ("events --last 20", "what happened, and why"),
-        ("plan", "what they will do next"),
-        ("sync ls", "the captures"),
-        ("doctor", "what is missing"),
-        ("up", "let it go on, until Ctrl-C"),
-    ] {
-        let typed = format!("{program} --config {dir}/verisim.toml {command}");
+    let own = format!("{program} --config {dir}/verisim.toml");
+    let steps = [
+        (format!("{own} events --last 20"), "what happened, and why"),
+        (format!("{own} plan"), "what they will do next"),
+        (format!("{own} sync ls"), "the captures"),
+        (format!("{own} doctor"), "what is missing"),
+        (format!("{own} up"), "let it go on, until Ctrl-C"),
+        (format!("{program} init"), "a configuration of your own"),
+    ];
+    let width = steps.iter().map(|(typed, _)| typed.len()).max().unwrap_or(0);
+    steps.iter().try_for_each(|(typed, what)| {
         output.line(format!(
-            "  {typed:<64} {}",
+            "  {typed:<width$}  {}",
             output.paint(crate::output::Tone::Faint, format!("# {what}"))
-        ))?;
-    }
-    let init = format!("{program} init");
-    output.line(format!(
-        "  {init:<64} {}",
-        output.paint(crate::output::Tone::Faint, "# a configuration of your own")
-    ))
+        ))
+    })
 }
 
 /// How this program was called, so that what is printed can be typed.

@@ -112,8 +112,10 @@ impl Stage {
         view.phase("a past is planted: thirty days of work, with its times")?;
         view.draw(model)?;
         let jobs = match self.here.wired.world().await? {
-            Some(world) if self.here.store.captures().await?.is_empty() => past_jobs(&world, days, now),
-            // A company that had captures had its past before.
+            Some(world) if self.here.store.ledger_scan(None, 1).await?.is_empty() => {
+                past_jobs(&world, days, now)
+            }
+            // A company that has files had its past before.
             _ => Vec::new(),
         };
         let answers = self.here.store.enqueue(jobs, None).await?;
