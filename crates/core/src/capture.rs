@@ -14,7 +14,8 @@ pub struct Capture {
     pub rule: CaptureName,
     /// Its path inside the rule's folder; `None` where the folder itself is the capture.
     pub relative: Option<RelPath>,
-    /// Its absolute path on this machine.
+    /// Its absolute path on this machine, in any bytes: whoever fills the rule's folder chose the last name.
+    #[serde(with = "crate::path::local_path")]
     pub root: PathBuf,
     /// What the directory was when it was found: a mirror of another directory under the same name is another capture.
     pub identity: RootIdentity,
@@ -131,4 +132,28 @@ pub struct SyncProgress {
 pub struct BandwidthLimit {
     /// Bytes per second. 1 Mbit/s is 125,000 of them.
     pub bytes_per_second: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn a_capture_with_a_name_in_any_bytes_can_be_recorded() {
+        for name in [b"run-1".as_slice(), b"\xff\xfe", b"back\\slash", b"two\nlines \x1b[2J"] {
+            let relative = RelPath::new(name).unwrap();
+            let capture = Capture {
+                rule: "cowrie".parse().unwrap(),
+                relative: Some(relative),
+                root: PathBuf::from("/srv/captures").join(OsStr::from_bytes(name)),
+                identity: RootIdentity { device: 1, inode: 2, born_ns: None },
+                generation: 1,
+            };
+            let json = serde_json::to_string(&capture).unwrap();
+            assert_eq!(serde_json::from_str::<Capture>(&json).unwrap(), capture);
+        }
+    }
 }

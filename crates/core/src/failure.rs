@@ -60,11 +60,8 @@ pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(DETAIL_CHARS_MAX));
     for c in text.chars().take(DETAIL_CHARS_MAX) {
         match c {
-            // U+200B..200F, U+2028..202E and U+2066..2069 hide or turn the text around them.
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.extend(c.escape_unicode());
-            }
             c if c.is_control() => out.extend(c.escape_default()),
+            c if is_deceptive(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
@@ -72,6 +69,13 @@ pub fn printable(text: &str) -> String {
         out.push('…');
     }
     out
+}
+
+/// Whether a character does something to a terminal, or hides or turns the text around it: control characters, the
+/// zero-width and direction marks U+200B..200F, U+2028..202E, U+2066..2069, and U+061C.
+pub(crate) fn is_deceptive(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || c.is_control()
 }
 
 /// What went wrong. The wire names are stable.

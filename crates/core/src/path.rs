@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::failure::is_deceptive;
+
 /// The longest path that Linux takes in one system call, the final NUL not counted (`PATH_MAX` - 1).
 const PATH_BYTES_MAX: usize = 4095;
 /// The longest name of one directory entry (`NAME_MAX`).
@@ -184,11 +186,11 @@ impl InvalidPath {
     }
 }
 
-/// Bytes as printable text, without loss: bytes that are not UTF-8 and control characters become `\xNN`, a backslash
-/// becomes `\\`. Borrowed when nothing has to change.
+/// Bytes as printable text, without loss: bytes that are not UTF-8, control characters and direction marks become `\xNN`,
+/// a backslash becomes `\\`. Borrowed when nothing has to change.
 fn escape(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
-        && !text.chars().any(|c| c == '\\' || c.is_control())
+        && !text.chars().any(|c| c == '\\' || is_deceptive(c))
     {
         return Cow::Borrowed(text);
     }
@@ -197,7 +199,7 @@ fn escape(bytes: &[u8]) -> Cow<'_, str> {
         for c in chunk.valid().chars() {
             match c {
                 '\\' => out.push_str("\\\\"),
-                c if c.is_control() => {
+                c if is_deceptive(c) => {
                     let mut buffer = [0; 4];
                     for byte in c.encode_utf8(&mut buffer).bytes() {
                         let _ = write!(out, "\\x{byte:02x}");
@@ -236,6 +238,27 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Serialises a path of this machine as [`RelPath`] is: a name that somebody else chose need not be UTF-8, and must not
+/// keep the record that holds it from being written.
+pub(crate) mod local_path {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    use super::{Cow, Deserialize, Deserializer, Serializer, escape, unescape};
+
+    pub(crate) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&escape(path.as_os_str().as_bytes()))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        let text = <Cow<'de, str>>::deserialize(deserializer)?;
+        let bytes = unescape(&text)
+            .ok_or_else(|| serde::de::Error::custom("a backslash must begin \\\\ or \\xNN"))?;
+        Ok(OsString::from_vec(bytes).into())
+    }
+}
+
 macro_rules! path_text {
     ($name:ident) => {
         impl fmt::Display for $name {
@@ -251,7 +274,7 @@ macro_rules! path_text {
             }
         }
 
-        /// A string in which bytes that are not UTF-8, and control characters, stand as `\xNN`, a backslash as `\\`.
+        /// A string in which bytes that are not UTF-8, control characters and direction marks stand as `\xNN`, a backslash as `\\`.
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&escape(&self.0))
@@ -307,6 +330,13 @@ mod tests {
         }
         assert!(RelPath::new(".verisim/x").unwrap().is_metadata());
         assert!(!RelPath::new("a/.verisim").unwrap().is_metadata());
+    }
+
+    #[test]
+    fn a_name_that_would_turn_the_text_around_is_escaped() {
+        let path = RelPath::new("a\u{202e}gnp.exe").unwrap();
+        assert_eq!(path.to_string(), r"a\xe2\x80\xaegnp.exe");
+        assert_eq!(serde_json::from_str::<RelPath>(&serde_json::to_string(&path).unwrap()).unwrap(), path);
     }
 
     proptest! {

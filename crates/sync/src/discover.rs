@@ -14,6 +14,9 @@ use crate::tree::Root;
 
 /// How many captures one look brings at the most; the next look brings more.
 const FOUND_MAX: usize = 256;
+/// How many entries that cannot be looked at one look names. They are there at the next look too, so they must not
+/// take the places of captures.
+const REFUSED_MAX: usize = 16;
 const OPERATION: &str = "sync.discover";
 
 type Found = Result<SyncSpec, TransportError>;
@@ -38,23 +41,31 @@ pub(crate) fn discover(rule: &CaptureRule, known: &[Capture], installation: &str
         Err(error) => return vec![lost("listing the folder", &error)],
     };
     names.sort_unstable();
-    let mut out = Vec::new();
+    let (mut out, mut refused) = (Vec::new(), 0);
     for name in names {
-        if out.len() >= FOUND_MAX {
+        if out.len() - refused >= FOUND_MAX {
             break;
         }
-        match directory(&root, &name) {
-            Ok(None) => {}
+        let found = match directory(&root, &name) {
+            Ok(None) => None,
             Ok(Some(identity)) => match RelPath::new(&name) {
-                Ok(relative) if relative.is_metadata() => {}
-                Ok(relative) => out.extend(spec(rule, Some(relative), identity, known, installation)),
-                Err(error) => out.push(Err(Failure::new(FailureKind::Unsupported, OPERATION, error).into())),
+                Ok(relative) if relative.is_metadata() => None,
+                Ok(relative) => spec(rule, Some(relative), identity, known, installation),
+                Err(error) => Some(Err(Failure::new(FailureKind::Unsupported, OPERATION, error).into())),
             },
             Err(error) => {
                 let shown =
                     RelPath::new(&name).map_or_else(|_| "an entry".to_owned(), |path| path.to_string());
-                out.push(lost(&format!("opening {shown}"), &error));
+                Some(lost(&format!("opening {shown}"), &error))
             }
+        };
+        match found {
+            Some(Err(_)) if refused >= REFUSED_MAX => {}
+            Some(Err(error)) => {
+                refused += 1;
+                out.push(Err(error));
+            }
+            found => out.extend(found),
         }
     }
     out
@@ -124,4 +135,55 @@ fn remote_path(
         path.extend_from_slice(format!("~{generation}").as_bytes());
     }
     RelPath::new(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use verisim_core::CleanupRule;
+
+    use super::*;
+    use crate::rule::Completeness;
+
+    fn rule(path: &std::path::Path) -> CaptureRule {
+        CaptureRule {
+            name: "cowrie".parse().unwrap(),
+            path: path.to_owned(),
+            each: Each::Directory,
+            complete: Completeness::Quiet(Duration::from_secs(1)),
+            destination: "vault".parse().unwrap(),
+            cleanup: CleanupRule {
+                enabled: false,
+                min_passes: 2,
+                min_age: Duration::from_secs(3600),
+                accept_other_proof: false,
+                remove_metadata: false,
+            },
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_pushed_does_not_take_the_places_of_captures() {
+        let dir = tempfile::tempdir().unwrap();
+        let rule = rule(dir.path());
+        let mut known = Vec::new();
+        // The second directory of so long a name has no name at the destination: refused, at every look.
+        for number in 0..FOUND_MAX + 10 {
+            let name = format!("a{number:0>254}");
+            std::fs::create_dir(dir.path().join(&name)).unwrap();
+            known.push(Capture {
+                rule: rule.name.clone(),
+                relative: Some(RelPath::new(&name).unwrap()),
+                root: dir.path().join(&name),
+                identity: RootIdentity { device: 0, inode: 0, born_ns: None },
+                generation: 1,
+            });
+        }
+        std::fs::create_dir(dir.path().join("z")).unwrap();
+        let found = discover(&rule, &known, "here");
+        let captures: Vec<_> = found.iter().flatten().map(|spec| spec.remote.path.to_string()).collect();
+        assert_eq!(captures, ["cowrie/z"]);
+        assert_eq!(found.len(), 1 + REFUSED_MAX);
+    }
 }
