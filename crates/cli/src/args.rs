@@ -256,6 +256,11 @@ pub(crate) enum SyncCommand {
         /// The job; without one, every capture that was verified before
         job: Option<i64>,
     },
+    /// Print the manifest of a verified capture, in the format of sha256sum, also after it was cleaned up here
+    Manifest {
+        /// The job
+        job: i64,
+    },
     /// Follow captures until they rest
     Watch {
         /// The job; without one, all

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CancellationToken, Capture, JobId, OperationClass, Schedule, SyncEvent, SyncProgress, SyncSpec,
+    CancellationToken, Capture, Failure, JobId, OperationClass, Schedule, SyncEvent, SyncProgress, SyncSpec,
     SyncState, Timestamp, TransportError,
 };
 
@@ -24,6 +25,9 @@ pub trait SyncWorker: Send + Sync {
     /// `VERIFIED` asks whether a pass or cleanup is due, `CLEANUP_ELIGIBLE` asks every interlock again and writes the list,
     /// `CLEANING` deletes by the list, `BLOCKED` asks whether what was missing is there.
     async fn step(&self, task: SyncTask) -> SyncReport;
+
+    /// A piece, of at most 256 KiB, of the manifest of what the job's last push sent: piece 0 first, `None` after the last.
+    async fn manifest(&self, job: JobId, piece: u32) -> Result<Option<Bytes>, Failure>;
 }
 
 /// One step of a sync job.

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::sync::watch;
 use verisim_core::{
     BandwidthLimit, Capture, CaptureName, DestinationName, Failure, FailureKind, JobId, OperationClass,
@@ -19,6 +20,7 @@ use verisim_core::{
 };
 
 use crate::discover::discover;
+use crate::native::push::MANIFEST;
 use crate::rule::CaptureRule;
 
 /// A place that captures go to.
@@ -140,6 +142,32 @@ impl SyncWorker for Courier {
             }
         })
     }
+
+    async fn manifest(&self, job: JobId, piece: u32) -> Result<Option<Bytes>, Failure> {
+        let path = self.work_dir(job).join(MANIFEST);
+        blocking("sync.manifest", move || {
+            read_piece(&path, piece).map_err(|error| {
+                Failure::new(
+                    FailureKind::Unknown,
+                    "sync.manifest",
+                    format_args!("{}: {error}", path.display()),
+                )
+            })
+        })
+        .await
+    }
+}
+
+/// How many bytes of a manifest are handed out at once.
+const PIECE_BYTES: u64 = 256 * 1024;
+
+fn read_piece(path: &std::path::Path, piece: u32) -> std::io::Result<Option<Bytes>> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let mut file = std::fs::File::open(path)?;
+    file.seek(SeekFrom::Start(u64::from(piece) * PIECE_BYTES))?;
+    let mut bytes = Vec::new();
+    file.take(PIECE_BYTES).read_to_end(&mut bytes)?;
+    Ok((!bytes.is_empty()).then(|| bytes.into()))
 }
 
 /// Runs `work`, which blocks for a disk's time, outside the threads that serve everybody.

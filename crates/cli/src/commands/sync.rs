@@ -1,7 +1,7 @@
 //! `verisim sync`: captures on their way home.
 
 use verisim_core::{EventPayload, JobId, JobKind, SyncWorker as _, Timestamp};
-use verisim_engine::control::{JobQuery, JobView, Request, RunningView};
+use verisim_engine::control::{Answer, JobQuery, JobView, Request, RunningView};
 
 use super::show::{list, show_jobs, tone};
 use crate::access::Access;
@@ -34,8 +34,27 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
         SyncCommand::Retry { job } => change(context, config, Request::Retry { job: JobId(*job) }).await,
         SyncCommand::Cancel { job } => change(context, config, Request::Cancel { job: JobId(*job) }).await,
         SyncCommand::Verify { job } => verify(context, config, job.map(JobId)).await,
+        SyncCommand::Manifest { job } => manifest(context, config, JobId(*job)).await,
         SyncCommand::Watch { job } => watch(context, config, job.map(JobId)).await,
     }
+}
+
+/// The manifest as it was confirmed: what `sha256sum -c` takes from the capture's folder, wherever that is now.
+async fn manifest(context: &Context, config: Config, job: JobId) -> CliResult {
+    let mut access = Access::open(context, config).await?;
+    for piece in 0.. {
+        let Answer::Piece { body, more } = access.ask(Request::Manifest { job, piece }).await? else {
+            return Err(CliError::new(
+                Exit::Failed,
+                "the daemon answered something else than what was asked",
+            ));
+        };
+        context.output.raw(body.as_bytes())?;
+        if !more {
+            break;
+        }
+    }
+    Ok(Exit::Done)
 }
 
 fn captures() -> JobQuery {

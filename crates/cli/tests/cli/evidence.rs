@@ -20,6 +20,10 @@ fn a_capture_is_pushed_and_verified_without_a_daemon() {
     assert_eq!(jobs[0]["state"], "VERIFIED");
     assert_eq!(jobs[0]["subject"], "sensor/run-1");
     assert_clean(&sandbox.path("vault/sensor/run-1"));
+    // The manifest can be printed from the store alone, and is the one that lies beside the data.
+    let sealed = fs::read_to_string(sandbox.path("vault/sensor/run-1/.verisim/checksums.sha256")).unwrap();
+    assert_eq!(sandbox.run(&["sync", "manifest", "1"]).exits(0).stdout, sealed);
+    sandbox.run(&["sync", "manifest", "2"]).exits(2);
     // Asked again, it is the same job.
     let dir = sandbox.path("captures/run-1");
     sandbox.run(&["sync", "add", dir.to_str().unwrap()]).exits(0);

@@ -34,6 +34,7 @@ impl Operator {
             Request::Verify { job: id } => job(self.verify(id).await?),
             Request::Retry { job: id } => job(self.retry(id).await?),
             Request::Cancel { job: id } => job(self.cancel(id).await?),
+            Request::Manifest { job, piece } => self.manifest(job, piece).await?,
             Request::Progress => Answer::Progress(self.progress()),
             Request::Plan { limit } => Answer::Plan(self.preview(limit)),
             Request::Follow { .. } | Request::Read { .. } | Request::Shutdown => {

@@ -11,7 +11,7 @@ use verisim_core::{
     TopicFilter, Work,
 };
 
-use super::protocol::{JobQuery, Refusal, RefusalKind};
+use super::protocol::{Answer, JobQuery, Refusal, RefusalKind};
 use super::view::{DecoyView, JobView, RunningView, StatusView, rests};
 use crate::engine::Handle;
 use crate::shared::Shared;
@@ -225,6 +225,24 @@ impl Operator {
                 () = self.shared().clock.sleep_until(look) => {}
             }
         }
+    }
+
+    /// A piece of the manifest that a capture's first pass confirmed, and whether another follows.
+    ///
+    /// # Errors
+    /// When there is no such job or piece, or the store cannot be read.
+    pub async fn manifest(&self, id: JobId, piece: u32) -> Asked<Answer> {
+        self.find(id).await?;
+        let store = &self.shared().store;
+        let Some(bytes) = store.manifest(id, piece).await? else {
+            let message = format!("no manifest of job {id} is kept: it is once a capture was verified");
+            return Err(Refusal::new(RefusalKind::NotFound, message));
+        };
+        let more = match piece.checked_add(1) {
+            Some(next) => store.manifest(id, next).await?.is_some(),
+            None => false,
+        };
+        Ok(Answer::Piece { body: bytes.into(), more })
     }
 
     /// Has a capture verified once more.

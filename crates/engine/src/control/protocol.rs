@@ -112,6 +112,13 @@ pub enum Request {
         /// Which.
         job: JobId,
     },
+    /// A piece of the manifest of a capture that was verified, 0 first.
+    Manifest {
+        /// Whose.
+        job: JobId,
+        /// Which piece.
+        piece: u32,
+    },
     /// How far the running pushes are.
     Progress,
     /// What the personas will do next.
@@ -314,6 +321,7 @@ mod tests {
             (Request::Verify { job }, r#"{"v":1,"request":"verify","job":7}"#),
             (Request::Retry { job }, r#"{"v":1,"request":"retry","job":7}"#),
             (Request::Cancel { job }, r#"{"v":1,"request":"cancel","job":7}"#),
+            (Request::Manifest { job, piece: 2 }, r#"{"v":1,"request":"manifest","job":7,"piece":2}"#),
             (Request::Progress, r#"{"v":1,"request":"progress"}"#),
             (Request::Plan { limit: 3 }, r#"{"v":1,"request":"plan","limit":3}"#),
             (Request::Shutdown, r#"{"v":1,"request":"shutdown"}"#),

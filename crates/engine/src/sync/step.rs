@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use verisim_core::{
-    CancellationToken, JobId, JobState, Lane, LeasedJob, SyncReport, SyncTask, SyncWorker, Work,
+    CancellationToken, JobId, JobState, Lane, LeasedJob, OperationClass, StoreResult, SyncEvent,
+    SyncProgress, SyncReport, SyncTask, SyncWorker, Work,
 };
 
 use super::judge::Bench;
@@ -48,7 +49,19 @@ impl Step {
             cancel: self.cancel.clone(),
         };
         // The worker ends by itself soon after it was cancelled, so that nothing of it goes on behind our back.
-        let report = self.worker.step(task).await;
+        let mut report = self.worker.step(task).await;
+        if let SyncReport::Advanced { event: SyncEvent::Matched, progress, .. } = &report
+            && progress.passes_total == 1
+        {
+            match self.keep_manifest(leased.job.id, progress).await {
+                Ok(None) => {}
+                Ok(Some(failed)) => report = failed,
+                Err(error) => {
+                    self.shared.report_trouble(&error);
+                    return false;
+                }
+            }
+        }
         let bench = Bench {
             now: self.shared.now(),
             seed: self.shared.seed,
@@ -63,6 +76,27 @@ impl Step {
                 false
             }
         }
+    }
+}
+
+impl Step {
+    /// Stores the manifest with the first pass that confirmed it, so that what was captured can still be said when neither the
+    /// capture nor its work folder is here any more. Answers with a report of failure where it could not be read.
+    async fn keep_manifest(&self, job: JobId, progress: &SyncProgress) -> StoreResult<Option<SyncReport>> {
+        for piece in 0.. {
+            match self.worker.manifest(job, piece).await {
+                Ok(Some(bytes)) => self.shared.store.put_manifest(job, piece, bytes).await?,
+                Ok(None) => break,
+                Err(failure) => {
+                    return Ok(Some(SyncReport::Failed {
+                        error: Box::new(failure.into()),
+                        class: OperationClass::Destination,
+                        progress: Box::new(progress.clone()),
+                    }));
+                }
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -65,6 +65,12 @@ async fn a_capture_is_found_pushed_and_verified_and_every_state_is_an_event() {
         .into();
     assert_eq!(states, expected);
     assert_eq!(stage.job(JOB).schedule, Schedule::Parked);
+    // What was confirmed can be said from the store alone.
+    let mut manifest = Vec::new();
+    for piece in 0..4 {
+        manifest.extend(stage.store.manifest(JOB, piece).await.unwrap().unwrap_or_default());
+    }
+    assert_eq!(manifest, b"piece 0 of job 1\npiece 1 of job 1\n");
     // Looking again finds nothing new.
     stage.live_until(at(600)).await;
     assert_eq!(stage.store.all_jobs().len(), 1);

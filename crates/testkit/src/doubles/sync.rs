@@ -100,7 +100,10 @@ impl ModelSync {
 }
 
 fn happy(task: &SyncTask) -> SyncReport {
-    let progress = Box::new(task.progress.clone());
+    let mut progress = Box::new(task.progress.clone());
+    if task.state == SyncState::AwaitingVerify {
+        progress.passes_total += 1;
+    }
     let next = Schedule::At(task.now);
     let event = match task.state {
         SyncState::Waiting => SyncEvent::Complete,
@@ -125,6 +128,11 @@ impl SyncWorker for ModelSync {
         let state = self.lock();
         let is_new = |spec: &&SyncSpec| !known.contains(&spec.capture);
         state.found.iter().filter(is_new).cloned().map(Ok).collect()
+    }
+
+    /// Two pieces, made of the job's number.
+    async fn manifest(&self, job: JobId, piece: u32) -> Result<Option<bytes::Bytes>, Failure> {
+        Ok((piece < 2).then(|| format!("piece {piece} of job {job}\n").into()))
     }
 
     async fn step(&self, task: SyncTask) -> SyncReport {
