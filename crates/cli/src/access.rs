@@ -17,6 +17,10 @@ use crate::state::StateDir;
 /// How many events are asked for at once.
 const PAGE_EVENTS: usize = 500;
 
+/// How long a daemon that holds the store and does not answer yet, or no more, is waited for: `verisim up &` is often
+/// followed by the next command at once.
+const HANDOVER: Duration = Duration::from_secs(5);
+
 /// How often jobs are looked at while they are followed.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -35,16 +39,22 @@ impl Access {
     /// When the store cannot be used, or a daemon has it that does not answer.
     pub(crate) async fn open(context: &Context, config: Config) -> CliResult<Self> {
         let state = StateDir::open(&config.state)?;
-        if let Some(client) = Client::connect(&state.socket()).await? {
-            return Ok(Self::Daemon(client));
-        }
-        match Here::open(config, context.clock()).await {
-            Ok(here) => Ok(Self::Here(Box::new(here))),
-            // Between taking the store and listening, or between the last answer and the end.
-            Err(error) if error.in_use => {
-                Err(error.hint("a daemon is starting or stopping; try again in a moment"))
+        let until = context.clock().monotonic() + HANDOVER;
+        loop {
+            if let Some(client) = Client::connect(&state.socket()).await? {
+                return Ok(Self::Daemon(client));
             }
-            Err(error) => Err(error),
+            match Here::open(config.clone(), context.clock()).await {
+                Ok(here) => return Ok(Self::Here(Box::new(here))),
+                // Between taking the store and listening, or between the last answer and the end.
+                Err(error) if error.in_use && context.clock().monotonic() < until => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                Err(error) if error.in_use => {
+                    return Err(error.hint("a daemon is starting or stopping, or another command is at work; try again in a moment"));
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 

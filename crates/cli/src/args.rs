@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
-use verisim_core::{DecoyName, FileMode, PersonaName};
+use verisim_core::{ActivityState, DecoyName, FileMode, PersonaName, SyncState};
 
 use crate::config::units;
 
@@ -70,11 +70,11 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run what the configuration describes, until told to stop
     Up(UpArgs),
-    /// Write a configuration by looking around
+    /// Write a configuration by looking around: the folders that are given, else the usual places of a Cowrie
     Init(InitArgs),
     /// Say what is missing, per decoy and per destination, and how to mend it
     Doctor,
-    /// Show what the personas will do next, and why
+    /// Show what the personas will do next, and why (with -v: the weights that were drawn from)
     Plan(PlanArgs),
     /// Show what they would do in the coming days, as JSON lines, without doing it
     Simulate(SimulateArgs),
@@ -145,7 +145,7 @@ pub(crate) enum LogFormat {
 /// Arguments of `init`.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// A folder that is, or becomes, a decoy's root; may be given several times
+    /// The folder that is the root of a decoy; may be given several times
     #[arg(long = "decoy", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) decoys: Vec<PathBuf>,
     /// A folder in which captures appear; may be given several times
@@ -235,12 +235,12 @@ pub(crate) struct RmArgs {
 /// What to do with captures.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SyncCommand {
-    /// Push a directory now, though no rule of the configuration found it
+    /// Take up a directory now, instead of when its rule finds it
     Add(SyncAddArgs),
     /// List the captures and how far each is
     Ls {
         /// Only in this state, for instance verified
-        #[arg(long = "in", value_name = "STATE")]
+        #[arg(long = "in", value_name = "STATE", value_parser = sync_state)]
         states: Vec<String>,
         /// At most so many
         #[arg(long, short = 'n', value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -261,7 +261,7 @@ pub(crate) enum SyncCommand {
         /// The job
         job: i64,
     },
-    /// Follow captures until they rest
+    /// Follow captures until they rest: bytes, files, rate and time left
     Watch {
         /// The job; without one, all
         job: Option<i64>,
@@ -291,7 +291,7 @@ pub(crate) struct SyncAddArgs {
 #[derive(Debug, Args)]
 pub(crate) struct JobsArgs {
     /// Only in this state, for instance failed
-    #[arg(long = "in", value_name = "STATE")]
+    #[arg(long = "in", value_name = "STATE", value_parser = any_state)]
     pub(crate) states: Vec<String>,
     /// Only of this decoy
     #[arg(long, value_name = "NAME")]
@@ -323,8 +323,39 @@ fn topic(text: &str) -> Result<String, verisim_core::InvalidTopic> {
     text.parse::<verisim_core::TopicFilter>().map(|_| text.to_owned())
 }
 
+/// A state of a capture's job.
+fn sync_state(text: &str) -> Result<String, String> {
+    one_of(text, &SyncState::ALL.map(SyncState::name))
+}
+
+/// A state of any job.
+fn any_state(text: &str) -> Result<String, String> {
+    one_of(
+        text,
+        &[&SyncState::ALL.map(SyncState::name)[..], &ActivityState::ALL.map(ActivityState::name)].concat(),
+    )
+}
+
+/// One of these names, whatever the case.
+fn one_of(text: &str, names: &[&str]) -> Result<String, String> {
+    let wanted = text.to_ascii_uppercase().replace(['-', ' '], "_");
+    if names.contains(&wanted.as_str()) {
+        return Ok(wanted);
+    }
+    let names: std::collections::BTreeSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    Err(format!("there are: {}", names.into_iter().collect::<Vec<_>>().join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_state_that_there_is_not_is_answered_with_those_there_are() {
+        assert_eq!(super::sync_state("awaiting-verify"), Ok("AWAITING_VERIFY".to_owned()));
+        assert_eq!(super::any_state("skipped"), Ok("SKIPPED".to_owned()));
+        let told = super::sync_state("skipped").unwrap_err();
+        assert!(told.contains("awaiting_verify, blocked, cancelled"), "{told}");
+    }
+
     use clap::CommandFactory as _;
 
     #[test]

@@ -91,7 +91,7 @@ impl Wired {
 
     /// Who the personas are on the decoys: as configured, else as the first decoy that has an account of that login says,
     /// else a number of their own.
-    async fn owners(&self) -> HashMap<PersonaName, Owner> {
+    pub(crate) async fn owners(&self) -> HashMap<PersonaName, Owner> {
         let mut owners: HashMap<PersonaName, Owner> = self
             .config
             .personas

@@ -88,6 +88,7 @@ fn still(root: &Root, quiet: Duration, work_dir: &Path, now: Timestamp) -> Resul
     let fingerprint = fingerprint(&source::walk(root, OPERATION)?);
     let path = work_dir.join(LOOK_FILE);
     let seen: Option<Seen> = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let known = seen.is_some();
     // A clock that was set back begins anew.
     let since =
         seen.filter(|seen| seen.fingerprint == fingerprint && seen.since <= now).map(|seen| seen.since);
@@ -103,7 +104,12 @@ fn still(root: &Root, quiet: Duration, work_dir: &Path, now: Timestamp) -> Resul
     let seen = serde_json::to_vec(&Seen { fingerprint, since: now }).map_err(|error| lost(error.into()))?;
     let new = work_dir.join("look.new");
     std::fs::write(&new, seen).and_then(|()| std::fs::rename(&new, &path)).map_err(lost)?;
-    Ok(wait("it changed since the last look".to_owned(), quiet.max(LOOK_MIN)))
+    let why = if known {
+        "it changed since the last look"
+    } else {
+        "it is new; whether it is quiet is seen at the next look"
+    };
+    Ok(wait(why.to_owned(), quiet.max(LOOK_MIN)))
 }
 
 /// One hash over the name, kind, size, time and inode of everything.

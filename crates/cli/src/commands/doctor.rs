@@ -1,11 +1,11 @@
 //! `verisim doctor`: says what is missing, and how to mend it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde::Serialize;
-use verisim_core::{Connector, DecoyPath, HostFacts, StatRequest, Timestamp};
+use verisim_core::{Connector, DecoyPath, HostFacts, Owner, PersonaName, StatRequest, Timestamp};
 
 use crate::config::units::show_size;
 use crate::config::{Config, DecoyConfig, PersonaConfig};
@@ -77,10 +77,19 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
     let mut findings = Vec::new();
     state(&config, &mut findings);
     let wired = Wired::new(config, context.clock());
+    if wired.config.decoys.is_empty() && wired.config.captures.is_empty() {
+        let mut sheet = Sheet { subject: "configuration".into(), out: &mut findings };
+        sheet.warn(
+            "there is no decoy and no capture in it: nothing will happen",
+            "add them by hand, or `verisim --config NEW-FILE init --decoy DIR --capture DIR --destination DIR`",
+        );
+    }
+    let owners = wired.owners().await;
     for decoy in &wired.config.decoys {
         let mut sheet = Sheet { subject: format!("decoy {}", decoy.name), out: &mut findings };
         if let Some(member) = wired.fleet.get(&decoy.name) {
-            look_at_decoy(&mut sheet, decoy, member.connector.as_ref(), &wired.config, context.now()).await;
+            let (config, now) = (&wired.config, context.now());
+            look_at_decoy(&mut sheet, decoy, member.connector.as_ref(), config, &owners, now).await;
         }
     }
     for destination in &wired.config.destinations {
@@ -118,6 +127,7 @@ async fn look_at_decoy(
     decoy: &DecoyConfig,
     connector: &dyn Connector,
     config: &Config,
+    owners: &HashMap<PersonaName, Owner>,
     now: Timestamp,
 ) {
     let facts = match connector.probe().await {
@@ -165,18 +175,29 @@ async fn look_at_decoy(
     }
     space(sheet, Some(facts.free_bytes));
     let named: HashMap<&str, &PersonaConfig> = config.personas.iter().map(|p| (p.name.as_str(), p)).collect();
+    let mut taken: HashSet<u32> = facts.accounts.iter().map(|account| account.owner.uid).collect();
     for persona in decoy.personas.iter().filter_map(|name| named.get(name.as_str())) {
-        look_at_account(sheet, persona, &facts);
+        let owner = owners.get(&persona.name).copied().unwrap_or(Owner::ROOT);
+        look_at_account(sheet, persona, owner, &mut taken, &facts);
         look_at_home(sheet, persona, connector).await;
     }
 }
 
-/// Files below a home of a login that nobody has an account for are a tell.
-fn look_at_account(sheet: &mut Sheet<'_>, persona: &PersonaConfig, facts: &HostFacts) {
+/// Files below a home of a login that nobody has an account for are a tell. `owner` is whose they will be; `taken` are the
+/// uids of the decoy, together with those that were proposed already.
+fn look_at_account(
+    sheet: &mut Sheet<'_>,
+    persona: &PersonaConfig,
+    owner: Owner,
+    taken: &mut HashSet<u32>,
+    facts: &HostFacts,
+) {
     let login = &persona.login;
     match facts.accounts.iter().find(|account| &account.login == login) {
         None => {
-            let uid = persona.owner.map_or(1001, |owner| owner.uid);
+            let free = (owner.uid..u32::MAX).find(|uid| !taken.contains(uid));
+            let uid = persona.owner.map(|owner| owner.uid).or(free).unwrap_or(owner.uid);
+            taken.insert(uid);
             let (home, name) = (&persona.home, &persona.full_name);
             sheet.warn(
                 format!("{} works here, but there is no account `{login}`", persona.name),

@@ -11,6 +11,7 @@ use crate::context::{Context, absolute};
 use crate::error::{CliError, CliResult, show};
 use crate::exit::Exit;
 use crate::people::People;
+use crate::render::table::counted;
 
 /// Where a Cowrie is usually installed: its own guide, its image, and what packagers made of it.
 const COWRIE_PLACES: [&str; 5] =
@@ -42,13 +43,21 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> CliResult {
         return Err(CliError::new(Exit::Config, told.join("\n")).hint("nothing was written"));
     }
     write_new(&file, &text)?;
-    let counts = (found.decoys.len(), found.captures.len());
+    let said = |count: usize, noun| counted(u64::try_from(count).unwrap_or(u64::MAX), noun);
     context.output.say(format!(
-        "wrote {} with {} decoys and {} capture folders; read it, then `verisim doctor`, then `verisim up`",
+        "wrote {} with {} and {}; read it, then `verisim doctor`, then `verisim up`",
         show(&file),
-        counts.0,
-        counts.1
+        said(found.decoys.len(), "decoy"),
+        said(found.captures.len(), "capture folder")
     ));
+    if found.decoys.is_empty() && found.captures.is_empty() {
+        context.output.say(
+            "no Cowrie was found here: say where things are with --decoy DIR, --capture DIR and --destination DIR, or fill the file in",
+        );
+    }
+    for (name, path) in found.decoys.iter().filter(|(_, path)| !path.is_dir()) {
+        context.output.say(format!("the root of {name} is not there yet: mkdir -p {}", show(path)));
+    }
     Ok(Exit::Done)
 }
 
@@ -174,7 +183,7 @@ fn decoys_text(out: &mut String, found: &Found) -> Vec<crate::people::Person> {
     let mut all = Vec::new();
     if found.decoys.is_empty() {
         out.push_str(
-            "\n# No decoy was found. A directory that is, or becomes, the root of one looks like this:\n\
+            "\n# No decoy was found. A directory that is the root of one looks like this:\n\
              # [[decoy]]\n# name = \"files01\"\n# connector = { rootfs = { path = \"/srv/decoys/files01\" } }\n\
              # services = [\"ssh\", \"smb\"]\n# role = \"file-server\"\n# personas = [\"maria-keller\"]\n",
         );

@@ -15,7 +15,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::here::Here;
 use crate::output::Tone;
-use crate::render::table::{Cell, cell, plain, table};
+use crate::render::table::{Cell, cell, plain, reason, table};
 use crate::render::time;
 use crate::wire::Wired;
 
@@ -59,7 +59,7 @@ pub(super) async fn plan(context: &Context, args: &PlanArgs) -> CliResult {
             plain(preview.decoy.as_str()),
             plain(preview.persona.as_str()),
             cell(what, Tone::Strong),
-            cell(why, Tone::Faint),
+            cell(if context.global.verbose > 0 { why.to_owned() } else { reason(why) }, Tone::Faint),
         ]
     };
     let rows: Vec<Vec<Cell>> = previews.iter().map(row).collect();

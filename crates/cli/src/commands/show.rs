@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Output, Tone};
-use crate::render::table::{Cell, cell, plain, table};
+use crate::render::table::{Cell, cell, plain, reason, table};
 use crate::render::{event, time};
 
 /// How long is waited between two looks for events where no daemon pushes them.
@@ -27,7 +27,8 @@ pub(super) async fn jobs(context: &Context, args: &JobsArgs) -> CliResult {
         limit: usize::try_from(args.limit).unwrap_or(usize::MAX),
     };
     let jobs = list(&mut access, query).await?;
-    show_jobs(context, &jobs)
+    let narrowed = !args.states.is_empty() || args.decoy.is_some();
+    show_jobs(context, &jobs, if narrowed { "no job is like that" } else { "there is no job yet" })
 }
 
 /// Asks for jobs, page by page.
@@ -49,23 +50,24 @@ pub(super) async fn list(access: &mut Access, query: JobQuery) -> CliResult<Vec<
 }
 
 /// Prints jobs as a table, or one object a line.
-pub(super) fn show_jobs(context: &Context, jobs: &[JobView]) -> CliResult {
+/// `none` is said where there are none.
+pub(super) fn show_jobs(context: &Context, jobs: &[JobView], none: &str) -> CliResult {
     let output = context.output;
     if output.json {
         jobs.iter().try_for_each(|job| output.typed("job", job))?;
         return Ok(Exit::Done);
     }
     if jobs.is_empty() {
-        output.say("there is no such job");
+        output.say(none);
         return Ok(Exit::Done);
     }
     let now = context.now();
-    let rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, now)).collect();
-    output.raw(table(output.color, &["job", "state", "where", "what", "next", "why"], &rows).as_bytes())?;
+    let rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, now, context.global.verbose > 0)).collect();
+    output.raw(table(output.color, &["job", "state", "where", "what", "when", "why"], &rows).as_bytes())?;
     Ok(Exit::Done)
 }
 
-fn row(job: &JobView, now: verisim_core::Timestamp) -> Vec<Cell> {
+fn row(job: &JobView, now: verisim_core::Timestamp, verbose: bool) -> Vec<Cell> {
     let what = match &job.action {
         Some(action) => format!("{action} {}", job.subject),
         None => job.subject.clone(),
@@ -80,7 +82,8 @@ fn row(job: &JobView, now: verisim_core::Timestamp) -> Vec<Cell> {
             format!("{kind}: {detail}")
         }
         (_, Some(note)) => note,
-        _ => job.why.clone(),
+        _ if verbose => job.why.clone(),
+        _ => reason(&job.why),
     };
     vec![
         plain(job.id.to_string()),
@@ -232,7 +235,12 @@ fn status_text(output: Output, running: bool, status: &StatusView, captures: &[J
     }
     let silent: Vec<&verisim_engine::control::DecoyView> =
         status.decoys.iter().filter(|decoy| decoy.silent_since.is_some()).collect();
-    let _ = writeln!(out, "decoys    {}, {} silent", status.decoys.len(), silent.len());
+    let answer = match (status.decoys.len(), silent.len()) {
+        (0, _) => "none".to_owned(),
+        (all, 0) => format!("{all}, all answer"),
+        (all, silent) => format!("{all}, {silent} of them silent"),
+    };
+    let _ = writeln!(out, "decoys    {answer}");
     for decoy in silent {
         let since = decoy.silent_since.map_or_else(String::new, |at| time::distance(at, status.now));
         let _ =

@@ -1,6 +1,9 @@
 //! `verisim sync`: captures on their way home.
 
-use verisim_core::{EventPayload, JobId, JobKind, SyncWorker as _, Timestamp};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use verisim_core::{EventPayload, JobId, JobKind, Progress, SyncWorker as _, Timestamp};
 use verisim_engine::control::{Answer, JobQuery, JobView, Request, RunningView};
 
 use super::show::{list, show_jobs, tone};
@@ -13,7 +16,7 @@ use crate::error::{CliError, CliResult, advice, show};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::render;
-use crate::render::progress::{Progress, bar};
+use crate::render::progress::{Progress as Drawn, bar};
 use crate::state::StateDir;
 use crate::wire::Wired;
 
@@ -29,7 +32,12 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
             let mut access = Access::open(context, config).await?;
             let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
             let jobs = list(&mut access, JobQuery { states: states.clone(), limit, ..captures() }).await?;
-            show_jobs(context, &jobs)
+            let none = if states.is_empty() {
+                "no capture was found yet; a daemon looks for new ones once a minute"
+            } else {
+                "no capture is in this state"
+            };
+            show_jobs(context, &jobs, none)
         }
         SyncCommand::Retry { job } => change(context, config, Request::Retry { job: JobId(*job) }).await,
         SyncCommand::Cancel { job } => change(context, config, Request::Cancel { job: JobId(*job) }).await,
@@ -64,7 +72,7 @@ fn captures() -> JobQuery {
 async fn change(context: &Context, config: Config, request: Request) -> CliResult {
     let mut access = Access::open(context, config).await?;
     let job = access.ask_job(request).await?;
-    show_jobs(context, &[job])?;
+    show_jobs(context, &[job], "")?;
     if matches!(access, Access::Here(_)) {
         context.output.say("no daemon runs; `verisim sync watch` or `verisim up` goes on with it");
     }
@@ -105,7 +113,7 @@ async fn add(context: &Context, config: Config, args: &SyncAddArgs) -> CliResult
         return follow(context, &mut access, &[job]).await;
     }
     let job = access.job(job).await?;
-    show_jobs(context, &[job])
+    show_jobs(context, &[job], "")
 }
 
 /// Whether a capture's job rests, well or badly, as far as a person who waits is concerned: one that lacks something is
@@ -135,12 +143,14 @@ async fn watch(context: &Context, config: Config, job: Option<JobId>) -> CliResu
 }
 
 async fn follow(context: &Context, access: &mut Access, jobs: &[JobId]) -> CliResult {
-    let mut progress = Progress::new(context.output);
-    let tick =
-        |views: &[JobView], running: &[RunningView]| progress.draw(&lines(views, running, context.now()));
+    let mut progress = Drawn::new(context.output);
+    let mut pace = Pace::default();
+    let tick = |views: &[JobView], running: &[RunningView]| {
+        progress.draw(&lines(views, running, context, &mut pace));
+    };
     let views = access.settle(context, jobs, None, |job| is_settled(job, context.now()), tick).await?;
     drop(progress);
-    show_jobs(context, &views)?;
+    show_jobs(context, &views, "")?;
     Ok(views.iter().map(verdict).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done))
 }
 
@@ -153,17 +163,43 @@ fn verdict(job: &JobView) -> Exit {
     }
 }
 
-fn lines(views: &[JobView], running: &[RunningView], now: Timestamp) -> Vec<String> {
+/// How fast jobs go since they were first seen to go: where each stood, and when.
+#[derive(Default)]
+struct Pace(HashMap<JobId, (Duration, u64)>);
+
+impl Pace {
+    /// `, 80 MiB/s, 12s left`, or nothing while there is nothing to tell it from.
+    fn told(&mut self, job: JobId, at: Progress, now: Duration) -> String {
+        let (since, from) = *self.0.entry(job).or_insert((now, at.bytes_done));
+        // What goes backwards was begun again.
+        if at.bytes_done < from {
+            self.0.insert(job, (now, at.bytes_done));
+            return String::new();
+        }
+        let millis = now.saturating_sub(since).as_millis();
+        let moved = u128::from(at.bytes_done - from) * 1000;
+        let rate = u64::try_from(moved.checked_div(millis).unwrap_or(0)).unwrap_or(u64::MAX);
+        if millis < 1000 || rate == 0 {
+            return String::new();
+        }
+        let left = at.bytes_total.saturating_sub(at.bytes_done).div_ceil(rate);
+        format!(", {}/s, {} left", show_size(rate), render::time::rough(Duration::from_secs(left)))
+    }
+}
+
+fn lines(views: &[JobView], running: &[RunningView], context: &Context, pace: &mut Pace) -> Vec<String> {
+    let (now, moment) = (context.now(), context.clock().monotonic());
     let line = |job: &JobView| {
         let progress = running.iter().find(|running| running.job == job.id).map(|running| running.progress);
         let said = match progress {
             Some(at) => format!(
-                "{}  {} of {}, {} of {} files",
+                "{}  {} of {}, {} of {} files{}",
                 bar(at.bytes_done, at.bytes_total, 24, false),
                 show_size(at.bytes_done),
                 show_size(at.bytes_total),
                 at.files_done,
-                at.files_total
+                at.files_total,
+                pace.told(job.id, at, moment)
             ),
             None => job.progress.as_ref().and_then(|progress| progress.note.clone()).unwrap_or_default(),
         };
@@ -198,9 +234,11 @@ async fn verify(context: &Context, config: Config, job: Option<JobId>) -> CliRes
     for job in &jobs {
         access.ask_job(Request::Verify { job: *job }).await?;
     }
-    let mut progress = Progress::new(context.output);
-    let tick =
-        |views: &[JobView], running: &[RunningView]| progress.draw(&lines(views, running, context.now()));
+    let mut progress = Drawn::new(context.output);
+    let mut pace = Pace::default();
+    let tick = |views: &[JobView], running: &[RunningView]| {
+        progress.draw(&lines(views, running, context, &mut pace));
+    };
     let views = access.settle(context, &jobs, None, |job| is_settled(job, context.now()), tick).await?;
     drop(progress);
     let mut damaged = false;
@@ -214,7 +252,7 @@ async fn verify(context: &Context, config: Config, job: Option<JobId>) -> CliRes
             Ok(())
         })
         .await?;
-    show_jobs(context, &views)?;
+    show_jobs(context, &views, "")?;
     summary(context.output, &views, damaged);
     let worst = views.iter().map(verdict).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done);
     Ok(if damaged { Exit::Found } else { worst })
@@ -222,7 +260,26 @@ async fn verify(context: &Context, config: Config, job: Option<JobId>) -> CliRes
 
 fn summary(output: Output, views: &[JobView], damaged: bool) {
     let good = views.iter().filter(|job| job.state == "VERIFIED").count();
-    let rest = if damaged { "; what was damaged at the destination is listed above" } else { "" };
+    let rest = match damaged {
+        true if good == views.len() => " now; what is listed above was damaged there, and was pushed again",
+        true => "; what is listed above was damaged there",
+        false => "",
+    };
     let text = format!("{good} of {} captures are at the destination as they were pushed{rest}", views.len());
     output.say(output.paint(tone(if damaged { "FAILED" } else { "VERIFIED" }), text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_told_once_there_is_one() {
+        let at = |bytes_done| Progress { files_done: 0, files_total: 1, bytes_done, bytes_total: 10 << 20 };
+        let mut pace = Pace::default();
+        let mut told = |bytes, second| pace.told(JobId(1), at(bytes), Duration::from_secs(second));
+        assert_eq!(told(0, 5), "");
+        assert_eq!(told(2 << 20, 7), ", 1.0 MiB/s, 8s left");
+        assert_eq!(told(2 << 20, u64::MAX / 2), "", "what stands still has no end");
+    }
 }

@@ -59,7 +59,9 @@ fn read_bounded(file: &Path) -> CliResult<String> {
     let mut bytes = Vec::new();
     let open = std::fs::File::open(file).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            trouble(&error).hint("`verisim init` writes one by looking around, `verisim demo` needs none")
+            trouble(&error).hint(
+                "`verisim init` writes one by looking around, --config FILE names one that is elsewhere, `verisim demo` needs none",
+            )
         }
         _ => trouble(&error),
     })?;

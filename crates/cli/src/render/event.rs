@@ -96,7 +96,8 @@ fn activity(payload: &Payload, told: &mut Told) {
             if !plant.owner_set {
                 told.tone = Tone::Warn;
             }
-            ("writes", plant.path.to_string(), format!("{}, {}{owner}", plant.class, show_size(plant.bytes)))
+            let class = plant.class.to_string().replace('_', " ");
+            ("writes", plant.path.to_string(), format!("{class}, {}{owner}", show_size(plant.bytes)))
         }
         Payload::Append(append) => {
             ("adds to", append.path.to_string(), format!("+{}", show_size(append.bytes)))

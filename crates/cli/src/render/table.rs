@@ -46,6 +46,21 @@ pub(crate) fn table(color: bool, heading: &[&str], rows: &[Vec<Cell>]) -> String
     out
 }
 
+/// A number of things: `1 change`, `2 changes`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The reason out of a planner's account of itself: without the moment it speaks of, and without the weights it drew from.
+pub(crate) fn reason(why: &str) -> String {
+    let told = match why.split_once(": ") {
+        Some((moment, told)) if moment.starts_with("moment ") => told,
+        _ => return why.to_owned(),
+    };
+    // Classes of files have the names that they have on the wire.
+    told.split_once("; ").map_or(told, |(reason, _)| reason).replace('_', " ")
+}
+
 /// `text` cut to `width` columns, with an ellipsis where something was cut.
 pub(crate) fn fit(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -67,6 +82,12 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     out
 }
 
+/// The end of `text` in `width` columns, with an ellipsis where something was cut.
+pub(crate) fn fit_end(text: &str, width: usize) -> String {
+    let backwards: String = text.chars().rev().collect();
+    fit(&backwards, width).chars().rev().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,10 +100,25 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_is_short_and_other_text_is_left_alone() {
+        assert_eq!(
+            reason("moment 3 of session 2-1: begins a note; 4 files there; drawn from create 2"),
+            "begins a note"
+        );
+        assert_eq!(
+            reason("moment 1 of session 2-1: a cron_log gets its next lines"),
+            "a cron log gets its next lines"
+        );
+        assert_eq!(reason("io: /a: it is full; free some space"), "io: /a: it is full; free some space");
+        assert_eq!((counted(1, "change"), counted(0, "change")), ("1 change".into(), "0 changes".into()));
+    }
+
+    #[test]
     fn what_is_too_wide_is_cut() {
         assert_eq!(fit("abcdef", 4), "abc…");
         assert_eq!(fit("日本語", 4), "日…");
         assert_eq!(fit("ab", 4), "ab");
         assert_eq!(fit("ab", 0), "");
+        assert_eq!((fit_end("/a/b/c", 4), fit_end("/a", 4)), ("…b/c".into(), "/a".into()));
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn distance(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// A span in its largest unit.
-fn rough(span: Duration) -> String {
+pub(crate) fn rough(span: Duration) -> String {
     match span.as_secs() {
         s if s < 90 => format!("{s}s"),
         s if s < 90 * 60 => format!("{}m", (s + 30) / 60),

@@ -130,12 +130,12 @@ fn due(rule: &CleanupRule, spacing: Duration, progress: &SyncProgress, now: Time
             return Due::Pass;
         }
         let why =
-            format!("verified {} of {asked} times; the next pass is due at {next}", progress.passes_total);
+            format!("verified {} of {asked} times; the next pass is due at {next:.0}", progress.passes_total);
         return Due::Later(next, why);
     }
     let old_enough = at(first.at, rule.min_age);
     if old_enough > now {
-        return Due::Later(old_enough, format!("may be cleaned up from {old_enough} on"));
+        return Due::Later(old_enough, format!("may be cleaned up from {old_enough:.0} on"));
     }
     Due::Cleanup
 }

@@ -11,7 +11,7 @@ use super::model::{CaptureRow, Model};
 use crate::config::units::show_size;
 use crate::output::{Tone, paint};
 use crate::render::progress::bar;
-use crate::render::table::fit;
+use crate::render::table::{counted, fit, fit_end};
 use crate::render::time;
 
 /// The alternate screen, in raw mode, for as long as the value lives.
@@ -94,7 +94,7 @@ impl Screen {
                     (tone, 12, host.name),
                     (Tone::Faint, 14, host.role),
                     (Tone::Plain, 12, &format!("{} files", host.files)),
-                    (Tone::Faint, 14, &format!("{} changes", host.effects)),
+                    (Tone::Faint, 14, &counted(host.effects, "change")),
                     (Tone::Faint, 20, &since),
                 ],
             ));
@@ -127,11 +127,13 @@ impl Screen {
         let room = height.saturating_sub(lines.len() + 1);
         for (at, told) in model.recent.iter().rev().take(room) {
             let when = time::time_of_day(*at);
-            let object = format!(
-                "{} {}",
-                told.object,
-                if told.detail.is_empty() { String::new() } else { format!("({})", told.detail) }
-            );
+            // The end of a path says most, and so does what follows it.
+            let room = width.saturating_sub(2 + 10 + 10 + 15 + 10 + 1);
+            let detail = if told.detail.is_empty() { String::new() } else { format!(" ({})", told.detail) };
+            let object = match room.checked_sub(unicode_width::UnicodeWidthStr::width(detail.as_str())) {
+                Some(left) if left >= 24 => format!("{}{detail}", fit_end(&told.object, left)),
+                _ => format!("{}{detail}", told.object),
+            };
             lines.push(self.row(
                 width,
                 &[
