@@ -15,8 +15,8 @@ use verisim_core::{
     SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Timestamp,
 };
 use verisim_sync::{
-    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, NativeOptions, NativeTransport,
-    Reading,
+    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, KnownDestination, NativeOptions,
+    NativeTransport, Reading,
 };
 
 use crate::measure::{Bar, Contender, Error, compare};
@@ -193,7 +193,8 @@ fn rsync_flow(source: &Path, target: &Path, dir: &Path) -> Result<(), Error> {
 /// The steps of a sync job as the engine has them made: push, then verify and seal.
 fn our_flow(source: &Path, target: &Path, dir: &Path, workers: usize, reading: Reading) -> Result<(), Error> {
     let vault = DestinationName::new("vault")?;
-    let options = NativeOptions { root: target.to_owned(), workers, reading };
+    let known = KnownDestination::new(dir.join("state/destination"), "bench");
+    let options = NativeOptions { root: target.to_owned(), known, workers, reading };
     let transport = Arc::new(NativeTransport::new(options, Arc::new(RealClock(Instant::now()))));
     let rule = CaptureRule {
         name: CaptureName::new("bench")?,

@@ -13,8 +13,8 @@ use verisim_drivers::{Connectors, FileDriver};
 use verisim_engine::{EngineParts, Fleet, Member};
 use verisim_realism::{DecoyProfile, Persona, World};
 use verisim_sync::{
-    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each as SyncEach, NativeOptions,
-    NativeTransport,
+    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each as SyncEach, KnownDestination,
+    NativeOptions, NativeTransport,
 };
 
 use crate::config::{CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, Each, PersonaConfig};
@@ -130,15 +130,16 @@ impl Wired {
         }
         let rules: CliResult<Vec<CaptureRule>> = self.config.captures.iter().map(rule_of).collect();
         let destinations = self.config.destinations.iter().map(|destination| {
-            let transport =
-                NativeTransport::new(NativeOptions::new(destination.path.clone()), Arc::clone(&self.clock));
+            let options =
+                NativeOptions::new(destination.path.clone(), known_destination(state, &destination.name)?);
+            let transport = NativeTransport::new(options, Arc::clone(&self.clock));
             let bandwidth = destination.bandwidth.as_ref().map(|limit| self.follow(limit.clone()));
-            (destination.name.clone(), Destination { transport: Arc::new(transport), bandwidth })
+            Ok((destination.name.clone(), Destination { transport: Arc::new(transport), bandwidth }))
         });
-        let destinations: HashMap<DestinationName, Destination> = destinations.collect();
+        let destinations: CliResult<HashMap<DestinationName, Destination>> = destinations.collect();
         Ok(Some(Arc::new(Courier::new(CourierOptions {
             rules: rules?,
-            destinations,
+            destinations: destinations?,
             state_dir: state.work(),
             installation: state.installation()?,
         }))))
@@ -194,6 +195,11 @@ impl Wired {
 
 /// How often the windows of a bandwidth are looked at.
 const BANDWIDTH_LOOK: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// How the destination of this name is known again.
+pub(crate) fn known_destination(state: &StateDir, name: &DestinationName) -> CliResult<KnownDestination> {
+    Ok(KnownDestination::new(state.work().join(format!("destination-{name}")), random_token()?))
+}
 
 /// A token that no other process has, for worker ids and work by hand.
 pub(crate) fn random_token() -> CliResult<String> {

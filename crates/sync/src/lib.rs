@@ -18,5 +18,5 @@ mod verify;
 
 pub use courier::{Courier, CourierOptions, Destination};
 pub use interlock::{Facts, Gate, Interlock, RemoteAnswer, RootNow, interlocks};
-pub use native::{NativeOptions, NativeTransport, Reading};
+pub use native::{KnownDestination, NativeOptions, NativeTransport, Reading, Recognised};
 pub use rule::{CaptureRule, Completeness, Each};

@@ -67,7 +67,7 @@ async fn inv_5_verification_reads_the_disk_and_not_the_page_cache() {
     assert_eq!(content(&site.path("vault/lab/run")).len(), 101);
     let pushed = (size + 100 * 4096) as u64;
     for reading in [Reading::Cached, Reading::PastCaches, Reading::PastCaches] {
-        let options_of = NativeOptions { reading, ..NativeOptions::new(site.path("vault")) };
+        let options_of = NativeOptions { reading, ..common::native_at(site.dir.path()) };
         let transport = NativeTransport::new(options_of, Arc::clone(&site.clock));
         let before = bytes_read_from_disk();
         assert_eq!(hash_all(&transport, &remote, &options).await, 101);

@@ -4,18 +4,20 @@
 
 mod common;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use verisim_sync::{NativeOptions, NativeTransport};
+use verisim_sync::{KnownDestination, NativeOptions, NativeTransport};
 use verisim_testkit::transport_suite::TransportFixture;
 
 fn fixture() -> TransportFixture {
     let scratch = tempfile::tempdir_in(common::base()).unwrap();
     let remote_root = scratch.path().join("vault");
     std::fs::create_dir(&remote_root).unwrap();
-    let transport = NativeTransport::new(NativeOptions::new(remote_root.clone()), common::clock());
-    assert!(Path::new(&remote_root).is_dir());
+    // As after first use: what the suite looks at is what a push does to a destination that it knows.
+    std::fs::write(remote_root.join(".verisim-destination"), "vault\n").unwrap();
+    std::fs::write(scratch.path().join("known"), "vault\n").unwrap();
+    let known = KnownDestination::new(scratch.path().join("known"), "vault");
+    let transport = NativeTransport::new(NativeOptions::new(remote_root.clone(), known), common::clock());
     TransportFixture { transport: Arc::new(transport), remote_root, scratch, kept: Box::new(()) }
 }
 

@@ -6,15 +6,16 @@ use std::path::Path;
 
 use serde::Serialize;
 use verisim_core::{Connector, DecoyPath, HostFacts, Owner, PersonaName, StatRequest, Timestamp};
+use verisim_sync::Recognised;
 
 use crate::config::units::show_size;
-use crate::config::{Config, DecoyConfig, PersonaConfig};
+use crate::config::{Config, DecoyConfig, DestinationConfig, PersonaConfig};
 use crate::context::Context;
 use crate::error::{CliResult, advice, show};
 use crate::exit::Exit;
 use crate::output::{Output, Tone};
 use crate::state::StateDir;
-use crate::wire::Wired;
+use crate::wire::{Wired, known_destination};
 
 /// Less free space than this on a decoy or at a destination deserves a look.
 const FREE_BYTES_MIN: u64 = 256 << 20;
@@ -94,7 +95,7 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
     }
     for destination in &wired.config.destinations {
         let mut sheet = Sheet { subject: format!("destination {}", destination.name), out: &mut findings };
-        look_at_destination(&mut sheet, &destination.path);
+        look_at_destination(&mut sheet, &wired.config, destination);
     }
     for capture in &wired.config.captures {
         let mut sheet = Sheet { subject: format!("capture {}", capture.name), out: &mut findings };
@@ -231,7 +232,8 @@ async fn look_at_home(sheet: &mut Sheet<'_>, persona: &PersonaConfig, connector:
     }
 }
 
-fn look_at_destination(sheet: &mut Sheet<'_>, path: &Path) {
+fn look_at_destination(sheet: &mut Sheet<'_>, config: &Config, destination: &DestinationConfig) {
+    let path = destination.path.as_path();
     let shown = show(path);
     if !path.is_dir() {
         return sheet.bad(
@@ -249,12 +251,37 @@ fn look_at_destination(sheet: &mut Sheet<'_>, path: &Path) {
     }
     sheet.good(format!("{shown} is there and writable"));
     space(sheet, free_bytes(path));
-    if same_file_system(path, Path::new("/")) {
-        sheet.warn(
+    let first_use = look_at_identity(sheet, config, destination);
+    let captures = config.captures.iter().filter(|capture| capture.destination == destination.name);
+    let beside = captures.map(|capture| capture.path.as_path()).find(|from| same_file_system(path, from));
+    match beside {
+        Some(from) => sheet.warn(
+            format!("{shown} is on the same file system as the captures in {}: one broken disk takes both", show(from)),
+            "if it is meant to be a mounted share, it is not mounted: mount it before the first push",
+        ),
+        None if first_use && same_file_system(path, Path::new("/")) => sheet.warn(
             format!("{shown} is on the same file system as /: if it is meant to be a mounted share, it is not mounted"),
-            "mount it; for a local folder this is as it should be",
-        );
+            "mount it before the first push; for a local folder this is as it should be",
+        ),
+        None => {}
     }
+}
+
+/// Whether the folder is the destination that was used before. Answers whether there was none.
+fn look_at_identity(sheet: &mut Sheet<'_>, config: &Config, destination: &DestinationConfig) -> bool {
+    let known = StateDir::open(&config.state).and_then(|state| known_destination(&state, &destination.name));
+    // What is wrong with the state folder is said under its own heading.
+    let Ok(known) = known else { return false };
+    let found = known.recognise(&destination.path);
+    let is_new = found == Recognised::NeverUsed;
+    match found {
+        Recognised::Known => sheet.good("it is the destination that was used before"),
+        Recognised::NeverUsed => {
+            sheet.good("it was not used yet; the first push marks it, and must find the storage mounted");
+        }
+        Recognised::Not(why) => sheet.bad(Exit::Unreachable, why, "nothing is written there until then"),
+    }
+    is_new
 }
 
 fn look_at_captures(sheet: &mut Sheet<'_>, path: &Path, cleanup: bool) {

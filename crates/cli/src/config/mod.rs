@@ -15,7 +15,8 @@ use toml::de::DeTable;
 
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
-    Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, Each, PersonaConfig,
+    Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig, Each,
+    PersonaConfig,
 };
 use self::section::Section;
 use crate::error::{CliError, CliResult};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::sandbox::{Sandbox, assert_clean, eventually};
+use crate::sandbox::{Sandbox, assert_clean, eventually, sha256};
 
 fn add(sandbox: &Sandbox, name: &str) {
     sandbox.capture(name);
@@ -76,4 +76,45 @@ fn a_cancelled_capture_rests_until_it_is_retried() {
     sandbox.run(&["sync", "retry", &id]).exits(0);
     sandbox.run(&["sync", "watch", &id]).exits(0);
     assert_eq!(sandbox.captures()[0]["state"], "VERIFIED");
+}
+
+#[test]
+fn inv_6_a_share_that_is_not_mounted_costs_no_evidence_and_fills_no_disk() {
+    let sandbox = Sandbox::new();
+    let config = fs::read_to_string(sandbox.path("verisim.toml")).unwrap();
+    let cleanup = "cleanup = { enabled = true, min_passes = 2, min_age = \"2s\" }\n";
+    sandbox.write("verisim.toml", &format!("{config}{cleanup}"));
+    add(&sandbox, "run-1");
+    let local = sandbox.path("captures/run-1/logs/3.log");
+    let hash = sha256(&local);
+    // Between the first pass and the second the share goes away, and its mount point stays.
+    fs::rename(sandbox.path("vault"), sandbox.path("share")).unwrap();
+    fs::create_dir(sandbox.path("vault")).unwrap();
+    let doctor = sandbox.run(&["doctor"]).exits(5);
+    assert!(doctor.stdout.contains("mount the share"), "{}", doctor.stdout);
+    sandbox.capture("run-2");
+    let daemon = sandbox.up();
+    let unreachable = |name: &str| {
+        sandbox.captures().iter().any(|job| {
+            job["subject"] == format!("sensor/{name}")
+                && job["progress"]["note"].to_string().contains("mount the share")
+        })
+    };
+    eventually("both captures say what to do", || unreachable("run-1") && unreachable("run-2"));
+    let events = sandbox.run(&["--json", "events", "--topic", "sync.>"]).exits(0);
+    assert!(events.json().iter().any(|event| event["failure"] == "network"), "{}", events.stdout);
+    assert_eq!(sha256(&local), hash);
+    assert_eq!(fs::read_dir(sandbox.path("vault")).unwrap().count(), 0);
+    // It is back, and the operator does not want to wait.
+    fs::remove_dir(sandbox.path("vault")).unwrap();
+    fs::rename(sandbox.path("share"), sandbox.path("vault")).unwrap();
+    for job in sandbox.captures() {
+        sandbox.run(&["sync", "retry", &job["id"].to_string()]).exits(0);
+    }
+    eventually("both are cleaned up", || sandbox.captures().iter().all(|job| job["state"] == "CLEANED"));
+    assert_eq!(daemon.terminate().0, Some(0));
+    for name in ["run-1", "run-2"] {
+        assert_clean(&sandbox.path(&format!("vault/sensor/{name}")));
+    }
+    assert!(!local.exists());
 }

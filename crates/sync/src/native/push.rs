@@ -32,6 +32,8 @@ const OPERATION: &str = "native.push";
 /// Everything that one push needs.
 pub(crate) struct Push {
     pub(crate) destination: PathBuf,
+    /// How it is known again.
+    pub(crate) known: super::KnownDestination,
     pub(crate) workers: usize,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) capture: Capture,
@@ -64,7 +66,7 @@ impl Push {
         source::refuse_foreign_metadata(&source, &self.remote.owner, OPERATION)?;
         let items = source::walk(&source, OPERATION)?;
         require_what_was_pushed(&self.options.work_dir, &items)?;
-        let root = Root::open(&self.destination).map_err(lost("opening the destination"))?;
+        let root = self.known.open_to_push(&self.destination)?;
         let folder = folder::claim(&root, &self.remote)?;
         set_aside(&folder, &journal, &items)?;
         journal.done.retain(|path, done| {

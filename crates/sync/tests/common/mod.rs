@@ -16,7 +16,8 @@ use verisim_core::{
     SyncState, SyncTask, SyncWorker, Timestamp,
 };
 use verisim_sync::{
-    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, NativeOptions, NativeTransport,
+    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, KnownDestination, NativeOptions,
+    NativeTransport,
 };
 
 /// The clock of this machine.
@@ -137,7 +138,14 @@ impl Site {
     }
 
     pub fn transport(&self) -> NativeTransport {
-        NativeTransport::new(NativeOptions::new(self.path("vault")), Arc::clone(&self.clock))
+        NativeTransport::new(native_at(self.dir.path()), Arc::clone(&self.clock))
+    }
+
+    /// As if another capture had been pushed before.
+    pub fn transport_is_used(&self) {
+        let id = "vault-of-site\n";
+        fs::write(self.path("state/destination-vault"), id).unwrap();
+        fs::write(self.path("vault/.verisim-destination"), id).unwrap();
     }
 
     pub fn courier(&self, rule: CaptureRule) -> Courier {
@@ -180,7 +188,7 @@ pub fn rule_at(site: &Path, complete: Completeness, cleanup: CleanupRule) -> Cap
 }
 
 pub fn courier_at(site: &Path, rule: CaptureRule) -> Courier {
-    let transport = NativeTransport::new(NativeOptions::new(site.join("vault")), clock());
+    let transport = NativeTransport::new(native_at(site), clock());
     let destination = Destination { transport: Arc::new(transport), bandwidth: None };
     Courier::new(CourierOptions {
         rules: vec![rule],
@@ -188,6 +196,12 @@ pub fn courier_at(site: &Path, rule: CaptureRule) -> Courier {
         state_dir: site.join("state"),
         installation: "site-a".into(),
     })
+}
+
+/// The vault of a site, known again by its state folder.
+pub fn native_at(site: &Path) -> NativeOptions {
+    let known = KnownDestination::new(site.join("state/destination-vault"), "vault-of-site");
+    NativeOptions::new(site.join("vault"), known)
 }
 
 pub fn remote_dir(vault: &Path, remote: &Remote) -> PathBuf {
