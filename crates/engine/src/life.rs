@@ -62,6 +62,23 @@ pub(crate) async fn plan(
     shared: &Shared,
     is_reachable: impl Fn(&verisim_core::DecoyName) -> bool,
 ) -> StoreResult<PlanTurn> {
+    let mut first = None;
+    let turn = plan_from(shared, is_reachable, &mut first).await;
+    if let (Err(_), Some(first)) = (&turn, first)
+        && let Some(planner) = planner(shared).as_mut()
+    {
+        // What was taken did not become jobs: it is decided again. What the store took after all is known by its key.
+        planner.seek(first);
+    }
+    turn
+}
+
+/// Plans, and tells when the first slot was that it took.
+async fn plan_from(
+    shared: &Shared,
+    is_reachable: impl Fn(&verisim_core::DecoyName) -> bool,
+    first: &mut Option<Timestamp>,
+) -> StoreResult<PlanTurn> {
     let now = shared.now();
     let mut ready = Vec::new();
     let mut drafts = Vec::new();
@@ -81,6 +98,7 @@ pub(crate) async fn plan(
                 drafts.push(draft);
             }
         }
+        *first = first.or(last);
     }
     let more = slots == shared.settings.plan_slots_per_turn_max;
     // Others may have a slot at the very instant of the last one; a slot that comes again is known by its key.

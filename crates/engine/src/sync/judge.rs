@@ -123,12 +123,15 @@ impl Bench {
     fn advanced(&self, leased: &LeasedJob, event: SyncEvent, next: Schedule) -> Verdict {
         let mut counters = leased.job.counters;
         counters.failures = 0;
-        let event = match event {
-            // How often it has differed is ours to know, not the worker's.
-            SyncEvent::Mismatched | SyncEvent::MismatchedAgain => mismatch(&mut counters),
-            event => event,
+        // How often it has differed since it was last retried is ours to know, not the worker's: and so is what follows.
+        let (event, schedule) = match event {
+            SyncEvent::Mismatched | SyncEvent::MismatchedAgain => match mismatch(&mut counters) {
+                SyncEvent::Mismatched => (SyncEvent::Mismatched, Schedule::At(self.now)),
+                again => (again, Schedule::Parked),
+            },
+            event => (event, next),
         };
-        Verdict { event: Some(event), schedule: next, counters }
+        Verdict { event: Some(event), schedule, counters }
     }
 
     fn failed(

@@ -6,5 +6,6 @@ mod breakers;
 mod control;
 mod crash;
 mod ends;
+mod planning;
 mod stage;
 mod sync_jobs;
