@@ -8,8 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CancellationToken, Capture, Failure, JobId, OperationClass, Schedule, SyncEvent, SyncProgress, SyncSpec,
-    SyncState, Timestamp, TransportError,
+    CancellationToken, Capture, CaptureName, Failure, JobId, OperationClass, RelPath, Schedule, SyncEvent,
+    SyncProgress, SyncSpec, SyncState, Timestamp, TransportError,
 };
 
 /// Carries out the steps of sync jobs.
@@ -20,6 +20,21 @@ use crate::{
 pub trait SyncWorker: Send + Sync {
     /// Looks for captures that are not among `known`. Bounded; called again and again.
     async fn discover(&self, known: &[Capture], now: Timestamp) -> Vec<Result<SyncSpec, TransportError>>;
+
+    /// The capture that a directory is: `relative` below the folder of `rule`, or that folder itself. `None` where the rule
+    /// sees no capture. One that is among `known` is that capture still; another directory of its name is the next generation.
+    async fn spec_for(
+        &self,
+        rule: &CaptureName,
+        relative: Option<&RelPath>,
+        known: &[Capture],
+    ) -> Result<Option<SyncSpec>, TransportError>;
+
+    /// The jobs for which it keeps files of its own, in no order.
+    async fn kept(&self) -> Vec<JobId>;
+
+    /// Removes what it keeps for a job that will take no further step. May be repeated.
+    async fn forget(&self, job: JobId) -> Result<(), Failure>;
 
     /// Does what the job's state calls for: `WAITING` asks for completeness, `RUNNING` pushes, `AWAITING_VERIFY` verifies,
     /// `VERIFIED` asks whether a pass or cleanup is due, `CLEANUP_ELIGIBLE` asks every interlock again and writes the list,

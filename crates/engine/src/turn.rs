@@ -65,6 +65,7 @@ enum End {
     Step(StepEnd),
     Probe { decoy: DecoyName, answers: bool },
     Discovered(StoreResult<usize>),
+    Tidied(StoreResult<()>),
 }
 
 impl Loop {
@@ -204,9 +205,9 @@ impl Loop {
                 self.end_probe(&decoy, answers, now);
                 self.ended(false);
             }
-            End::Discovered(Ok(0)) => {}
+            End::Discovered(Ok(0)) | End::Tidied(Ok(())) => {}
             End::Discovered(Ok(_)) => self.look = true,
-            End::Discovered(Err(error)) => self.shared.report_trouble(&error),
+            End::Discovered(Err(error)) | End::Tidied(Err(error)) => self.shared.report_trouble(&error),
         }
     }
 

@@ -15,13 +15,17 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use verisim_core::{
     BandwidthLimit, Capture, CaptureName, DestinationName, Failure, FailureKind, JobId, OperationClass,
-    PROBE_INTERVAL, ProgressSink, PushOptions, SyncReport, SyncSpec, SyncState, SyncTask, SyncTransport,
-    SyncWorker, Timestamp, TransportError,
+    PROBE_INTERVAL, ProgressSink, PushOptions, RelPath, SyncReport, SyncSpec, SyncState, SyncTask,
+    SyncTransport, SyncWorker, Timestamp, TransportError,
 };
 
-use crate::discover::discover;
+use crate::discover::{discover, spec_for};
+use crate::errno::{Side, failure};
 use crate::native::push::MANIFEST;
 use crate::rule::CaptureRule;
+
+/// How the work folders of jobs begin; the job's id follows.
+const WORK_PREFIX: &str = "sync-";
 
 /// A place that captures go to.
 #[derive(Clone)]
@@ -64,15 +68,19 @@ impl Courier {
         }
     }
 
-    /// The folder of one job: the same at every attempt. Whoever prunes a job may remove it.
+    /// The folder of one job: the same at every attempt, until the job is forgotten.
     #[must_use]
     pub fn work_dir(&self, job: JobId) -> PathBuf {
-        self.state_dir.join(format!("sync-{job}"))
+        self.state_dir.join(format!("{WORK_PREFIX}{job}"))
     }
 
     fn rule(&self, spec: &SyncSpec) -> Result<&CaptureRule, Failure> {
-        self.rules.get(&spec.capture.rule).ok_or_else(|| {
-            let what = format_args!("no capture rule is named {}", spec.capture.rule);
+        self.rule_named(&spec.capture.rule)
+    }
+
+    fn rule_named(&self, name: &CaptureName) -> Result<&CaptureRule, Failure> {
+        self.rules.get(name).ok_or_else(|| {
+            let what = format_args!("no capture rule is named {name}");
             Failure::new(FailureKind::Config, "sync.step", what)
         })
     }
@@ -107,6 +115,34 @@ impl SyncWorker for Courier {
             Ok(rules.iter().flat_map(|rule| discover(rule, &known, &installation)).collect())
         });
         found.await.unwrap_or_else(|failure| vec![Err(failure.into())])
+    }
+
+    async fn spec_for(
+        &self,
+        rule: &CaptureName,
+        relative: Option<&RelPath>,
+        known: &[Capture],
+    ) -> Result<Option<SyncSpec>, TransportError> {
+        let (rule, relative) = (self.rule_named(rule)?.clone(), relative.cloned());
+        let (known, installation) = (known.to_vec(), self.installation.clone());
+        let look = move || Ok(spec_for(&rule, relative.as_ref(), &known, &installation));
+        blocking("sync.discover", look).await?
+    }
+
+    async fn kept(&self) -> Vec<JobId> {
+        let state_dir = self.state_dir.clone();
+        blocking("sync.kept", move || Ok(work_folders(&state_dir))).await.unwrap_or_default()
+    }
+
+    async fn forget(&self, job: JobId) -> Result<(), Failure> {
+        let work_dir = self.work_dir(job);
+        blocking("sync.forget", move || match std::fs::remove_dir_all(work_dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(failure(Side::State, "sync.forget", "removing the work folder", &error))
+            }
+            _ => Ok(()),
+        })
+        .await
     }
 
     async fn step(&self, task: SyncTask) -> SyncReport {
@@ -168,6 +204,12 @@ fn read_piece(path: &std::path::Path, piece: u32) -> std::io::Result<Option<Byte
     let mut bytes = Vec::new();
     file.take(PIECE_BYTES).read_to_end(&mut bytes)?;
     Ok((!bytes.is_empty()).then(|| bytes.into()))
+}
+
+/// The jobs that have a work folder. A folder that cannot be read is looked at another time.
+fn work_folders(state_dir: &std::path::Path) -> Vec<JobId> {
+    let names = std::fs::read_dir(state_dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| name.to_str()?.strip_prefix(WORK_PREFIX)?.parse().ok().map(JobId)).collect()
 }
 
 /// Runs `work`, which blocks for a disk's time, outside the threads that serve everybody.

@@ -71,6 +71,30 @@ pub(crate) fn discover(rule: &CaptureRule, known: &[Capture], installation: &str
     out
 }
 
+/// The capture that the directory `relative` of the rule's folder is, known or not; without `relative`, the folder itself.
+pub(crate) fn spec_for(
+    rule: &CaptureRule,
+    relative: Option<&RelPath>,
+    known: &[Capture],
+    installation: &str,
+) -> Result<Option<SyncSpec>, TransportError> {
+    let lost = |error: io::Error| failure(Side::Source, OPERATION, "looking at the capture", &error);
+    let root = Root::open(&rule.path).map_err(lost)?;
+    let identity = match (rule.each, relative) {
+        (Each::Whole, None) => Some(root.identity().map_err(lost)?),
+        (Each::Directory, Some(relative))
+            if relative.components().count() == 1 && !relative.is_metadata() =>
+        {
+            directory(&root, relative.as_bytes()).map_err(lost)?
+        }
+        (Each::Whole, Some(_)) | (Each::Directory, _) => None,
+    };
+    let Some(identity) = identity else { return Ok(None) };
+    let (Generation::Known(generation) | Generation::New(generation)) =
+        generation(rule, relative, &identity, known);
+    make(rule, relative.cloned(), identity, generation, installation).map(Some)
+}
+
 /// The identity of the directory `name`; `None` for everything else, a link to a directory too.
 fn directory(root: &Root, name: &[u8]) -> io::Result<Option<RootIdentity>> {
     let stat = match rustix::fs::statat(root, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -88,7 +112,31 @@ fn directory(root: &Root, name: &[u8]) -> io::Result<Option<RootIdentity>> {
     }
 }
 
-/// The job for a directory, unless it is known. A directory of a known name that is another directory is the next generation.
+/// How many directories of one name there were, with this one.
+enum Generation {
+    Known(u32),
+    New(u32),
+}
+
+/// A directory of a known name that is another directory is the next generation.
+fn generation(
+    rule: &CaptureRule,
+    relative: Option<&RelPath>,
+    identity: &RootIdentity,
+    known: &[Capture],
+) -> Generation {
+    let mut next = 1;
+    let same_name = |capture: &&Capture| capture.rule == rule.name && capture.relative.as_ref() == relative;
+    for capture in known.iter().filter(same_name) {
+        if is_same(&capture.identity, identity) {
+            return Generation::Known(capture.generation);
+        }
+        next = next.max(capture.generation.saturating_add(1));
+    }
+    Generation::New(next)
+}
+
+/// The job for a directory, unless it is known.
 fn spec(
     rule: &CaptureRule,
     relative: Option<RelPath>,
@@ -96,28 +144,33 @@ fn spec(
     known: &[Capture],
     installation: &str,
 ) -> Option<Found> {
-    let mut generation = 1;
-    for capture in known.iter().filter(|capture| capture.rule == rule.name && capture.relative == relative) {
-        if is_same(&capture.identity, &identity) {
-            return None;
-        }
-        generation = generation.max(capture.generation.saturating_add(1));
+    match generation(rule, relative.as_ref(), &identity, known) {
+        Generation::Known(_) => None,
+        Generation::New(generation) => Some(make(rule, relative, identity, generation, installation)),
     }
+}
+
+fn make(
+    rule: &CaptureRule,
+    relative: Option<RelPath>,
+    identity: RootIdentity,
+    generation: u32,
+    installation: &str,
+) -> Found {
     let root = match &relative {
         Some(relative) => rule.path.join(std::path::Path::new(std::ffi::OsStr::new(
             <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(relative.as_bytes()),
         ))),
         None => rule.path.clone(),
     };
-    let made = remote_path(&rule.name, relative.as_ref(), generation).map(|path| {
-        let shown = relative.as_ref().map(ToString::to_string).unwrap_or_default();
-        let owner = format!("{installation}/{}/{shown}/{generation}", rule.name);
-        SyncSpec {
-            remote: Remote { destination: rule.destination.clone(), path, owner },
-            capture: Capture { rule: rule.name.clone(), relative, root, identity, generation },
-        }
-    });
-    Some(made.map_err(|error| Failure::new(FailureKind::Unsupported, OPERATION, error).into()))
+    let path = remote_path(&rule.name, relative.as_ref(), generation)
+        .map_err(|error| Failure::new(FailureKind::Unsupported, OPERATION, error))?;
+    let shown = relative.as_ref().map(ToString::to_string).unwrap_or_default();
+    let owner = format!("{installation}/{}/{shown}/{generation}", rule.name);
+    Ok(SyncSpec {
+        remote: Remote { destination: rule.destination.clone(), path, owner },
+        capture: Capture { rule: rule.name.clone(), relative, root, identity, generation },
+    })
 }
 
 /// Where a capture goes: its whole path below the rule. A later directory of the same name goes beside the first.

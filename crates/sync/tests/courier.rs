@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 
 use common::{OFF, ON, Row, Site, content, sentinel, sha256sum_check, write_tree};
-use verisim_core::{Schedule, SyncState};
+use verisim_core::{CaptureName, JobId, RelPath, Schedule, SyncState, SyncWorker as _};
 
 #[tokio::test]
 async fn inv_5_a_capture_is_verified_by_reading_what_arrived() {
@@ -57,4 +57,50 @@ async fn inv_6_cleanup_comes_after_the_second_pass_and_takes_only_what_was_verif
     assert_eq!(row.progress.kept_files, 1);
     assert!(!run.join("d").exists() && run.join(".verisim").exists());
     assert_eq!(sha256sum_check(&site.remote_of(&row.spec)), (true, String::new()));
+}
+
+#[tokio::test]
+async fn a_capture_is_named_by_hand_however_many_there_are() {
+    let site = Site::new();
+    for number in 0..300 {
+        fs::create_dir(site.path(&format!("captures/run{number:03}"))).unwrap();
+    }
+    let courier = site.courier(site.rule(sentinel(), OFF));
+    let (rule, last) = (CaptureName::new("lab").unwrap(), RelPath::new("run299").unwrap());
+    assert_eq!(courier.discover(&[], site.clock.now()).await.len(), 256, "a look is bounded");
+    let spec = courier.spec_for(&rule, Some(&last), &[]).await.unwrap().unwrap();
+    assert_eq!((spec.capture.root.clone(), spec.capture.generation), (site.path("captures/run299"), 1));
+    let known = [spec.capture.clone()];
+    assert_eq!(courier.spec_for(&rule, Some(&last), &known).await.unwrap(), Some(spec));
+    // Another directory under its name.
+    fs::rename(site.path("captures/run299"), site.path("captures/old")).unwrap();
+    fs::create_dir(site.path("captures/run299")).unwrap();
+    let next = courier.spec_for(&rule, Some(&last), &known).await.unwrap().unwrap();
+    assert_eq!((next.capture.generation, next.remote.path.to_string()), (2, "lab/run299~2".into()));
+    // What is no capture of the rule.
+    fs::write(site.path("captures/file"), "").unwrap();
+    for name in ["none", "file", ".verisim", "run299/deeper"] {
+        let path = RelPath::new(name).unwrap();
+        assert_eq!(courier.spec_for(&rule, Some(&path), &[]).await.unwrap(), None, "{name}");
+    }
+    assert_eq!(courier.spec_for(&rule, None, &[]).await.unwrap(), None);
+    assert!(courier.spec_for(&CaptureName::new("other").unwrap(), None, &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_job_that_is_forgotten_leaves_nothing_in_the_state_folder() {
+    let site = Site::new();
+    write_tree(&site.path("captures/run1"), &[("a", b"alpha"), ("done", b"")]);
+    let courier = site.courier(site.rule(sentinel(), OFF));
+    let mut row = Row::new(site.only(&courier).await);
+    assert_eq!(courier.kept().await, []);
+    row.run(&courier, site.clock.now(), 20).await;
+    assert_eq!(courier.kept().await, [JobId(1)]);
+    assert!(courier.work_dir(JobId(1)).exists());
+    for _ in 0..2 {
+        courier.forget(JobId(1)).await.unwrap();
+        assert_eq!(courier.kept().await, []);
+    }
+    // What else is kept there is not a job's.
+    assert!(site.path("state/destination-vault").exists());
 }

@@ -1,9 +1,10 @@
 //! `verisim sync`: captures on their way home.
 
 use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
-use verisim_core::{EventPayload, JobId, JobKind, Progress, SyncWorker as _, Timestamp};
+use verisim_core::{EventPayload, JobId, JobKind, Progress, RelPath, Timestamp};
 use verisim_engine::control::{Answer, JobQuery, JobView, Request, RunningView};
 
 use super::show::{list, show_jobs, tone};
@@ -17,8 +18,6 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::render;
 use crate::render::progress::{Progress as Drawn, bar};
-use crate::state::StateDir;
-use crate::wire::Wired;
 
 /// The most captures that are listed, verified or watched in one go.
 const CAPTURES_MAX: usize = 100_000;
@@ -93,19 +92,22 @@ async fn add(context: &Context, config: Config, args: &SyncAddArgs) -> CliResult
         )
         .hint("a [[capture]] with its folder as `path` says where it goes and when it is complete"));
     };
-    let rule = rule.name.clone();
-    let state = StateDir::open(&config.state)?;
-    let found = match Wired::new(config.clone(), context.clock()).courier(&state)? {
-        Some(courier) => courier.discover(&[], context.now()).await,
-        None => Vec::new(),
+    let relative = match (rule.each, dir.file_name()) {
+        (Each::Directory, Some(name)) => {
+            Some(RelPath::new(name.as_bytes()).map_err(|error| CliError::new(Exit::Usage, error))?)
+        }
+        _ => None,
     };
-    let spec = found.into_iter().flatten().find(|spec| spec.capture.rule == rule && spec.capture.root == dir);
-    let Some(spec) = spec else {
-        return Err(CliError::new(Exit::Usage, format!("{} is no capture of the rule {rule}", show(&dir)))
-            .hint("it must be a directory, where the rule looks for captures"));
-    };
+    if rule.path.as_path() != if relative.is_some() { dir.parent().unwrap_or(&dir) } else { &dir } {
+        return Err(CliError::new(
+            Exit::Usage,
+            format!("{} is no capture of the rule {}", show(&dir), rule.name),
+        )
+        .hint("it must be a directory, where the rule looks for captures"));
+    }
+    let request = Request::SyncAdd { rule: rule.name.clone(), relative };
     let mut access = Access::open(context, config).await?;
-    let (job, new) = access.make(Request::SyncAdd { spec: Box::new(spec) }).await?;
+    let (job, new) = access.make(request).await?;
     if !new {
         context.output.say(format!("it is known already, as job {job}"));
     }

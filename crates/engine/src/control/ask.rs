@@ -30,7 +30,7 @@ impl Operator {
             Request::Wait { job: id, limit_ms } => {
                 job(self.wait(id, Duration::from_millis(limit_ms).min(WAIT_MAX)).await?)
             }
-            Request::SyncAdd { spec } => made(self.sync_add(*spec).await?),
+            Request::SyncAdd { rule, relative } => made(self.sync_add(&rule, relative.as_ref()).await?),
             Request::Verify { job: id } => job(self.verify(id).await?),
             Request::Retry { job: id } => job(self.retry(id).await?),
             Request::Cancel { job: id } => job(self.cancel(id).await?),

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use verisim_core::{
-    Action, ActivityEvent, ActivityState, ByteCount, Counters, DecoyName, DecoyPath, DriverKind, Enqueued,
-    EventId, EventPage, EventPayload, EventQuery, FailureKind, IdempotencyKey, Intervention, Job, JobFilter,
-    JobId, JobState, NewEvent, NewJob, Recorded, Schedule, SyncEvent, SyncSpec, SyncState, Timestamp, Topic,
-    TopicFilter, Work,
+    Action, ActivityEvent, ActivityState, ByteCount, CaptureName, Counters, DecoyName, DecoyPath, DriverKind,
+    Enqueued, EventId, EventPage, EventPayload, EventQuery, FailureKind, IdempotencyKey, Intervention, Job,
+    JobFilter, JobId, JobState, NewEvent, NewJob, Recorded, RelPath, Schedule, SyncEvent, SyncState,
+    Timestamp, Topic, TopicFilter, Work,
 };
 
 use super::protocol::{Answer, JobQuery, Refusal, RefusalKind};
@@ -195,15 +195,29 @@ impl Operator {
         })
     }
 
-    /// Enqueues a capture that no rule found.
+    /// Enqueues a capture before the next look finds it: `relative` below the folder of `rule`, or that folder. A directory
+    /// that replaced a captured one is a new capture.
     ///
     /// # Errors
-    /// When nothing is set up for syncs, or the store cannot be written.
-    pub async fn sync_add(&self, spec: SyncSpec) -> Asked<(JobId, bool)> {
-        if self.shared().sync.is_none() {
+    /// When nothing is set up for syncs, the rule sees no capture there, or the store cannot be used.
+    pub async fn sync_add(&self, rule: &CaptureName, relative: Option<&RelPath>) -> Asked<(JobId, bool)> {
+        let shared = self.shared();
+        let Some(worker) = &shared.sync else {
             return Err(Refusal::new(RefusalKind::Unsupported, "no destination is configured"));
+        };
+        let known: Vec<_> = shared.store.captures().await?.into_iter().map(|(_, capture)| capture).collect();
+        match worker.spec_for(rule, relative, &known).await {
+            Ok(Some(spec)) => self.enqueue(new_job(spec, shared.now())).await,
+            Ok(None) => {
+                let message = format!("the rule {rule} sees no capture there: it must be a directory");
+                Err(Refusal::new(RefusalKind::NotFound, message))
+            }
+            Err(error) => Err(Refusal {
+                kind: RefusalKind::NotFound,
+                message: error.failure.to_string(),
+                failure: Some(error.failure.kind),
+            }),
         }
-        self.enqueue(new_job(spec, self.shared().now())).await
     }
 
     /// Waits until a job is final or parked, at most for `limit`; answers how it stands then.
@@ -262,7 +276,18 @@ impl Operator {
             state => state.next(SyncEvent::PassDue),
         };
         let to = to.map_err(|_| {
-            wrong_state(&job, "only what was verified before is verified again; see `sync retry`")
+            let why = match state {
+                SyncState::Cleaning => "it was verified, and is being cleaned up",
+                SyncState::Cleaned => {
+                    "it was verified and cleaned up; at the destination, `sha256sum -c .verisim/checksums.sha256` \
+                     checks it"
+                }
+                SyncState::Failed | SyncState::Unverified | SyncState::Cancelled => {
+                    "only what was verified before is verified again; see `sync retry`"
+                }
+                _ => "it is verified by itself as soon as it was pushed",
+            };
+            wrong_state(&job, why)
         })?;
         self.change(&job, JobState::Sync(to), Schedule::At(self.shared().now()), None).await
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use verisim_core::{
-    Action, Body, DecoyName, DecoyPath, Event, EventId, FailureKind, JobId, JobKind, Lane, StoreError,
-    SyncSpec, Timestamp,
+    Action, Body, CaptureName, DecoyName, DecoyPath, Event, EventId, FailureKind, JobId, JobKind, Lane,
+    RelPath, StoreError, Timestamp,
 };
 
 use super::view::{JobView, RunningView, StatusView};
@@ -92,10 +92,12 @@ pub enum Request {
         /// At most so many bytes.
         limit: u64,
     },
-    /// A capture that no rule found.
+    /// A capture, before the next look finds it.
     SyncAdd {
-        /// What, and where to.
-        spec: Box<SyncSpec>,
+        /// The rule that covers it.
+        rule: CaptureName,
+        /// The directory below the rule's folder; `None` for the folder itself.
+        relative: Option<RelPath>,
     },
     /// Another pass of verification.
     Verify {

@@ -3,8 +3,10 @@
 mod discover;
 mod judge;
 mod step;
+mod tidy;
 
 pub(crate) use discover::discover;
 pub use discover::new_job;
 pub(crate) use judge::sync_event;
 pub(crate) use step::{Step, StepEnd};
+pub(crate) use tidy::tidy;

@@ -6,7 +6,7 @@ use verisim_core::{Bus as _, PruneRule, StoreResult, Timestamp};
 
 use super::{End, Loop};
 use crate::life;
-use crate::sync::discover;
+use crate::sync::{discover, tidy};
 
 impl Loop {
     /// After the clock was set back, duties that were to come at a time now far ahead come at once.
@@ -90,6 +90,10 @@ impl Loop {
         let gone = self.shared.store.prune(rule).await?;
         let wait = if gone == 0 { settings.prune_interval } else { std::time::Duration::from_secs(1) };
         self.timers.prune = now.checked_add(wait).ok();
+        if let Some(worker) = self.shared.sync.clone().filter(|_| gone == 0) {
+            let shared = Arc::clone(&self.shared);
+            self.tasks.spawn(async move { End::Tidied(tidy(shared, worker).await) });
+        }
         Ok(())
     }
 

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use verisim_core::{
-    Counters, Effect, EventPayload, FailureKind, JobId, JobState, OperationClass, ResumeAt, Schedule, Store,
-    SyncEvent, SyncReport, SyncState, SyncTask,
+    Counters, Effect, EventPayload, FailureKind, Intervention, JobId, JobState, OperationClass, Recorded,
+    ResumeAt, Schedule, Store, SyncEvent, SyncReport, SyncState, SyncTask, Work,
 };
+use verisim_engine::control::{Operator, RefusalKind};
+use verisim_engine::{Engine, new_sync_job};
 use verisim_testkit::doubles::{ModelSync, sync_spec};
 
 use crate::stage::{Stage, at, failure};
@@ -208,4 +210,122 @@ async fn what_stays_is_looked_at_again_and_told_only_when_the_reason_changes() {
     assert_eq!(looks.load(Ordering::SeqCst), 10);
     assert_eq!(stage.events_of(JOB).len(), 2);
     assert!(stage.store.outbox(10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn after_a_retry_a_mismatch_is_the_first_again() {
+    let stage = one();
+    // A worker that remembers what it forced takes every further mismatch for the second.
+    stage.sync.set_script(move |task| {
+        (task.state == SyncState::AwaitingVerify).then(|| SyncReport::Advanced {
+            event: SyncEvent::MismatchedAgain,
+            progress: Box::new(task.progress.clone()),
+            next: Schedule::Parked,
+            damaged: Vec::new(),
+        })
+    });
+    let pushes = || stage.sync.steps().iter().filter(|(_, state)| *state == SyncState::Running).count();
+    stage.live_until(at(5)).await;
+    assert_eq!((state(&stage), pushes()), (SyncState::Failed, 2));
+    let operator = Operator::new(Engine::new(stage.parts()).handle());
+    operator.retry(JOB).await.unwrap();
+    assert_eq!(stage.job(JOB).counters.mismatches, 0);
+    stage.live_until(at(10)).await;
+    assert_eq!((state(&stage), pushes()), (SyncState::Failed, 4));
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Becomes(SyncState),
+    Refused,
+}
+
+#[tokio::test]
+async fn every_request_in_every_state_takes_a_legal_edge_or_is_refused_with_a_reason() {
+    use Answer::{Becomes, Refused};
+    use SyncState as S;
+    // What becomes of it on `cancel`, `retry` and `verify`.
+    let table = |state: S| match state {
+        S::Waiting | S::Queued | S::Blocked(_) => [Becomes(S::Cancelled), Becomes(state), Refused],
+        S::Running => [Becomes(S::Cancelled), Refused, Refused],
+        S::AwaitingVerify => [Becomes(S::Cancelled), Becomes(state), Becomes(state)],
+        S::Verified | S::CleanupEligible => [Becomes(S::Cancelled), Refused, Becomes(S::AwaitingVerify)],
+        S::Failed | S::Unverified | S::Cancelled => [Becomes(S::Cancelled), Becomes(S::Queued), Refused],
+        S::Cleaning | S::Cleaned => [Refused; 3],
+    };
+    for from in S::ALL {
+        for (request, expected) in ["cancel", "retry", "verify"].into_iter().zip(table(from)) {
+            let stage = Stage::new(&[]);
+            let spec = sync_spec("cowrie", "run-1", "vault").unwrap();
+            let job = stage.enqueue(vec![new_sync_job(spec, at(0))]).await[0];
+            let change = Intervention {
+                job,
+                from: JobState::Sync(S::Waiting),
+                to: JobState::Sync(from),
+                at: at(0),
+                schedule: Schedule::At(at(1000)),
+                counters: None,
+                events: Vec::new(),
+            };
+            if from != S::Waiting {
+                assert_eq!(stage.store.intervene(change).await.unwrap(), Recorded::Committed);
+            }
+            let operator = Operator::new(Engine::new(stage.parts()).handle());
+            let answer = match request {
+                "cancel" => operator.cancel(job).await,
+                "retry" => operator.retry(job).await,
+                _ => operator.verify(job).await,
+            };
+            let (now, events) = (state(&stage), stage.events_of(job).len());
+            match answer {
+                Ok(_) => {
+                    assert_eq!(Becomes(now), expected, "{request} in {from}");
+                    assert_eq!(events, usize::from(now != from), "{request} in {from}: a change is an event");
+                    let parked = stage.job(job).schedule == Schedule::Parked;
+                    assert_eq!(parked, now == S::Cancelled, "{request} in {from}");
+                }
+                Err(refusal) => {
+                    assert_eq!((Refused, now, events), (expected, from, 0), "{request} in {from}");
+                    assert_eq!(refusal.kind, RefusalKind::WrongState);
+                    assert!(refusal.message.contains(from.name()), "{}", refusal.message);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_for_a_capture_goes_when_nobody_will_ask_any_more() {
+    // One is cleaned up, one fails and is pruned by age, one rests.
+    let specs = ["cleaned", "failed", "resting"].map(|name| sync_spec("cowrie", name, "vault").unwrap());
+    let stage = Stage::with_sync(&[], ModelSync::new(specs.into()));
+    stage.sync.set_script(|task| {
+        let name = task.spec.capture.relative.as_ref().map(ToString::to_string);
+        match (name.as_deref(), task.state) {
+            (Some("cleaned"), SyncState::Verified) => Some(advanced(task, SyncEvent::InterlocksHold)),
+            (Some("failed"), SyncState::Running) => {
+                Some(failed(task, FailureKind::Config, OperationClass::Destination))
+            }
+            _ => None,
+        }
+    });
+    stage.live_until(at(5)).await;
+    let id = |name: &str| {
+        let jobs = stage.store.all_jobs();
+        let is_it = |job: &&verisim_core::Job| match &job.work {
+            Work::Sync(spec) => spec.capture.relative.as_ref().is_some_and(|path| path.to_string() == name),
+            Work::Activity { .. } => false,
+        };
+        jobs.iter().find(is_it).map(|job| job.id).unwrap()
+    };
+    let (cleaned, failed, resting) = (id("cleaned"), id("failed"), id("resting"));
+    assert_eq!(stage.job(cleaned).state, JobState::Sync(SyncState::Cleaned));
+    let after_a_day = stage.settings.prune_interval.as_secs() * 24;
+    stage.live_until(at(after_a_day)).await;
+    assert!(!stage.sync.keeps().contains(&cleaned));
+    assert!([failed, resting].iter().all(|job| stage.sync.keeps().contains(job)));
+    let long_after = stage.settings.history_age_max.as_secs() + 2 * after_a_day;
+    stage.live_until(at(long_after)).await;
+    let kept = stage.sync.keeps();
+    assert!(kept.contains(&resting) && !kept.contains(&failed) && !kept.contains(&cleaned), "{kept:?}");
 }

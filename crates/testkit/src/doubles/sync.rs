@@ -1,6 +1,6 @@
 //! A sync worker that does what the job's state calls for, until a script tells it not to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +23,7 @@ pub struct ModelSync {
 struct State {
     found: Vec<SyncSpec>,
     steps: Vec<(JobId, SyncState)>,
+    kept: BTreeSet<JobId>,
     at_once: HashMap<DestinationName, usize>,
     at_once_max: usize,
     held: bool,
@@ -70,6 +71,12 @@ impl ModelSync {
     /// Whether pushes wait from now on until they are stopped.
     pub fn set_held(&self, held: bool) {
         self.lock().held = held;
+    }
+
+    /// The jobs for which it keeps something.
+    #[must_use]
+    pub fn keeps(&self) -> Vec<JobId> {
+        self.lock().kept.iter().copied().collect()
     }
 
     /// The steps that were taken.
@@ -135,10 +142,31 @@ impl SyncWorker for ModelSync {
         Ok((piece < 2).then(|| format!("piece {piece} of job {job}\n").into()))
     }
 
+    async fn spec_for(
+        &self,
+        rule: &CaptureName,
+        relative: Option<&RelPath>,
+        _: &[Capture],
+    ) -> Result<Option<SyncSpec>, TransportError> {
+        let is_it =
+            |spec: &&SyncSpec| spec.capture.rule == *rule && spec.capture.relative.as_ref() == relative;
+        Ok(self.lock().found.iter().find(is_it).cloned())
+    }
+
+    async fn kept(&self) -> Vec<JobId> {
+        self.lock().kept.iter().copied().collect()
+    }
+
+    async fn forget(&self, job: JobId) -> Result<(), Failure> {
+        self.lock().kept.remove(&job);
+        Ok(())
+    }
+
     async fn step(&self, task: SyncTask) -> SyncReport {
         let destination = task.spec.remote.destination.clone();
         self.enter(&destination);
         self.lock().steps.push((task.job, task.state));
+        self.lock().kept.insert(task.job);
         // Others get their turn, so that what runs at once is seen to run at once.
         for _ in 0..5 {
             tokio::task::yield_now().await;
