@@ -67,7 +67,14 @@ impl Client {
             let message = format!("what is sent to a running daemon may be {LINE_BYTES_MAX} bytes long");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message).into());
         }
-        Ok(self.stream.get_mut().write_all(&line).await?)
+        let Err(error) = self.stream.get_mut().write_all(&line).await else { return Ok(()) };
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            // A daemon that takes no more clients says so and hangs up; its word says more than a broken pipe.
+            if let Err(ClientError::Refused(refusal)) = self.receive().await {
+                return Err(refusal.into());
+            }
+        }
+        Err(error.into())
     }
 
     async fn receive(&mut self) -> Result<Answer, ClientError> {

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -18,6 +19,8 @@ use crate::Delivery;
 
 /// How many clients are served at once.
 const CLIENTS_MAX: usize = 32;
+/// How long a client may keep its place without asking for anything, or take over sending one call.
+const IDLE_MAX: Duration = Duration::from_secs(300);
 /// How many bytes of a file stand in one line.
 const PIECE_BYTES: usize = 1024 * 1024;
 /// How many events a follower may be behind before it is sent to the store.
@@ -128,7 +131,9 @@ impl Client<'_> {
             let mut line = Vec::new();
             // One byte more than allowed tells a line that is too long from one that just fits.
             let limit = LINE_BYTES_MAX as u64 + 1;
-            (&mut self.input).take(limit).read_until(b'\n', &mut line).await?;
+            let mut input = (&mut self.input).take(limit);
+            // Whoever connects and says nothing must not keep the operator out.
+            tokio::time::timeout(IDLE_MAX, input.read_until(b'\n', &mut line)).await??;
             if line.is_empty() {
                 return Ok(());
             }

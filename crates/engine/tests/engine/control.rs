@@ -235,3 +235,23 @@ async fn bad_lines_are_refused_and_end_nothing() {
     assert_eq!(client.ask(Request::Shutdown).await.unwrap(), Answer::Done);
     daemon.end().await;
 }
+
+#[tokio::test]
+async fn a_full_house_is_told_so_in_words() {
+    let daemon = Daemon::start(Stage::new(&["files01"]));
+    let mut idle = Vec::new();
+    for _ in 0..32 {
+        let mut client = daemon.client().await;
+        client.ask(Request::Status).await.unwrap();
+        idle.push(client);
+    }
+    for _ in 0..20 {
+        let refused = refusal(daemon.client().await.ask(Request::Status).await);
+        assert_eq!(refused.kind, RefusalKind::Busy);
+    }
+    idle.pop();
+    settle().await;
+    let mut late = daemon.client().await;
+    assert!(late.ask(Request::Status).await.is_ok());
+    daemon.end().await;
+}
