@@ -19,10 +19,10 @@ const PAGE_EVENTS: usize = 500;
 
 /// How long a daemon that holds the store and does not answer yet, or no more, is waited for: `verisim up &` is often
 /// followed by the next command at once.
-const HANDOVER: Duration = Duration::from_secs(5);
+pub(crate) const HANDOVER: Duration = Duration::from_secs(5);
 
-/// How often jobs are looked at while they are followed.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often jobs are looked at while they are followed, and whether the store is free again.
+pub(crate) const LOOK: Duration = Duration::from_millis(200);
 
 /// A way to the store.
 pub(crate) enum Access {

@@ -44,16 +44,24 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> CliResult {
     }
     write_new(&file, &text)?;
     let said = |count: usize, noun| counted(u64::try_from(count).unwrap_or(u64::MAX), noun);
-    context.output.say(format!(
-        "wrote {} with {} and {}; read it, then `verisim doctor`, then `verisim up`",
-        show(&file),
-        said(found.decoys.len(), "decoy"),
-        said(found.captures.len(), "capture folder")
-    ));
-    if found.decoys.is_empty() && found.captures.is_empty() {
-        context.output.say(
-            "no Cowrie was found here: say where things are with --decoy DIR, --capture DIR and --destination DIR, or fill the file in",
-        );
+    context.output.say(if found.decoys.is_empty() && found.captures.is_empty() {
+        format!(
+            "wrote {}, but no Cowrie was found here: its decoy and capture are comments. Fill them in, or take it away and say where \
+             things are with --decoy DIR, --capture DIR and --destination DIR",
+            show(&file)
+        )
+    } else {
+        format!(
+            "wrote {} with {} and {}; read it, then `verisim doctor`, then `verisim up`",
+            show(&file),
+            said(found.decoys.len(), "decoy"),
+            said(found.captures.len(), "capture folder")
+        )
+    });
+    if !found.captures.is_empty() && found.destination.is_none() {
+        context
+            .output
+            .say("the captures are comments until there is a [[destination]]: --destination DIR gives one");
     }
     for (name, path) in found.decoys.iter().filter(|(_, path)| !path.is_dir()) {
         context.output.say(format!("the root of {name} is not there yet: mkdir -p {}", show(path)));

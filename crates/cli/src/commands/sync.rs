@@ -196,7 +196,7 @@ fn lines(views: &[JobView], running: &[RunningView], context: &Context, pace: &m
         let said = match progress {
             Some(at) => format!(
                 "{}  {} of {}, {} of {} files{}",
-                bar(at.bytes_done, at.bytes_total, 24, false),
+                bar(at.bytes_done, at.bytes_total, 16, false),
                 show_size(at.bytes_done),
                 show_size(at.bytes_total),
                 at.files_done,

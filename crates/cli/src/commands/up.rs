@@ -3,22 +3,23 @@
 use tracing::level_filters::LevelFilter;
 use verisim_core::Store as _;
 use verisim_engine::Engine;
-use verisim_engine::control::{Operator, Server, ServerParts};
+use verisim_engine::control::{Client, Operator, Server, ServerParts};
 
+use crate::access::{HANDOVER, LOOK};
 use crate::args::UpArgs;
+use crate::config::Config;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::here::Here;
+use crate::state::StateDir;
 
 /// Runs until SIGTERM or SIGINT, or until a client says so.
 pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
     let config = context.config()?;
     crate::log::start(&context.global, context.output, args.log_format, LevelFilter::INFO);
     let stop = context.stop_token()?;
-    let here = Here::open(config, context.clock()).await.map_err(|error| {
-        if error.in_use { error.hint("`verisim status` asks the daemon that runs") } else { error }
-    })?;
+    let here = open(context, config).await?;
     let config = &here.wired.config;
     here.store.put_decoys(here.wired.fleet.decoys().iter().map(|decoy| (**decoy).clone()).collect()).await?;
     let mut parts = here.parts()?;
@@ -49,4 +50,22 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
     done?;
     tracing::info!("down");
     Ok(Exit::Done)
+}
+
+/// Opens the store. A command that has it for a moment is waited for; a daemon is not.
+async fn open(context: &Context, config: Config) -> CliResult<Here> {
+    let socket = StateDir::open(&config.state)?.socket();
+    let until = context.clock().monotonic() + HANDOVER;
+    loop {
+        let error = match Here::open(config.clone(), context.clock()).await {
+            Ok(here) => return Ok(here),
+            Err(error) if error.in_use => error,
+            Err(error) => return Err(error),
+        };
+        let daemon = Client::connect(&socket).await?.is_some();
+        if daemon || context.clock().monotonic() >= until {
+            return Err(error.hint("`verisim status` asks the daemon that runs"));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }

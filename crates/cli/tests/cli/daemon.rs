@@ -26,6 +26,24 @@ fn up_lives_answers_and_ends_on_sigterm() {
     assert!(!sandbox.path("state/control.sock").exists());
 }
 
+#[test]
+fn commands_that_come_while_the_daemon_starts_are_answered_and_do_not_keep_it_from_starting() {
+    let sandbox = Sandbox::new();
+    sandbox.configure_busy();
+    let daemon = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            eventually("the daemon answered", || {
+                sandbox.run(&["--json", "status"]).exits(0).json()[0]["daemon"] == true
+            });
+        });
+        let daemon = sandbox.up();
+        asking.join().unwrap();
+        daemon
+    });
+    let (code, log) = daemon.terminate();
+    assert_eq!(code, Some(0), "{log}");
+}
+
 /// What the events say of each path, replayed in their order: its hash, or that it is gone. Appended files are left out:
 /// their events speak of what was added alone.
 fn expected(events: &[Value]) -> BTreeMap<String, Option<String>> {

@@ -93,6 +93,10 @@ fn finish(context: &Context, args: &DemoArgs, dir: &Path, model: &Model, owners_
         model.captures.len(),
         crate::config::units::show_size(bytes)
     ))?;
+    for capture in model.captures.values().filter(|capture| !capture.is_verified()) {
+        let (state, note) = (capture.state.to_lowercase().replace('_', " "), capture.note.as_deref());
+        output.line(format!("  {} is {state}: {}", capture.name, note.unwrap_or("the time was up")))?;
+    }
     if !owners_set || model.owners_missing > 0 {
         output.line(
             "Owners could not be set, because you are not root: on a real decoy that would be a tell.",

@@ -184,6 +184,9 @@ impl Model {
         });
         let Some(row) = self.captures.get_mut(&job.id) else { return };
         row.state = job.state.name().to_owned();
+        if let Some((kind, detail)) = job.last_failure.as_ref().filter(|_| !row.is_verified()) {
+            row.note = Some(verisim_core::printable(&format!("{kind}: {detail}")));
+        }
         if let Some(inventory) = job.progress.as_ref().and_then(|progress| progress.inventory) {
             (row.files, row.bytes) = (inventory.files, inventory.bytes);
         }
