@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, OFlags};
 use serde::{Deserialize, Serialize};
-use verisim_core::manifest::{METADATA_DIR, Parser, Sorted};
+use verisim_core::manifest::{Entry, METADATA_DIR, Parser, Sorted};
 use verisim_core::{CancellationToken, Capture, Digest, Failure, FailureKind, Hasher, RelPath};
 
 use crate::errno::{Side, failure};
@@ -55,35 +55,58 @@ pub(crate) fn root_now(capture: &Capture, work_dir: &Path) -> RootNow {
 /// Writes the list of what goes, durably: every file of the verified manifest, as it was when it was sent. Returns its hash.
 pub(crate) fn write_list(work_dir: &Path, manifest: Digest) -> Result<Digest, Failure> {
     let sent = journal::completed(work_dir).map_err(state("reading the journal"))?;
-    let bytes = std::fs::read(work_dir.join(MANIFEST)).map_err(state("reading the manifest"))?;
-    if Digest::of(&bytes) != manifest {
+    let new = work_dir.join("cleanup.new");
+    let mut lines = Lines {
+        out: io::BufWriter::new(File::create(&new).map_err(state("making the list"))?),
+        hasher: Hasher::new(),
+    };
+    let mut read = File::open(work_dir.join(MANIFEST)).map_err(state("opening the manifest"))?;
+    let mut parser = Parser::new(Sorted::Required);
+    let (mut hasher, mut buffer) = (Hasher::new(), vec![0; 1 << 16]);
+    let mut wrote = Ok(());
+    let torn = |error| Failure::new(FailureKind::Unknown, OPERATION, error);
+    loop {
+        let piece = match read.read(&mut buffer).map_err(state("reading the manifest"))? {
+            0 => break,
+            length => &buffer[..length],
+        };
+        hasher.update(piece);
+        let doom = |entry: Entry| {
+            let done = sent.get(&entry.path).filter(|done| done.sha256 == entry.sha256);
+            if let (Some(done), true) = (done, wrote.is_ok()) {
+                wrote = lines.put(&Doomed { path: entry.path, stamp: done.stamp, sha256: entry.sha256 });
+            }
+        };
+        parser.feed(piece, doom).map_err(torn)?;
+    }
+    parser.finish().map_err(torn)?;
+    // Only now is it known that the manifest is the one that was verified; until it is renamed, the list is none.
+    if hasher.finish() != manifest {
         let what = "the manifest in the work folder is not the one that was verified";
         return Err(Failure::new(FailureKind::Unknown, OPERATION, what));
     }
-    let mut verified = Vec::new();
-    let mut parser = Parser::new(Sorted::Required);
-    let parsed = parser.feed(&bytes, |entry| verified.push(entry)).and_then(|()| parser.finish());
-    parsed.map_err(|error| Failure::new(FailureKind::Unknown, OPERATION, error))?;
-    let written = (|| {
-        let new = work_dir.join("cleanup.new");
-        let mut out = io::BufWriter::new(File::create(&new)?);
-        let mut hasher = Hasher::new();
-        for entry in verified {
-            let Some(done) = sent.get(&entry.path).filter(|done| done.sha256 == entry.sha256) else {
-                continue;
-            };
-            let doomed = Doomed { path: entry.path, stamp: done.stamp, sha256: entry.sha256 };
-            let mut line = serde_json::to_vec(&doomed)?;
-            line.push(b'\n');
-            hasher.update(&line);
-            out.write_all(&line)?;
-        }
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    let written = wrote.and_then(|()| {
+        lines.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         std::fs::rename(&new, work_dir.join(LIST))?;
-        File::open(work_dir)?.sync_all()?;
-        Ok(hasher.finish())
-    })();
-    written.map_err(state("writing the list"))
+        File::open(work_dir)?.sync_all()
+    });
+    written.map_err(state("writing the list"))?;
+    Ok(lines.hasher.finish())
+}
+
+/// The list while it is written.
+struct Lines {
+    out: io::BufWriter<File>,
+    hasher: Hasher,
+}
+
+impl Lines {
+    fn put(&mut self, doomed: &Doomed) -> io::Result<()> {
+        let mut line = serde_json::to_vec(doomed)?;
+        line.push(b'\n');
+        self.hasher.update(&line);
+        self.out.write_all(&line)
+    }
 }
 
 /// What a run through the list came to.
@@ -95,13 +118,24 @@ pub(crate) struct Cleaned {
     pub(crate) kept: u64,
 }
 
-/// Deletes by the list, then the directories that became empty. May be repeated at any point.
+/// Asked before every file and every directory that goes; an error ends the run there.
+pub(crate) type MayGoOn<'a> = &'a dyn Fn() -> Result<(), Failure>;
+
+/// Goes on until `cancel` says otherwise.
+pub(crate) fn until(cancel: &CancellationToken) -> Result<(), Failure> {
+    match cancel.is_cancelled() {
+        true => Err(Failure::new(FailureKind::Cancelled, OPERATION, "stopped")),
+        false => Ok(()),
+    }
+}
+
+/// Deletes by the list, then the directories that became empty. May end at any point, and be repeated from any.
 pub(crate) fn delete(
     capture: &Capture,
     work_dir: &Path,
     list: Digest,
     remove_metadata: bool,
-    cancel: &CancellationToken,
+    may_go_on: MayGoOn<'_>,
 ) -> Result<Cleaned, Failure> {
     let root = source::open(capture, OPERATION)?;
     let bytes = File::open(work_dir.join(LIST)).map_err(state("opening the list"))?;
@@ -115,17 +149,14 @@ pub(crate) fn delete(
         if read.map_err(state("reading the list"))? == 0 {
             break;
         }
-        if cancel.is_cancelled() {
-            return Err(Failure::new(FailureKind::Cancelled, OPERATION, "stopped"));
-        }
+        may_go_on()?;
         let doomed: Doomed =
             serde_json::from_slice(&line).map_err(|error| state("reading the list")(error.into()))?;
         if delete_file(&root, &doomed)? { cleaned.gone += 1 } else { cleaned.kept += 1 }
     }
-    remove_empty_directories(&root)?;
+    remove_empty_directories(&root, may_go_on)?;
     if remove_metadata && cleaned.kept == 0 {
-        discard_metadata(&root)
-            .map_err(|error| failure(Side::Source, OPERATION, "removing .verisim", &error))?;
+        discard_metadata(&root, may_go_on)?;
     }
     Ok(cleaned)
 }
@@ -190,9 +221,10 @@ fn delete_file(root: &Root, doomed: &Doomed) -> Result<bool, Failure> {
 }
 
 /// Removes every directory that is empty by now, the deepest first. One that holds anything stays.
-fn remove_empty_directories(root: &Root) -> Result<(), Failure> {
+fn remove_empty_directories(root: &Root, may_go_on: MayGoOn<'_>) -> Result<(), Failure> {
     let items = source::walk(root, OPERATION)?;
     for item in items.iter().rev().filter(|item| item.kind == Kind::Directory) {
+        may_go_on()?;
         if let Ok((parent, name)) = root.parent_of(&item.path) {
             let _ = rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR);
         }
@@ -200,17 +232,139 @@ fn remove_empty_directories(root: &Root) -> Result<(), Failure> {
     Ok(())
 }
 
-fn discard_metadata(root: &Root) -> io::Result<()> {
+fn discard_metadata(root: &Root, may_go_on: MayGoOn<'_>) -> Result<(), Failure> {
+    let lost = |error: io::Error| failure(Side::Source, OPERATION, "removing .verisim", &error);
     let metadata = match root.descend(METADATA_DIR) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
+        Err(error) => return Err(lost(error)),
     };
     for name in source::OURS {
-        crate::native::folder::discard(&metadata, name)?;
+        may_go_on()?;
+        crate::native::folder::discard(&metadata, name).map_err(lost)?;
     }
+    may_go_on()?;
     match rustix::fs::unlinkat(root, METADATA_DIR, AtFlags::REMOVEDIR) {
         Ok(()) | Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTEMPTY) => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(lost(error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use std::cell::Cell;
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use verisim_core::{CaptureName, RootIdentity};
+
+    use super::*;
+
+    const LISTED: [&str; 5] = ["a", "d/b", "d/e/c", "d/e/changed", "f/vanished"];
+
+    /// A capture with a list of five of its files, and one that came later.
+    fn site() -> (tempfile::TempDir, Capture, Digest) {
+        let dir = tempfile::tempdir().unwrap();
+        let (capture, work) = (dir.path().join("run"), dir.path().join("work"));
+        fs::create_dir(&work).unwrap();
+        let mut list = Vec::new();
+        for path in LISTED {
+            let file = capture.join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, path).unwrap();
+            let root = Root::open(&capture).unwrap();
+            let stamp = Stamp::of(&root.stat(path).unwrap().unwrap());
+            let doomed =
+                Doomed { path: RelPath::new(path).unwrap(), stamp, sha256: Digest::of(path.as_bytes()) };
+            serde_json::to_writer(&mut list, &doomed).unwrap();
+            list.push(b'\n');
+        }
+        fs::write(work.join(LIST), &list).unwrap();
+        fs::write(capture.join("d/late"), "late").unwrap();
+        fs::create_dir(capture.join(METADATA_DIR)).unwrap();
+        fs::write(capture.join(METADATA_DIR).join("owner"), "us\n").unwrap();
+        let identity: RootIdentity = Root::open(&capture).unwrap().identity().unwrap();
+        let rule = CaptureName::new("lab").unwrap();
+        let capture = Capture { rule, relative: None, root: capture, identity, generation: 1 };
+        (dir, capture, Digest::of(&list))
+    }
+
+    fn left(capture: &Capture) -> BTreeSet<String> {
+        let root = Root::open(&capture.root).unwrap();
+        let items = crate::tree::walk(&root).unwrap();
+        items.into_iter().filter(|item| item.kind == Kind::File).map(|item| item.path.to_string()).collect()
+    }
+
+    /// A run that ends before its step `k`; answers whether it got to its end.
+    fn run(site: &(tempfile::TempDir, Capture, Digest), metadata: bool, k: usize) -> Option<Cleaned> {
+        let steps = Cell::new(0);
+        let stop = || {
+            steps.set(steps.get() + 1);
+            match steps.get() > k {
+                true => Err(Failure::new(FailureKind::Unknown, OPERATION, "the power went")),
+                false => Ok(()),
+            }
+        };
+        delete(&site.1, &site.0.path().join("work"), site.2, metadata, &stop).ok()
+    }
+
+    #[test]
+    fn inv_6_a_stop_at_any_step_goes_on_by_the_list_and_takes_nothing_else() {
+        let mut stops = 0;
+        for k in 0.. {
+            let site = site();
+            let ended = run(&site, false, k).is_some();
+            stops += usize::from(!ended);
+            let before = left(&site.1);
+            assert!(before.contains("d/late"), "stopped at {k}");
+            // While nobody looked, one was changed to the same length, one went, and one came under a deleted name.
+            if before.contains("d/e/changed") {
+                fs::write(site.1.root.join("d/e/changed"), "D/E/CHANGED").unwrap();
+            }
+            let _ = fs::remove_file(site.1.root.join("f/vanished"));
+            let is_new = !before.contains("a");
+            if is_new {
+                fs::write(site.1.root.join("a"), "another a").unwrap();
+            }
+            let cleaned = run(&site, false, usize::MAX).unwrap();
+            let mut expected = BTreeSet::from(["d/late".to_owned()]);
+            expected.extend(before.contains("d/e/changed").then(|| "d/e/changed".to_owned()));
+            expected.extend(is_new.then(|| "a".to_owned()));
+            assert_eq!(left(&site.1), expected, "stopped at {k}");
+            assert_eq!(usize::try_from(cleaned.kept).unwrap(), expected.len() - 1, "stopped at {k}");
+            assert!(site.1.root.join(".verisim/owner").exists() && !site.1.root.join("f").exists());
+            if ended {
+                break;
+            }
+        }
+        assert!(stops > LISTED.len(), "every file and every directory is a step: {stops}");
+    }
+
+    #[test]
+    fn a_stop_at_any_step_is_made_up_for_with_the_metadata_too() {
+        let mut k = 0;
+        loop {
+            let site = site();
+            fs::remove_file(site.1.root.join("d/late")).unwrap();
+            let ended = run(&site, true, k).is_some();
+            assert_eq!(run(&site, true, usize::MAX).unwrap().kept, 0);
+            assert_eq!(fs::read_dir(&site.1.root).unwrap().count(), 0, "stopped at {k}");
+            if ended {
+                break;
+            }
+            k += 1;
+        }
+        assert!(k > LISTED.len() + source::OURS.len());
+    }
+
+    #[test]
+    fn a_list_that_is_not_the_one_that_was_written_deletes_nothing() {
+        let mut site = site();
+        site.2 = Digest::of(b"another");
+        let before = left(&site.1);
+        assert_eq!(run(&site, true, usize::MAX), None);
+        assert_eq!(left(&site.1), before);
     }
 }

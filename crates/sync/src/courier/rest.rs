@@ -65,7 +65,8 @@ impl Courier {
         }
         let (capture, work_dir) = (task.spec.capture.clone(), self.work_dir(task.job));
         let (metadata, cancel) = (rule.cleanup.remove_metadata, task.cancel.clone());
-        let delete = move || cleanup::delete(&capture, &work_dir, list, metadata, &cancel);
+        let delete =
+            move || cleanup::delete(&capture, &work_dir, list, metadata, &|| cleanup::until(&cancel));
         match blocking("sync.cleanup", delete).await {
             Ok(cleaned) => {
                 progress.kept_files = cleaned.kept;
