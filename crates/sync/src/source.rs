@@ -48,7 +48,8 @@ pub(crate) fn refuse_foreign_metadata(
     let ours = root.descend(METADATA_DIR).and_then(|dir| dir.names()).is_ok_and(|names| {
         names.iter().all(|name| OURS.contains(&name.as_slice()))
             && (names.is_empty()
-                || folder::owner(root, b"").is_ok_and(|found| found.as_deref() == Some(owner)))
+                || folder::owner(root, b"").is_ok_and(|found| found.as_deref() == Some(owner))
+                || (names == [b"owner.new"] && folder::is_torn_marker(root, owner)))
     });
     if ours {
         return Ok(());

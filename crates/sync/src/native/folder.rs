@@ -12,6 +12,8 @@ use crate::tree::Root;
 
 /// Who owns the folder; the first thing that is written.
 pub(crate) const OWNER: &str = ".verisim/owner";
+/// The marker before it bears its name.
+const OWNER_NEW: &str = ".verisim/owner.new";
 /// Files that are not complete yet.
 pub(crate) const PARTIAL: &str = ".verisim/partial";
 /// What was sent once and is not in the capture any more.
@@ -90,11 +92,23 @@ pub(crate) fn owner(root: &Root, path: &[u8]) -> io::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(line).into_owned()))
 }
 
+/// Whether the folder holds what a kill leaves of a marker with this name that was being written: all of it, or its begin.
+pub(crate) fn is_torn_marker(root: &Root, name: &str) -> bool {
+    let Ok(file) = root.open_file(OWNER_NEW, OFlags::empty()) else { return false };
+    let mut text = Vec::new();
+    file.take(OWNER_BYTES_MAX).read_to_end(&mut text).is_ok() && marker(name).as_bytes().starts_with(&text)
+}
+
+/// What the marker says.
+fn marker(name: &str) -> String {
+    format!("{}\n", name.replace('\n', " "))
+}
+
 /// Writes the marker where there is none, and makes the folders beside it.
 pub(crate) fn mark(folder: &Root, name: &str) -> io::Result<()> {
     let metadata = folder.make_dirs(&RelPath::new(METADATA_DIR).map_err(io::Error::other)?, DIR_MODE)?;
     if owner(folder, b"")?.is_none() {
-        write_whole(&metadata, b"owner.new", format!("{}\n", name.replace('\n', " ")).as_bytes())?;
+        write_whole(&metadata, b"owner.new", marker(name).as_bytes())?;
         match rustix::fs::renameat_with(&metadata, "owner.new", &metadata, "owner", RenameFlags::NOREPLACE) {
             // Some network file systems know no such rename; that another process claims the very folder in this very
             // moment is found out by the reading that follows.
@@ -159,5 +173,23 @@ pub(crate) fn discard(dir: &Root, name: &[u8]) -> io::Result<()> {
     match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
         Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inv_12_a_marker_that_a_kill_cut_short_is_known_as_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        assert!(!is_torn_marker(&root, "lab"));
+        std::fs::create_dir(dir.path().join(".verisim")).unwrap();
+        for (left, ours) in [("", true), ("la", true), ("lab\n", true), ("lib", false), ("lab\nmore", false)]
+        {
+            std::fs::write(dir.path().join(OWNER_NEW), left).unwrap();
+            assert_eq!(is_torn_marker(&root, "lab"), ours, "{left:?}");
+        }
     }
 }
