@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::measure::Error;
+use crate::report::{Report, Verdict};
 
 /// What is measured.
 #[derive(Debug, clap::Args)]
@@ -40,7 +41,7 @@ impl Drop for Daemon {
 }
 
 /// Runs the row.
-pub(crate) fn run(options: &Options) -> Result<(), Error> {
+pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
     let dir = tempfile::tempdir()?;
     let config = dir.path().join("verisim.toml");
     fs::write(&config, fleet(dir.path(), options.decoys)?)?;
@@ -59,16 +60,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.0.id()))?;
     let resident = field(&status, "VmRSS:").ok_or("the kernel does not say how large the daemon is")?;
     let largest = field(&status, "VmHWM:").ok_or("the kernel does not say how large the daemon was")?;
-    println!(
-        "idle: {} decoys, {} personas: {:.1} MiB resident, {:.1} MiB at most, started in {} ms   bar {} MiB   {}",
+    let what = format!(
+        "idle: {} decoys, {} personas, resident at most (started in {} ms)",
         options.decoys,
         options.decoys.div_ceil(DECOYS_PER_PERSONA),
-        mib(resident),
-        mib(largest),
-        start.as_millis(),
-        RESIDENT_KIB_MAX / 1024,
-        if largest < RESIDENT_KIB_MAX { "met" } else { "MISSED" }
+        start.as_millis()
     );
+    println!("{what}: {:.1} MiB at most, {:.1} MiB at rest", mib(largest), mib(resident));
+    let (figure, bar) = (format!("{:.1} MiB", mib(largest)), format!("{} MiB", RESIDENT_KIB_MAX / 1024));
+    report.note(what, figure, bar, Verdict::of(largest < RESIDENT_KIB_MAX));
     Ok(())
 }
 

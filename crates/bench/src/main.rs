@@ -9,10 +9,12 @@
 
 mod idle;
 mod measure;
+mod month;
 mod plan;
 mod plant;
 mod push;
 mod queue;
+mod report;
 mod soak;
 
 use clap::Parser;
@@ -32,15 +34,65 @@ enum Command {
     Idle(idle::Options),
     /// Verified push of many small files and of a large one.
     Push(push::Options),
+    /// A virtual month: of plans, twice, and of the whole engine with its store.
+    Month(month::Options),
+    /// Everything but the soak, and one table.
+    All(Everything),
+}
+
+/// Where everything is measured.
+#[derive(Debug, clap::Args)]
+struct Everything {
+    /// A folder on the disk that is meant.
+    #[arg(long, default_value = ".")]
+    dir: String,
+    /// The binary.
+    #[arg(long, default_value = "target/release/verisim")]
+    verisim: String,
+    /// The peer's program.
+    #[arg(long)]
+    riverqueue: Option<String>,
 }
 
 fn main() -> Result<(), measure::Error> {
+    let mut report = report::Report::default();
     match Command::parse() {
-        Command::Plant(options) => plant::run(&options),
-        Command::Queue(options) => queue::run(&options),
-        Command::Soak(options) => soak::run(&options),
-        Command::Plan(options) => plan::run(&options),
-        Command::Idle(options) => idle::run(&options),
-        Command::Push(options) => push::run(&options),
+        Command::Soak(options) => return soak::run(&options),
+        Command::All(options) => everything(&options, &mut report)?,
+        one => run(one, &mut report)?,
     }
+    report.finish()
+}
+
+fn run(command: Command, report: &mut report::Report) -> Result<(), measure::Error> {
+    match command {
+        Command::Plant(options) => plant::run(&options, report),
+        Command::Queue(options) => queue::run(&options, report),
+        Command::Plan(options) => plan::run(&options, report),
+        Command::Idle(options) => idle::run(&options, report),
+        Command::Push(options) => push::run(&options, report),
+        Command::Month(options) => month::run(&options, report),
+        Command::Soak(_) | Command::All(_) => Err("not a measurement of one row".into()),
+    }
+}
+
+/// Every measurement as it is without further arguments.
+fn everything(options: &Everything, report: &mut report::Report) -> Result<(), measure::Error> {
+    let dir = ["--dir", &options.dir];
+    let mut queue = vec!["queue", dir[0], dir[1]];
+    if let Some(program) = &options.riverqueue {
+        queue.extend(["--riverqueue", program]);
+    }
+    let all = [
+        queue,
+        vec!["plant", dir[0], dir[1]],
+        vec!["push", dir[0], dir[1]],
+        vec!["plan"],
+        vec!["idle", "--verisim", &options.verisim],
+        vec!["month", dir[0], dir[1]],
+    ];
+    for arguments in all {
+        run(Command::try_parse_from(["verisim-bench"].into_iter().chain(arguments))?, report)?;
+    }
+    Ok(())
 }

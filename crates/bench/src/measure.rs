@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use verisim_core::Digest;
 
+use crate::report::{Report, Verdict};
+
 /// What went wrong.
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -78,15 +80,15 @@ pub(crate) struct Bar<'a> {
     pub(crate) factor: f64,
 }
 
-/// Measures ours and every other in turns, `rounds` times, and prints one row for each pair. Answers whether every bar was
-/// met.
+/// Measures ours and every other in turns, `rounds` times, and notes one row for each pair. A factor of nought is no bar.
 pub(crate) fn compare(
+    report: &mut Report,
     unit: &str,
     rounds: usize,
     dir: &Path,
     mut ours: Contender<'_>,
     mut others: Vec<Bar<'_>>,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let before = Probe::take(dir)?;
     let mut figures = vec![Vec::new(); others.len() + 1];
     for _ in 0..rounds {
@@ -98,21 +100,22 @@ pub(crate) fn compare(
     let after = Probe::take(dir)?;
     let medians: Vec<f64> = figures.into_iter().map(median).collect();
     println!("{:<58} {:>10.0} {unit}", ours.name, medians[0]);
-    let mut all = true;
     for (other, figure) in others.iter().zip(&medians[1..]) {
-        let ratio = medians[0] / figure;
-        let met = ratio >= other.factor;
-        all &= met;
+        let (ratio, name) = (medians[0] / figure, &other.contender.name);
         println!(
-            "  against {:<48} {figure:>10.0} {unit}   ratio {ratio:>6.2}   bar {:>5.2}   {}",
-            other.contender.name,
-            other.factor,
-            if met { "met" } else { "MISSED" }
+            "  against {name:<48} {figure:>10.0} {unit}   ratio {ratio:>6.2}   bar {:>5.2}",
+            other.factor
         );
+        let (bar, verdict) = match other.factor {
+            0.0 => (String::new(), Verdict::Shown),
+            factor => (format!("{factor:.2} x"), Verdict::of(ratio >= factor)),
+        };
+        report.note(format!("{} / {name}", ours.name), format!("{ratio:.2} x"), bar, verdict);
     }
     println!("  before: {before}; after: {after}");
     if before.noisy(after) {
         println!("  the machine was TOO NOISY for these figures: measure again");
+        report.doubt(others.len());
     }
-    Ok(all)
+    Ok(())
 }

@@ -7,6 +7,7 @@ use verisim_core::{DriverCapabilities, Owner, Timestamp};
 use verisim_realism::{Content, DecoyProfile, Persona, Settings, Simulation, World, Zone};
 
 use crate::measure::Error;
+use crate::report::{Report, Verdict};
 
 /// What is measured.
 #[derive(Debug, clap::Args)]
@@ -31,7 +32,7 @@ const BODIES_SHARE: usize = 8;
 const PERSONAS: usize = 2;
 
 /// Runs the rows.
-pub(crate) fn run(options: &Options) -> Result<(), Error> {
+pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
     let fleets = [10, 1_000, 100_000];
     let worlds = fleets.map(world);
     let mut rates: [[Vec<f64>; 2]; 3] = Default::default();
@@ -49,16 +50,20 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         );
     }
     let factor = small[0] / large[0];
-    let met = |good: bool| if good { "met" } else { "MISSED" };
-    println!(
-        "  10 against 100,000 decoys: factor {factor:.2}   bar {FACTOR_MAX:.2}   {}",
-        met(factor <= FACTOR_MAX)
+    let verdict = Verdict::of(factor <= FACTOR_MAX);
+    report.note(
+        "plan: 100,000 decoys, how many times slower than 10",
+        format!("{factor:.2} x"),
+        format!("{FACTOR_MAX:.2} x"),
+        verdict,
     );
-    println!("  without content at 100,000 decoys   bar {RATE_MIN:.0}   {}", met(large[0] >= RATE_MIN));
-    println!(
-        "  with content at 100,000 decoys   bar {RATE_BODIES_MIN:.0}   {}",
-        met(large[1] >= RATE_BODIES_MIN)
-    );
+    let mut rate = |what: &str, rate: f64, bar: f64| {
+        report.note(what, format!("{rate:.0} /s"), format!("{bar:.0} /s"), Verdict::of(rate >= bar));
+    };
+    rate("plan: effects at 10 decoys, without content", small[0], RATE_MIN);
+    rate("plan: effects at 1,000 decoys, without content", middle[0], RATE_MIN);
+    rate("plan: effects at 100,000 decoys, without content", large[0], RATE_MIN);
+    rate("plan: effects at 100,000 decoys, with content", large[1], RATE_BODIES_MIN);
     Ok(())
 }
 

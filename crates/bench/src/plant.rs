@@ -18,6 +18,7 @@ use verisim_core::{
 };
 
 use crate::measure::{Bar, Contender, Error, compare};
+use crate::report::Report;
 
 /// What the shell must be beaten by.
 const SHELL_FACTOR: f64 = 10.0;
@@ -49,7 +50,7 @@ struct Sample {
     mtime: Timestamp,
 }
 
-pub(crate) fn run(options: &Options) -> Result<(), Error> {
+pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
     let held = tempfile::tempdir_in(&options.dir)?;
     let dir = held.path();
     let samples = samples(options.files)?;
@@ -93,11 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
             factor: 0.0,
         },
     ];
-    if compare("files/s", options.rounds, dir, ours, others)? {
-        Ok(())
-    } else {
-        Err("a bar was missed".into())
-    }
+    compare(report, "files/s", options.rounds, dir, ours, others)
 }
 
 /// Files per second; the tree is removed before the next turn, which is not timed.

@@ -20,6 +20,7 @@ use verisim_sync::{
 };
 
 use crate::measure::{Bar, Contender, Error, compare};
+use crate::report::Report;
 
 /// What is measured, and where.
 #[derive(Debug, clap::Args)]
@@ -51,25 +52,26 @@ pub(crate) struct Options {
 const FILES_PER_DIRECTORY: u32 = 200;
 
 /// Runs both captures.
-pub(crate) fn run(options: &Options) -> Result<(), Error> {
+pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
     let dir = tempfile::Builder::new().prefix("push").tempdir_in(options.dir.canonicalize()?)?;
     let small = dir.path().join("small/run");
     let large = dir.path().join("large/run");
     make_small(&small, options)?;
     make_large(&large, options.large_mib)?;
     let small_name = format!("push: {} files of {} bytes", options.files, options.file_bytes);
-    row(options, dir.path(), &small, &small_name, 0.3, 1.0)?;
-    row(options, dir.path(), &large, &format!("push: one file of {} MiB", options.large_mib), 0.6, 0.8)
+    row(options, report, dir.path(), &small, &small_name, [0.3, 1.0])?;
+    let large_name = format!("push: one file of {} MiB", options.large_mib);
+    row(options, report, dir.path(), &large, &large_name, [0.6, 0.8])
 }
 
 /// One capture: ours against both flows. A bar is the share of the peer's time that ours may take.
 fn row(
     options: &Options,
+    report: &mut Report,
     dir: &Path,
     source: &Path,
     name: &str,
-    rclone_share: f64,
-    rsync_share: f64,
+    [rclone_share, rsync_share]: [f64; 2],
 ) -> Result<(), Error> {
     let mut others = Vec::new();
     let peer = |name: &str, share: f64, flow: fn(&Path, &Path, &Path) -> Result<(), Error>| Bar {
@@ -80,12 +82,15 @@ fn row(
         factor: 1.0 / share,
     };
     if !options.only_ours {
-        if is_there("rclone") {
-            let name = "rclone copy --checksum + sha256sum + rclone hashsum";
-            others.push(peer(name, rclone_share, rclone_flow));
+        let flow = "rclone copy --checksum + sha256sum + rclone hashsum";
+        match is_there("rclone") {
+            true => others.push(peer(flow, rclone_share, rclone_flow)),
+            false => report.missing(format!("{name} / {flow}"), bar(rclone_share)),
         }
-        if is_there("rsync") {
-            others.push(peer("rsync -a + sha256sum on both sides", rsync_share, rsync_flow));
+        let flow = "rsync -a + sha256sum on both sides";
+        match is_there("rsync") {
+            true => others.push(peer(flow, rsync_share, rsync_flow)),
+            false => report.missing(format!("{name} / {flow}"), bar(rsync_share)),
         }
     }
     let ours = |reading| move || timed(dir, |target| our_flow(source, target, dir, options.workers, reading));
@@ -95,7 +100,12 @@ fn row(
     };
     others.push(Bar { contender: cached, factor: 0.0 });
     let past = Contender { name: name.to_owned(), run: Box::new(ours(Reading::PastCaches)) };
-    compare("runs/h", options.rounds, dir, past, others).map(drop)
+    compare(report, "runs/h", options.rounds, dir, past, others)
+}
+
+/// How many times as fast ours shall be, of the share of a peer's time that it may take.
+fn bar(share: f64) -> String {
+    format!("{:.2} x", 1.0 / share)
 }
 
 /// Runs a flow into an empty folder and ends with `sync`; answers runs per hour.
@@ -156,9 +166,6 @@ impl Noise {
 
 fn is_there(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if found.is_err() {
-        println!("{tool} is not installed: its row is left out");
-    }
     found.is_ok()
 }
 

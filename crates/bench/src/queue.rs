@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::measure::{Bar, Contender, Error, compare};
+use crate::report::Report;
 
 /// What is measured, and where.
 #[derive(Debug, clap::Args)]
@@ -32,7 +33,7 @@ pub(crate) struct Options {
 const SINGLE_SHARE: usize = 20;
 
 /// Runs the rows.
-pub(crate) fn run(options: &Options) -> Result<(), Error> {
+pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
     let dir = tempfile::tempdir_in(&options.dir)?;
     let path = dir.path();
     let jobs = options.jobs;
@@ -56,6 +57,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         let single = (jobs / SINGLE_SHARE).max(100);
         others.push(bare("a bare loop that commits every step", 1, bare::Steps::Same, single, 15.0));
     }
+    if options.riverqueue.is_none() {
+        report.missing("queue / riverqueue 0.5.0 on SQLite", "2.00 x".into());
+    }
     if let Some(program) = &options.riverqueue {
         for workers in [10, 200] {
             others.push(Bar {
@@ -71,7 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         name: "queue: 8 producers, 8 workers, fence, mark and event".into(),
         run: Box::new(move || ours::lives_per_second(path, jobs, 8)),
     };
-    compare("jobs/s", options.rounds, path, many, others)?;
+    compare(report, "jobs/s", options.rounds, path, many, others)?;
     if options.only_ours {
         return Ok(());
     }
@@ -81,8 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         run: Box::new(move || ours::lone_lives_per_second(path, single)),
     };
     let others = vec![bare("a bare loop that commits every step", 1, bare::Steps::Same, single, 0.5)];
-    compare("jobs/s", options.rounds, path, alone, others)?;
-    Ok(())
+    compare(report, "jobs/s", options.rounds, path, alone, others)
 }
 
 fn riverqueue(program: &Path, dir: &Path, workers: usize, jobs: usize) -> Result<f64, Error> {

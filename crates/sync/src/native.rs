@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::StreamExt as _;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use verisim_core::{
     Capture, Clock, Failure, FailureKind, ManifestStream, Proof, PushOptions, Remote, RemoteStat,
@@ -135,7 +136,7 @@ impl SyncTransport for NativeTransport {
         let (workers, reading) = (self.options.workers, self.options.reading);
         let (at, cancel) = (at.clone(), options.cancel.child_token());
         let stop_when_dropped = cancel.clone().drop_guard();
-        let (out, told) = mpsc::channel(256);
+        let (out, told) = mpsc::channel(8);
         let open = move |to: NativeOptions| {
             let lost =
                 |what: &'static str| move |error| failure(Side::Destination, "native.hashsum", what, &error);
@@ -156,10 +157,10 @@ impl SyncTransport for NativeTransport {
         started.map_err(|error| {
             Failure::new(FailureKind::Unknown, "native.hashsum", format_args!("no thread: {error}"))
         })?;
-        Ok(Box::pin(futures_util::stream::unfold(
-            (told, stop_when_dropped),
-            |(mut told, guard)| async move { told.recv().await.map(|next| (next, (told, guard))) },
-        )))
+        let runs = futures_util::stream::unfold((told, stop_when_dropped), |(mut told, guard)| async move {
+            told.recv().await.map(|run| (futures_util::stream::iter(run), (told, guard)))
+        });
+        Ok(Box::pin(runs.flatten()))
     }
 
     async fn stat(&self, at: &Remote) -> Result<RemoteStat, TransportError> {

@@ -118,8 +118,16 @@ impl Journal {
     }
 
     /// A file stands complete under its name at the destination.
+    #[cfg(test)]
     pub(crate) fn complete(&mut self, path: &RelPath, done: Done) -> io::Result<()> {
-        self.write(&Line::Done(path.clone(), done))
+        self.note(path, done, &Complete::new(path, done)?)
+    }
+
+    /// Notes that a file stands complete under its name at the destination, with the line that says so.
+    pub(crate) fn note(&mut self, path: &RelPath, done: Done, line: &Complete) -> io::Result<()> {
+        self.file.write_all(line.0.as_bytes())?;
+        self.done.insert(path.clone(), done);
+        Ok(())
     }
 
     /// Everything noted so far is durable at the destination.
@@ -136,10 +144,23 @@ impl Journal {
     }
 
     fn write(&mut self, line: &Line) -> io::Result<()> {
-        let json = serde_json::to_string(line)?;
         // One write: a kill leaves a whole line, or a torn one that its check gives away.
-        self.file.write_all(format!("{} {json}\n", check(&json)).as_bytes())
+        self.file.write_all(shown(line)?.as_bytes())
     }
+}
+
+/// The line that says that a file is complete: made by each worker for itself, before it waits for the journal.
+pub(crate) struct Complete(String);
+
+impl Complete {
+    pub(crate) fn new(path: &RelPath, done: Done) -> io::Result<Self> {
+        shown(&Line::Done(path.clone(), done)).map(Self)
+    }
+}
+
+fn shown(line: &Line) -> io::Result<String> {
+    let json = serde_json::to_string(line)?;
+    Ok(format!("{} {json}\n", check(&json)))
 }
 
 /// What is complete according to the journal in `dir`, without taking it into use.

@@ -15,7 +15,7 @@ use crate::bandwidth::Bucket;
 use crate::errno::{Side, failure};
 use crate::native::copy::{self, LastParent, Places, RESUME_BYTES_MIN};
 use crate::native::folder;
-use crate::native::journal::{Done, Journal, Subject};
+use crate::native::journal::{Complete, Done, Journal, Subject};
 use crate::native::meter::Meter;
 use crate::native::special;
 use crate::source;
@@ -355,10 +355,10 @@ impl Shared<'_> {
             journal.begin(&item.path, item.stamp).map_err(state("writing the journal"))?;
         }
         let sha256 = copy::send(places, item, resume, last, buffer)?;
-        let mut journal = locked(&self.journal);
         let done = Done { stamp: item.stamp, sha256 };
-        journal.complete(&item.path, done).map_err(state("writing the journal"))?;
-        journal.done.insert(item.path.clone(), done);
+        let line = Complete::new(&item.path, done).map_err(state("writing the journal"))?;
+        let mut journal = locked(&self.journal);
+        journal.note(&item.path, done, &line).map_err(state("writing the journal"))?;
         self.meter.file_sent(item.stamp.size);
         if self.unsynced.fetch_add(item.stamp.size, Ordering::Relaxed) + item.stamp.size >= CHECKPOINT_BYTES {
             // Under the lock: what is noted while this lasts would count as durable without being it.

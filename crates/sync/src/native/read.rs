@@ -47,7 +47,9 @@ impl Buffer {
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX).min(self.len);
         let mut filled = 0;
         while filled < wanted {
-            let space = &mut self.bytes[self.start + filled..self.start + self.len];
+            // No more than is wanted: direct reading fills what lies beyond the end of a file with zeros, all of it.
+            let until = wanted.next_multiple_of(ALIGNMENT);
+            let space = &mut self.bytes[self.start + filled..self.start + until];
             match file.read_at(space, offset + filled as u64) {
                 Ok(0) => break,
                 // The end of a file is the only thing that ends off a block, and direct reading cannot go on there.
@@ -102,11 +104,13 @@ pub(crate) fn hash(
     let mut offset = 0;
     while offset < bound {
         stop(cancel)?;
-        let read = buffer.fill(file, offset, bound - offset)?;
+        // One byte more than it shall have, so that its end is seen in the same call; then all that it has grown by.
+        let left = if offset <= size { size.saturating_add(1) - offset } else { bound - offset };
+        let wanted = left.min(buffer.len as u64);
+        let read = buffer.fill(file, offset, wanted)?;
         hasher.update(buffer.filled(read));
         offset += read as u64;
-        // A short buffer is the end; so is the size that the file said to have, unless there is more.
-        if read < buffer.len {
+        if (read as u64) < wanted || read % ALIGNMENT != 0 {
             break;
         }
     }
