@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,10 +32,12 @@ const BATCH_FILES_MAX: usize = 256;
 /// A decoy whose root is a directory of this machine.
 ///
 /// The directory is opened anew for each call: a root that was taken away and put back is found again, and one that is
-/// not there is `NotFound`.
+/// not there is `NotFound`. Where the path led when it was first opened, it must lead ever after: a root that becomes a
+/// link to another part of this machine is `NotFound` too, until the connector is made anew.
 #[derive(Clone)]
 pub struct RootfsConnector {
     path: Arc<PathBuf>,
+    real: Arc<OnceLock<PathBuf>>,
     clock: Arc<dyn Clock>,
     calls: Arc<Semaphore>,
     named_staging: bool,
@@ -46,7 +48,7 @@ impl RootfsConnector {
     #[must_use]
     pub fn new(path: PathBuf, clock: Arc<dyn Clock>) -> Self {
         let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
-        Self { path: Arc::new(path), clock, calls, named_staging: false }
+        Self { path: Arc::new(path), real: Arc::default(), clock, calls, named_staging: false }
     }
 
     /// Stages under a name even where the file system has files without one: what happens by itself on one that has not.
@@ -57,14 +59,21 @@ impl RootfsConnector {
     }
 
     fn open(&self) -> Result<Root, Problem> {
-        let root = Root::open(&self.path).map_err(|error| {
-            let path = self.path.display();
-            match error.errno() {
-                Some(Errno::NOTDIR) => {
-                    Problem::new(FailureKind::Config, format!("the decoy's root {path} is not a directory"))
-                }
-                _ => Problem::new(error.kind(), format!("the decoy's root {path}: {error}")),
+        let path = self.path.display();
+        if let Ok(real) = self.path.canonicalize()
+            && *self.real.get_or_init(|| real.clone()) != real
+        {
+            let what =
+                format!("the decoy's root {path} leads elsewhere since; if it shall, start Verisim anew");
+            return Err(Problem::new(FailureKind::NotFound, what));
+        }
+        // Between that look and this opening the root may become a link: none is followed.
+        let opened = self.real.get().map_or_else(|| Root::open(&self.path), |real| Root::open_exact(real));
+        let root = opened.map_err(|error| match error.errno() {
+            Some(Errno::NOTDIR) => {
+                Problem::new(FailureKind::Config, format!("the decoy's root {path} is not a directory"))
             }
+            _ => Problem::new(error.kind(), format!("the decoy's root {path}: {error}")),
         })?;
         Ok(if self.named_staging { root.with_named_staging() } else { root })
     }
@@ -198,5 +207,34 @@ impl Connector for RootfsConnector {
         let now = self.clock.now();
         self.call("rootfs.probe", PROBE_TIME_MAX, Effect::NotApplied, move |root| tree::facts(root, now))
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inv_7_a_root_that_becomes_a_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, outside) = (dir.path().join("decoy"), dir.path().join("outside"));
+        for made in [&path, &outside] {
+            std::fs::create_dir(made).unwrap();
+        }
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let clock = verisim_testkit::VirtualClock::new("2026-11-22T08:00:00Z".parse().unwrap());
+        // The operator's own path may pass through a link.
+        for named in [&path, &link] {
+            let connector = RootfsConnector::new(named.clone(), clock.clone());
+            let first = connector.open().unwrap().identity().unwrap();
+            std::fs::rename(&path, dir.path().join("away")).unwrap();
+            assert_eq!(connector.open().unwrap_err().into_failure("test").kind, FailureKind::NotFound);
+            std::os::unix::fs::symlink(&outside, &path).unwrap();
+            assert_eq!(connector.open().unwrap_err().into_failure("test").kind, FailureKind::NotFound);
+            std::fs::remove_file(&path).unwrap();
+            std::fs::rename(dir.path().join("away"), &path).unwrap();
+            assert_eq!(connector.open().unwrap().identity().unwrap(), first);
+        }
     }
 }

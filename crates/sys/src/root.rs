@@ -32,6 +32,17 @@ impl Root {
         Ok(Self { fd, unnamed_files: true })
     }
 
+    /// Opens the directory `path`, which must be absolute and pass through no link at all.
+    ///
+    /// # Errors
+    /// As [`Root::open`]; and when a part of it is a link, with `ELOOP`.
+    pub fn open_exact(path: &Path) -> Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+            .map_err(Error::call("open the decoy's root"))?;
+        Ok(Self { fd, unnamed_files: true })
+    }
+
     /// Stages under a name even where the file system has files without one: what happens by itself on one that has not.
     #[must_use]
     pub fn with_named_staging(mut self) -> Self {
