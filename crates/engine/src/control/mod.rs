@@ -4,6 +4,7 @@
 //! daemon runs, the command line asks an [`Operator`] of its own.
 
 mod ask;
+mod change;
 mod client;
 mod operator;
 mod protocol;

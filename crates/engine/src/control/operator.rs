@@ -6,16 +6,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use verisim_core::{
     Action, ActivityEvent, ActivityState, ByteCount, CaptureName, Counters, DecoyName, DecoyPath, DriverKind,
-    Enqueued, EventId, EventPage, EventPayload, EventQuery, FailureKind, IdempotencyKey, Intervention, Job,
-    JobFilter, JobId, JobState, NewEvent, NewJob, Recorded, RelPath, Schedule, SyncEvent, SyncState,
-    Timestamp, Topic, TopicFilter, Work,
+    Enqueued, EventId, EventPage, EventQuery, FailureKind, IdempotencyKey, Intervention, Job, JobFilter,
+    JobId, JobState, NewJob, Recorded, RelPath, Schedule, SyncEvent, SyncState, Timestamp, TopicFilter, Work,
 };
 
+use super::change::change_event;
 use super::protocol::{Answer, JobQuery, Refusal, RefusalKind};
 use super::view::{DecoyView, JobView, RunningView, StatusView, rests};
 use crate::engine::Handle;
 use crate::shared::Shared;
-use crate::sync::{new_job, sync_event};
+use crate::sync::new_job;
 use crate::{Preview, life};
 
 /// The most rows of one answer.
@@ -383,43 +383,4 @@ impl Operator {
 
 fn wrong_state(job: &Job, why: &str) -> Refusal {
     Refusal::new(RefusalKind::WrongState, format!("job {} is {}: {why}", job.id, job.state))
-}
-
-/// What is published about an operator's change; nothing where only the time changed.
-fn change_event(job: &Job, to: JobState, now: Timestamp) -> Option<NewEvent> {
-    if job.state == to {
-        return None;
-    }
-    match (&job.work, to) {
-        (Work::Sync(spec), JobState::Sync(state)) => {
-            let progress = job.progress.clone().unwrap_or_default();
-            let mut event = sync_event(job.id, spec, state, &progress, None, now);
-            event.detail = "by the operator".into();
-            event.success = state != SyncState::Cancelled;
-            event.failure = (state == SyncState::Cancelled).then_some(FailureKind::Cancelled);
-            Some(event)
-        }
-        (Work::Activity { decoy, action, persona, session, .. }, JobState::Activity(state)) => {
-            Some(NewEvent {
-                time: now,
-                topic: Topic::activity(action.driver(), decoy),
-                job: Some(job.id),
-                decoy: Some(decoy.clone()),
-                persona: persona.clone(),
-                session: session.clone(),
-                success: false,
-                failure: Some(FailureKind::Cancelled),
-                detail: match job.intended {
-                    Some(_) => "by the operator; it was started, and whether it happened is not known".into(),
-                    None => "by the operator".into(),
-                },
-                payload: EventPayload::NotDone {
-                    action: action.name().into(),
-                    path: action.paths().0.cloned(),
-                    state: state.name().into(),
-                },
-            })
-        }
-        _ => None,
-    }
 }

@@ -1,0 +1,44 @@
+//! What is published about a change that an operator made.
+
+use verisim_core::{EventPayload, FailureKind, Job, JobState, NewEvent, SyncState, Timestamp, Topic, Work};
+
+use crate::sync::sync_event;
+
+/// What is published about an operator's change; nothing where only the time changed.
+pub(super) fn change_event(job: &Job, to: JobState, now: Timestamp) -> Option<NewEvent> {
+    if job.state == to {
+        return None;
+    }
+    match (&job.work, to) {
+        (Work::Sync(spec), JobState::Sync(state)) => {
+            let progress = job.progress.clone().unwrap_or_default();
+            let mut event = sync_event(job.id, spec, state, &progress, None, now);
+            event.detail = "by the operator".into();
+            event.success = state != SyncState::Cancelled;
+            event.failure = (state == SyncState::Cancelled).then_some(FailureKind::Cancelled);
+            Some(event)
+        }
+        (Work::Activity { decoy, action, persona, session, .. }, JobState::Activity(state)) => {
+            Some(NewEvent {
+                time: now,
+                topic: Topic::activity(action.driver(), decoy),
+                job: Some(job.id),
+                decoy: Some(decoy.clone()),
+                persona: persona.clone(),
+                session: session.clone(),
+                success: false,
+                failure: Some(FailureKind::Cancelled),
+                detail: match job.intended {
+                    Some(_) => "by the operator; it was started, and whether it happened is not known".into(),
+                    None => "by the operator".into(),
+                },
+                payload: EventPayload::NotDone {
+                    action: action.name().into(),
+                    path: action.paths().0.cloned(),
+                    state: state.name().into(),
+                },
+            })
+        }
+        _ => None,
+    }
+}
