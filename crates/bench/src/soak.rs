@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Directories that are copied to become the roots of decoys, besides an empty one.
     #[arg(long)]
     root: Vec<PathBuf>,
+    /// Only the proof, of a folder in which a soak ran before.
+    #[arg(long)]
+    prove: bool,
     /// How long, in seconds.
     #[arg(long, default_value_t = 3600)]
     seconds: u64,
@@ -40,11 +43,30 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
 }
 
 fn soak(args: &Options) -> Result<bool, String> {
-    let home = Home::make(args)?;
-    let before = check::snapshot(&home.roots)?;
+    let home = Home::of(args)?;
+    if !args.prove {
+        home.make(args)?;
+        torture(args, &home)?;
+    }
+    println!("letting it come to rest");
+    let captures = load::complete(&home.captures)?;
+    let mut daemon = home.up(&args.verisim)?;
+    home.rest(&mut daemon, captures)?;
+    stop(&mut daemon)?;
+    let sources =
+        home.roots.iter().skip(1).zip(&args.root).map(|((name, _), source)| (name.clone(), source.clone()));
+    let before = check::snapshot(&sources.collect::<Vec<_>>())?;
+    let clock = VirtualClock::new(verisim_core::Timestamp::UNIX_EPOCH);
+    let store =
+        verisim_store::SqliteStore::open(&home.state.join("verisim.db"), clock).map_err(|e| e.to_string())?;
+    check::prove(&store, &home.roots, &before, &home.captures, &home.vault, captures)
+}
+
+/// Lets it live and kills it, again and again, while captures come in.
+fn torture(args: &Options, home: &Home) -> Result<(), String> {
     let load = Load::start(&home.captures);
     let begun = Instant::now();
-    let (mut kills, mut captures) = (0_u32, 0_u32);
+    let mut kills = 0_u32;
     while begun.elapsed() < Duration::from_secs(args.seconds) {
         let mut daemon = home.up(&args.verisim)?;
         let life = Duration::from_secs(args.kill_every)
@@ -59,19 +81,9 @@ fn soak(args: &Options) -> Result<bool, String> {
         daemon.kill().map_err(|error| format!("kill: {error}"))?;
         daemon.wait().map_err(|error| format!("wait: {error}"))?;
         kills += 1;
-        captures = load.made();
-        println!("{:>6} s  {kills} kills, {captures} captures", begun.elapsed().as_secs());
+        println!("{:>6} s  {kills} kills, {} captures", begun.elapsed().as_secs(), load.made());
     }
-    let captures = load.stop()?.max(captures);
-    println!("letting it come to rest");
-    let mut daemon = home.up(&args.verisim)?;
-    home.rest(&mut daemon, captures)?;
-    stop(&mut daemon)?;
-    println!("{kills} kills");
-    let clock = VirtualClock::new(verisim_core::Timestamp::UNIX_EPOCH);
-    let store =
-        verisim_store::SqliteStore::open(&home.state.join("verisim.db"), clock).map_err(|e| e.to_string())?;
-    check::prove(&store, &home.roots, &before, &home.captures, &home.vault, captures)
+    load.stop()
 }
 
 /// The folders of a soak.
@@ -85,36 +97,37 @@ struct Home {
 }
 
 impl Home {
-    fn make(args: &Options) -> Result<Self, String> {
+    fn of(args: &Options) -> Result<Self, String> {
         let dir = std::path::absolute(&args.dir).map_err(|error| error.to_string())?;
-        if dir.exists() {
-            return Err(format!("{} is there already; give a new folder", dir.display()));
-        }
         let at = |name: &str| dir.join(name);
         let mut roots = vec![("empty01".to_owned(), at("decoys/empty01"))];
         for (number, _) in args.root.iter().enumerate() {
             roots.push((format!("decoy{:02}", number + 1), at(&format!("decoys/decoy{:02}", number + 1))));
         }
-        for folder in [at("decoys/empty01"), at("captures"), at("vault")] {
-            fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        }
-        for (source, (_, root)) in args.root.iter().zip(&roots[1..]) {
-            let status = Command::new("cp").arg("-a").arg(source).arg(root).status();
-            if !status.is_ok_and(|status| status.success()) {
-                return Err(format!("cannot copy {} to {}", source.display(), root.display()));
-            }
-        }
-        let home = Self {
+        Ok(Self {
             state: at("state"),
             captures: at("captures"),
             vault: at("vault"),
             config: at("verisim.toml"),
             roots,
             dir,
-        };
-        fs::write(&home.config, home.toml())
-            .map_err(|error| format!("{}: {error}", home.config.display()))?;
-        Ok(home)
+        })
+    }
+
+    fn make(&self, args: &Options) -> Result<(), String> {
+        if self.dir.exists() {
+            return Err(format!("{} is there already; give a new folder", self.dir.display()));
+        }
+        for folder in [&self.roots[0].1, &self.captures, &self.vault] {
+            fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        }
+        for (source, (_, root)) in args.root.iter().zip(&self.roots[1..]) {
+            let status = Command::new("cp").arg("-a").arg(source).arg(root).status();
+            if !status.is_ok_and(|status| status.success()) {
+                return Err(format!("cannot copy {} to {}", source.display(), root.display()));
+            }
+        }
+        fs::write(&self.config, self.toml()).map_err(|error| format!("{}: {error}", self.config.display()))
     }
 
     /// A busy company: the week has seven days of 24 hours, so that an hour at any time of any day is full of life.

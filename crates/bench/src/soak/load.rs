@@ -41,12 +41,18 @@ impl Load {
         self.made.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn stop(self) -> Result<u32, String> {
+    pub(crate) fn stop(self) -> Result<(), String> {
         self.stop.store(true, Ordering::SeqCst);
         let ended = self.thread.join().map_err(|_| "the load panicked".to_owned())?;
-        ended.map_err(|error| format!("cannot make captures: {error}"))?;
-        Ok(self.made.load(Ordering::SeqCst))
+        ended.map_err(|error| format!("cannot make captures: {error}"))
     }
+}
+
+/// How many captures in `folder` are complete.
+pub(crate) fn complete(folder: &Path) -> Result<u32, String> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let complete = entries.flatten().filter(|entry| entry.path().join("run_complete").exists()).count();
+    u32::try_from(complete).map_err(|error| error.to_string())
 }
 
 fn make(folder: &Path, number: u32) -> std::io::Result<()> {
