@@ -32,12 +32,14 @@ const BATCH_FILES_MAX: usize = 256;
 /// A decoy whose root is a directory of this machine.
 ///
 /// The directory is opened anew for each call: a root that was taken away and put back is found again, and one that is
-/// not there is `NotFound`. Where the path led when it was first opened, it must lead ever after: a root that becomes a
-/// link to another part of this machine is `NotFound` too, until the connector is made anew.
+/// not there is `NotFound`. Where the path led when it was first opened, it must lead ever after, and to the same directory: a
+/// root that becomes a link to another part of this machine, or whose mount goes away and leaves an empty folder, is
+/// `NotFound` too, until the connector is made anew. Else everything that was planted would look tampered with.
 #[derive(Clone)]
 pub struct RootfsConnector {
     path: Arc<PathBuf>,
     real: Arc<OnceLock<PathBuf>>,
+    identity: Arc<OnceLock<(u32, u32, u64)>>,
     clock: Arc<dyn Clock>,
     calls: Arc<Semaphore>,
     named_staging: bool,
@@ -48,7 +50,14 @@ impl RootfsConnector {
     #[must_use]
     pub fn new(path: PathBuf, clock: Arc<dyn Clock>) -> Self {
         let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
-        Self { path: Arc::new(path), real: Arc::default(), clock, calls, named_staging: false }
+        Self {
+            path: Arc::new(path),
+            real: Arc::default(),
+            identity: Arc::default(),
+            clock,
+            calls,
+            named_staging: false,
+        }
     }
 
     /// Stages under a name even where the file system has files without one: what happens by itself on one that has not.
@@ -75,6 +84,16 @@ impl RootfsConnector {
             }
             _ => Problem::new(error.kind(), format!("the decoy's root {path}: {error}")),
         })?;
+        let identity = root
+            .identity()
+            .map_err(|error| Problem::new(error.kind(), format!("the decoy's root {path}: {error}")))?;
+        if *self.identity.get_or_init(|| identity) != identity {
+            let what = format!(
+                "the decoy's root {path} is another directory since, or its mount is gone; if it shall be so, start \
+                 Verisim anew"
+            );
+            return Err(Problem::new(FailureKind::NotFound, what));
+        }
         Ok(if self.named_staging { root.with_named_staging() } else { root })
     }
 
@@ -236,5 +255,21 @@ mod tests {
             std::fs::rename(dir.path().join("away"), &path).unwrap();
             assert_eq!(connector.open().unwrap().identity().unwrap(), first);
         }
+    }
+
+    #[test]
+    fn a_root_that_is_another_directory_is_not_taken_for_the_decoy() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("decoy");
+        std::fs::create_dir(&path).unwrap();
+        let clock = verisim_testkit::VirtualClock::new("2026-11-22T08:00:00Z".parse().unwrap());
+        let connector = RootfsConnector::new(path.clone(), clock.clone());
+        connector.open().unwrap();
+        // As when a mount goes away and its empty mount point is left.
+        std::fs::rename(&path, dir.path().join("away")).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(connector.open().unwrap_err().into_failure("test").kind, FailureKind::NotFound);
+        // Who starts anew means it.
+        RootfsConnector::new(path, clock).open().unwrap();
     }
 }
