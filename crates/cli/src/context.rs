@@ -14,6 +14,8 @@ use crate::error::{CliError, CliResult, show};
 use crate::exit::Exit;
 use crate::output::Output;
 
+/// How soon after a signal a second one still belongs to it.
+const SAME_WISH: std::time::Duration = std::time::Duration::from_millis(500);
 /// Where a configuration is looked for when none is named, in this order.
 const CONFIG_PLACES: [&str; 2] = ["verisim.toml", "/etc/verisim/verisim.toml"];
 /// How many threads work for a command. Blocking calls have threads of their own.
@@ -74,6 +76,16 @@ impl Context {
                 _ = terminate.recv() => {}
             }
             stop.cancel();
+            // Some supervisors signal a process and its group: that is one wish, said twice.
+            let same_wish = tokio::time::sleep(SAME_WISH);
+            tokio::pin!(same_wish);
+            loop {
+                tokio::select! {
+                    () = &mut same_wish => break,
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}

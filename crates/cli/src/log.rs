@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use verisim_core::{Event, EventPayload, TopicFilter};
+use verisim_engine::{Delivery, LocalBus};
 
 use crate::args::{Global, LogFormat};
 use crate::output::Output;
@@ -30,6 +32,55 @@ pub(crate) fn start(global: &Global, output: Output, format: LogFormat, loud: Le
         LogFormat::Text => builder.with_ansi(output.color_messages).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_ansi(false).try_init(),
     };
+}
+
+/// How many events the log may be behind before it says that it missed some.
+const BEHIND_EVENTS_MAX: usize = 1024;
+
+/// Tells the log what somebody who reads nothing else must learn: tampering, damage, decoys that do not answer and what failed
+/// as warnings, captures on their way as information. Ends with the bus.
+pub(crate) async fn follow(bus: &LocalBus) {
+    let mut news = bus.subscribe(TopicFilter::all(), BEHIND_EVENTS_MAX);
+    while let Some(delivery) = news.next().await {
+        match delivery {
+            Delivery::Event(event) => tell(&event),
+            Delivery::Missed { first, last } => {
+                tracing::warn!(%first, %last, "events came too fast for the log; `verisim events` has them");
+            }
+        }
+    }
+}
+
+fn tell(event: &Event) {
+    let (id, topic, detail) = (event.id, &event.body.topic, &event.body.detail);
+    match &event.body.payload {
+        EventPayload::Tampered { path, .. } => tracing::warn!(event = %id, %topic, %path, "tampered with"),
+        EventPayload::RemoteDamaged { remote, names } => {
+            tracing::warn!(event = %id, %topic, %remote, files = names.len(), "damaged at the destination");
+        }
+        EventPayload::Reachable { reachable: false } => {
+            tracing::warn!(event = %id, %topic, detail, "does not answer");
+        }
+        EventPayload::Reachable { reachable: true } => tracing::info!(event = %id, %topic, "answers"),
+        EventPayload::NotDone { action, path, state } => {
+            let path = path.as_ref().map_or_else(String::new, ToString::to_string);
+            tracing::warn!(event = %id, %topic, action, path, state, detail, "not done");
+        }
+        EventPayload::Sync(sync) => {
+            let note = sync.note.as_deref().unwrap_or_default();
+            if event.body.success {
+                tracing::info!(event = %id, capture = sync.capture, state = sync.state, note, "capture");
+            } else {
+                tracing::warn!(event = %id, capture = sync.capture, state = sync.state, note, detail, "capture");
+            }
+        }
+        EventPayload::Health { status } if status == "degraded" => {
+            tracing::warn!(event = %id, detail, "degraded");
+        }
+        EventPayload::Activity(_) | EventPayload::Health { .. } => {
+            tracing::debug!(event = %id, %topic, detail, "done");
+        }
+    }
 }
 
 /// Writes lines to standard error, each cut to a bound.

@@ -44,7 +44,10 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
     // The socket answers for as long as the engine drains.
     let end = verisim_core::CancellationToken::new();
     let serving = tokio::spawn(server.run(end.clone()));
+    let bus = std::sync::Arc::clone(engine.handle().bus());
+    let telling = tokio::spawn(async move { crate::log::follow(&bus).await });
     let done = engine.run(stop).await;
+    let _ = telling.await;
     end.cancel();
     let _ = serving.await;
     done?;
