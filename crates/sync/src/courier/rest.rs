@@ -109,7 +109,11 @@ fn told(open: &[Interlock]) -> String {
     format!("not cleaned up: {}", all.join("; "))
 }
 
+/// How long a pass counts as recent, at the least.
+const RECENT_MIN: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What a verified job waits for.
+#[derive(Debug, PartialEq, Eq)]
 enum Due {
     Pass,
     Cleanup,
@@ -138,5 +142,53 @@ fn due(rule: &CleanupRule, spacing: Duration, progress: &SyncProgress, now: Time
     if old_enough > now {
         return Due::Later(old_enough, format!("may be cleaned up from {old_enough:.0} on"));
     }
+    // What was last seen long ago (the destination was silent, or cleanup is new) is looked at once more before anything goes.
+    if at(last.at, rule.min_age.max(spacing).max(RECENT_MIN)) < now {
+        return Due::Pass;
+    }
     Due::Cleanup
+}
+
+#[cfg(test)]
+mod tests {
+    use verisim_core::{CaptureProof, Digest, Proof};
+
+    use super::*;
+
+    const HOUR: i64 = 3600;
+
+    fn hours(passes: &[i64], now: i64) -> Due {
+        let at = |hour: i64| Timestamp::from_second(hour * HOUR).unwrap();
+        let rule = CleanupRule {
+            enabled: true,
+            min_passes: 2,
+            min_age: Duration::from_secs(24 * 3600),
+            accept_other_proof: false,
+            remove_metadata: false,
+        };
+        let pass = |hour: &i64| CaptureProof {
+            at: at(*hour),
+            proof: Proof::Sha256Readback,
+            manifest: Digest::of(b"m"),
+        };
+        let progress = SyncProgress {
+            passes: passes.iter().map(pass).collect(),
+            passes_total: u32::try_from(passes.len()).unwrap(),
+            ..SyncProgress::default()
+        };
+        due(&rule, Duration::from_secs(12 * 3600), &progress, at(now))
+    }
+
+    #[test]
+    fn inv_6_a_pass_is_due_until_there_are_enough_and_the_last_is_recent() {
+        assert_eq!(hours(&[], 1), Due::Pass);
+        assert!(matches!(hours(&[0], 11), Due::Later(..)));
+        assert_eq!(hours(&[0], 12), Due::Pass);
+        assert!(matches!(hours(&[0, 12], 23), Due::Later(..)));
+        assert_eq!(hours(&[0, 12], 24), Due::Cleanup);
+        assert_eq!(hours(&[0, 12], 36), Due::Cleanup);
+        // Weeks of silence in between: two old passes are not enough.
+        assert_eq!(hours(&[0, 12], 500), Due::Pass);
+        assert_eq!(hours(&[0, 12, 500], 500), Due::Cleanup);
+    }
 }
