@@ -25,6 +25,7 @@ mod hashsum;
 mod identity;
 pub(crate) mod journal;
 mod meter;
+mod partial;
 pub(crate) mod push;
 mod read;
 mod special;

@@ -31,6 +31,12 @@ const REAL: [u64; 21] = [
     0xf15f,      // eCryptfs
 ];
 
+/// Whether this is on a file system of this machine: one whose regular files are bytes on its disk or in its memory.
+#[must_use]
+pub fn is_local(fd: impl AsFd) -> bool {
+    require_real(fd).is_ok()
+}
+
 /// Refuses what is not on a real file system.
 pub(crate) fn require_real(fd: impl AsFd) -> Result<()> {
     let found = rustix::fs::fstatfs(fd).map_err(Error::call("find out its file system"))?.f_type;

@@ -14,6 +14,7 @@ mod staged;
 pub use directory::{Directory, Names};
 pub use entry::{Entry, Regular};
 pub use error::{Error, Result};
+pub use filesystem::is_local;
 pub use meta::Meta;
 pub use root::Root;
 pub use staged::Staged;

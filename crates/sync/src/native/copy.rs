@@ -3,16 +3,16 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 
-use rustix::fs::{Advice, AtFlags, Mode, OFlags, SeekFrom, Timespec, Timestamps};
+use rustix::fs::{Advice, Mode, OFlags, SeekFrom, Timespec, Timestamps};
 use rustix::io::Errno;
 use verisim_core::{CancellationToken, Digest, Failure, FailureKind, Hasher, RelPath};
 
 use crate::bandwidth::Bucket;
 use crate::errno::{Side, failure};
-use crate::native::folder::FILE_MODE;
-use crate::native::read;
+use crate::native::{partial, read};
 use crate::tree::{Item, Root, Stamp};
 
 /// What is read and written at once.
@@ -21,8 +21,6 @@ pub(crate) const BUFFER_BYTES: usize = 1 << 20;
 const LARGE_BYTES_MIN: u64 = 4 << 20;
 /// From this size on an interrupted file goes on where it was.
 pub(crate) const RESUME_BYTES_MIN: u64 = 32 << 20;
-/// How much of a partial copy is sent again: its end is the part that a crash may have spoiled.
-const RESUME_OVERLAP: u64 = 4 << 20;
 /// How much is written before it is sent to the disk.
 const FLUSH_BYTES: u64 = 16 << 20;
 /// Buffers in flight between reading and hashing.
@@ -35,6 +33,8 @@ pub(crate) struct Places<'a> {
     pub(crate) partial: &'a Root,
     pub(crate) bucket: &'a Bucket,
     pub(crate) cancel: &'a CancellationToken,
+    /// Files without a name may be made in the folder: until one was refused.
+    pub(crate) unnamed: AtomicBool,
     /// Called with the bytes that were sent just now.
     pub(crate) advanced: &'a (dyn Fn(u64) + Sync),
 }
@@ -56,11 +56,6 @@ impl LastParent {
         self.0 = Some((dir.to_vec(), Arc::clone(&root)));
         Ok(root)
     }
-}
-
-/// The name of a file's partial copy: its path may be too long for a name, and must not matter.
-pub(crate) fn partial_name(path: &RelPath) -> String {
-    String::from_utf8_lossy(&Digest::of(path.as_bytes()).to_hex()[..40]).into_owned()
 }
 
 fn lost(what: &'static str, path: &RelPath) -> impl Fn(io::Error) -> Failure {
@@ -93,8 +88,9 @@ pub(crate) fn send(
         .open_file(item.path.as_bytes(), OFlags::empty())
         .map_err(unread("opening", &item.path))?;
     unchanged(&source, item)?;
-    let name = partial_name(&item.path);
-    let (target, kept) = open_partial(places, item, &name, resume).map_err(lost("beginning", &item.path))?;
+    let parent = last.of(places.folder, &item.path).map_err(lost("finding the place of", &item.path))?;
+    let begun = partial::begin(places, item, &parent, resume).map_err(lost("beginning", &item.path))?;
+    let partial::Begun { target, name, kept } = begun;
     let large = item.stamp.size >= LARGE_BYTES_MIN;
     let sha256 = if large {
         let _ = rustix::fs::fadvise(&source, 0, None, Advice::Sequential);
@@ -105,10 +101,7 @@ pub(crate) fn send(
     };
     unchanged(&source, item)?;
     dress(&target, item).map_err(lost("setting mode and time of", &item.path))?;
-    // What was closed before it appears has reached the server of a network mount, or its error has reached us.
-    drop(target);
-    let parent = last.of(places.folder, &item.path).map_err(lost("finding the place of", &item.path))?;
-    appear(places, &name, &parent, item).map_err(lost("naming", &item.path))?;
+    partial::appear(places, target, name, &parent, item).map_err(lost("naming", &item.path))?;
     Ok(sha256)
 }
 
@@ -121,40 +114,6 @@ fn unchanged(source: &File, item: &Item) -> Result<(), Failure> {
     }
     let what = format_args!("{} changed while it was pushed", item.path);
     Err(Failure::new(FailureKind::SourceChanged, "native.push", what))
-}
-
-/// Opens the partial copy; says how many bytes of it count.
-fn open_partial(places: &Places<'_>, item: &Item, name: &str, resume: bool) -> io::Result<(File, u64)> {
-    let flags = OFlags::WRONLY | OFlags::NOFOLLOW;
-    if resume && item.stamp.size >= RESUME_BYTES_MIN {
-        match places.partial.open_at(name, flags, Mode::empty()) {
-            Ok(fd) => {
-                let stat = rustix::fs::fstat(&fd)?;
-                let there = Stamp::of(&stat).size;
-                // Another name for it would be a file elsewhere that we wrote into.
-                if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file()
-                    && stat.st_nlink == 1
-                    && there <= item.stamp.size
-                {
-                    let kept = there.saturating_sub(RESUME_OVERLAP);
-                    let kept = kept - kept % BUFFER_BYTES as u64;
-                    rustix::fs::ftruncate(&fd, kept)?;
-                    return Ok((File::from(fd), kept));
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let create = flags | OFlags::CREATE | OFlags::EXCL;
-    let fd = match rustix::fs::openat(places.partial, name, create | OFlags::CLOEXEC, FILE_MODE) {
-        Err(Errno::EXIST) => {
-            rustix::fs::unlinkat(places.partial, name, AtFlags::empty())?;
-            rustix::fs::openat(places.partial, name, create | OFlags::CLOEXEC, FILE_MODE)?
-        }
-        other => other?,
-    };
-    Ok((File::from(fd), 0))
 }
 
 fn send_small(
@@ -332,17 +291,4 @@ pub(crate) fn times(mtime_ns: i128) -> Timestamps {
     let nanos = i64::try_from(mtime_ns.rem_euclid(1_000_000_000)).unwrap_or(0);
     let time = Timespec { tv_sec: seconds, tv_nsec: nanos };
     Timestamps { last_access: time, last_modification: time }
-}
-
-fn appear(places: &Places<'_>, name: &str, parent: &Root, item: &Item) -> io::Result<()> {
-    let bytes = item.path.as_bytes();
-    let last = memchr::memrchr(b'/', bytes).map_or(bytes, |slash| &bytes[slash + 1..]);
-    match rustix::fs::renameat(places.partial, name, parent, last) {
-        // What is a file now was a directory in an earlier push; what was in it has been set aside.
-        Err(Errno::ISDIR | Errno::EXIST | Errno::NOTEMPTY) => {
-            rustix::fs::unlinkat(parent, last, AtFlags::REMOVEDIR)?;
-            Ok(rustix::fs::renameat(places.partial, name, parent, last)?)
-        }
-        other => Ok(other?),
-    }
 }

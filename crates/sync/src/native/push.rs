@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, Mode};
@@ -17,6 +17,7 @@ use crate::native::copy::{self, LastParent, Places, RESUME_BYTES_MIN};
 use crate::native::folder;
 use crate::native::journal::{Complete, Done, Journal, Subject};
 use crate::native::meter::Meter;
+use crate::native::partial;
 use crate::native::special;
 use crate::source;
 use crate::tree::{Item, Kind, Root};
@@ -91,6 +92,8 @@ impl Push {
             partial: &partial,
             bucket: &bucket,
             cancel: &stop,
+            // A server learns of the end of a file when it is closed, so it shall be closed before it has its name.
+            unnamed: AtomicBool::new(verisim_sys::is_local(&folder)),
             advanced: &|bytes| meter.advance(bytes),
         };
         self.send_all(&places, &mut journal, todo, &meter)?;
@@ -235,7 +238,7 @@ fn set_aside(folder: &Root, journal: &Journal, items: &[Item]) -> Result<(), Fai
                 aside = Some(folder.make_dirs(&dir, folder::DIR_MODE)?);
             }
             let (parent, name) = folder.parent_of(path)?;
-            let kept = format!("{}-{}", copy::partial_name(path), &done.sha256.to_string()[..16]);
+            let kept = format!("{}-{}", partial::partial_name(path), &done.sha256.to_string()[..16]);
             match &aside {
                 Some(aside) => Ok(rustix::fs::renameat(&parent, name, aside, kept)?),
                 None => Ok(()),
@@ -304,7 +307,7 @@ fn prepare_partial(folder: &Root, todo: &[&Item]) -> io::Result<(Root, u64)> {
     let resumable: std::collections::HashSet<String> = todo
         .iter()
         .filter(|item| item.stamp.size >= RESUME_BYTES_MIN)
-        .map(|item| copy::partial_name(&item.path))
+        .map(|item| partial::partial_name(&item.path))
         .collect();
     let mut kept = 0;
     for name in partial.names()? {
