@@ -77,7 +77,7 @@ pub enum EventPayload {
         /// What was there; `None` where nothing was, or it could not be hashed.
         found: Option<Digest>,
     },
-    /// Whether a decoy answers.
+    /// Whether a decoy, or by the topic a destination, answers.
     Reachable {
         /// Whether it does.
         reachable: bool,

@@ -7,7 +7,8 @@ use crate::{Effect, FailureKind};
 /// How often a blocked job asks again whether what it lacked is there. Asking uses up no attempt.
 pub const PROBE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// On what an operation was when it failed: `NotFound` means something else for each.
+/// On what an operation was when it failed: `NotFound` means something else for each, and what is away comes back by itself,
+/// though it may take a weekend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OperationClass {
     /// A question to a decoy (read, stat, list).
@@ -18,11 +19,13 @@ pub enum OperationClass {
     Destination,
     /// Reading the capture on this machine.
     Capture,
+    /// Writing to, or hashing at, a destination that is away: a mounted folder that as a whole is not there.
+    Away,
 }
 
 impl OperationClass {
     /// Every class, for tests and tables.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Decoy, Self::Destination, Self::Capture];
+    pub const ALL: [Self; 5] = [Self::Read, Self::Decoy, Self::Destination, Self::Capture, Self::Away];
 }
 
 /// What to do about a failure.
@@ -61,7 +64,13 @@ pub enum Decision {
 #[must_use]
 pub const fn policy(kind: FailureKind, effect: Effect, class: OperationClass) -> Policy {
     let decision = match kind {
-        FailureKind::Network | FailureKind::Unknown => Decision::BackOff,
+        FailureKind::Network | FailureKind::Unknown => match class {
+            OperationClass::Away => Decision::Block,
+            OperationClass::Read
+            | OperationClass::Decoy
+            | OperationClass::Destination
+            | OperationClass::Capture => Decision::BackOff,
+        },
         FailureKind::Auth
         | FailureKind::Denied
         | FailureKind::SourceVanished
@@ -77,6 +86,7 @@ pub const fn policy(kind: FailureKind, effect: Effect, class: OperationClass) ->
             OperationClass::Destination => Decision::CreateFolder,
             // A capture that is not there has vanished; its name on the wire is `local_file_vanished`.
             OperationClass::Capture => Decision::Fail,
+            OperationClass::Away => Decision::Block,
         },
     };
     Policy { decision, probe_first: !matches!(effect, Effect::NotApplied) }
@@ -123,6 +133,7 @@ mod tests {
             for effect in Effect::ALL {
                 for kind in FailureKind::ALL {
                     let expected = match (kind, class) {
+                        (K::Network | K::Unknown | K::NotFound, OperationClass::Away) => Decision::Block,
                         (K::Network | K::Unknown, _) => Decision::BackOff,
                         (K::HashMismatch, _) => Decision::RetryTransfer,
                         (K::SourceChanged, _) => Decision::AwaitCompleteness,

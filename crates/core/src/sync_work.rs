@@ -8,8 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CancellationToken, Capture, CaptureName, Failure, JobId, OperationClass, RelPath, Schedule, SyncEvent,
-    SyncProgress, SyncSpec, SyncState, Timestamp, TransportError,
+    CancellationToken, Capture, CaptureName, Failure, JobId, OperationClass, RelPath, Remote, Schedule,
+    SyncEvent, SyncProgress, SyncSpec, SyncState, Timestamp, TransportError,
 };
 
 /// Carries out the steps of sync jobs.
@@ -40,6 +40,10 @@ pub trait SyncWorker: Send + Sync {
     /// `VERIFIED` asks whether a pass or cleanup is due, `CLEANUP_ELIGIBLE` asks every interlock again and writes the list,
     /// `CLEANING` deletes by the list, `BLOCKED` asks whether what was missing is there.
     async fn step(&self, task: SyncTask) -> SyncReport;
+
+    /// Whether the destination of `remote` is there just now; the failure says why it counts as away. Asked instead of every
+    /// job of a destination that is away, and takes no longer than one question.
+    async fn answers(&self, remote: &Remote) -> Result<(), Failure>;
 
     /// A piece, of at most 256 KiB, of the manifest of what the job's last push sent: piece 0 first, `None` after the last.
     async fn manifest(&self, job: JobId, piece: u32) -> Result<Option<Bytes>, Failure>;

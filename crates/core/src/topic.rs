@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DecoyName, DriverKind, JobId, SyncState};
+use crate::{DecoyName, DestinationName, DriverKind, JobId, SyncState};
 
 /// Where an event is published. Made only by the constructors here, so that it is always well formed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,6 +46,12 @@ impl Topic {
     #[must_use]
     pub fn remote_damaged(job: JobId) -> Self {
         Self(format!("sync.{job}.remote_damaged"))
+    }
+
+    /// A destination went away or answers again: `destination.<destination>.reachable`.
+    #[must_use]
+    pub fn destination(destination: &DestinationName) -> Self {
+        Self(format!("destination.{destination}.reachable"))
     }
 
     /// The daemon's own health: `system.orchestrator.health`.

@@ -54,6 +54,9 @@ pub struct TransportCapabilities {
     pub bandwidth_limit: bool,
     /// A file appears in one step.
     pub atomic: bool,
+    /// The destination is a folder of this machine, which is there as a whole or is away as a whole: a share whose server is
+    /// down, a disk that is not plugged in. Its jobs wait until it is back, however long that takes.
+    pub mounted: bool,
 }
 
 /// How a push is done.

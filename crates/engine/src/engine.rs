@@ -8,6 +8,7 @@ use verisim_core::{
     Timestamp, WorkerId,
 };
 
+use crate::away::AwayBoard;
 use crate::idle::IdleBoard;
 use crate::running::Running;
 use crate::shared::Shared;
@@ -65,6 +66,7 @@ impl Engine {
             running: Arc::new(Running::default()),
             idle: IdleBoard::default(),
             trouble: Mutex::new(None),
+            away: AwayBoard::default(),
             silent: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }

@@ -5,6 +5,7 @@
 //! memory (breakers, progress, who runs) can be lost at any instant.
 
 mod activity;
+mod away;
 mod breaker;
 mod bus;
 pub mod control;

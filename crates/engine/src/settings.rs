@@ -27,6 +27,13 @@ pub struct Settings {
     pub decoys_at_once_max: usize,
     /// How many sync steps run at once per destination.
     pub pushes_per_destination_max: usize,
+    /// How long a step may hold the place that a destination has for short ones when all others are taken by steps that have
+    /// run for longer than that.
+    pub guest_step: Duration,
+    /// How long a capture that had to give up that place waits at the least, and doubled each time at the most.
+    pub guest_wait_min: Duration,
+    /// See `guest_wait_min`.
+    pub guest_wait_max: Duration,
     /// How many destinations are worked on at once.
     pub destinations_at_once_max: usize,
     /// How far back a start looks for slots that are not too late yet.
@@ -72,6 +79,9 @@ impl Default for Settings {
             batch_time_max: minutes(10),
             decoys_at_once_max: 32,
             pushes_per_destination_max: 2,
+            guest_step: minutes(1),
+            guest_wait_min: minutes(10),
+            guest_wait_max: minutes(60),
             destinations_at_once_max: 16,
             plan_grace: minutes(15),
             plan_slots_per_turn_max: 1024,

@@ -10,6 +10,7 @@ use verisim_core::{
     Record, Recorded, Store, StoreError, StoreResult, SyncWorker, Timestamp, Topic, WorkerId,
 };
 
+use crate::away::AwayBoard;
 use crate::idle::IdleBoard;
 use crate::running::Running;
 use crate::{Fleet, LifePlanner, LocalBus, Settings};
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) running: Arc<Running>,
     pub(crate) idle: IdleBoard,
     pub(crate) trouble: Mutex<Option<StoreError>>,
+    /// Destinations that are away.
+    pub(crate) away: AwayBoard,
     /// Decoys that do not answer, and since when; what the breakers say, for people.
     pub(crate) silent: Mutex<BTreeMap<DecoyName, Timestamp>>,
 }

@@ -1,5 +1,6 @@
 //! The loop itself. One turn does whatever is due; then it rests until something is.
 
+mod away;
 mod breakers;
 mod dispatch;
 mod upkeep;
@@ -27,6 +28,8 @@ pub(crate) struct Loop {
     breakers: BTreeMap<DecoyName, Breaker>,
     /// Stops everything that runs.
     stop: CancellationToken,
+    /// Stops the steps of sync jobs alone.
+    stop_steps: CancellationToken,
     /// Events that the store is yet to take; bounded by how many breakers there are.
     unsent: VecDeque<NewEvent>,
     timers: Timers,
@@ -38,6 +41,10 @@ pub(crate) struct Loop {
     abandoned: Option<Timestamp>,
     /// What each task works on, in case that it ends without an answer.
     work: HashMap<tokio::task::Id, (Lane, Vec<JobId>)>,
+    /// The steps of sync jobs that run.
+    steps: HashMap<tokio::task::Id, Running>,
+    /// When the queue was looked into last.
+    looked_at: Option<Timestamp>,
     /// When a job becomes due, as the store said last.
     next_due: Option<Timestamp>,
     /// Every slot before this is decided.
@@ -59,11 +66,20 @@ struct Timers {
     last_turn: Option<Timestamp>,
 }
 
+/// A step of a sync job that runs.
+struct Running {
+    lane: Lane,
+    began: Timestamp,
+    /// It has the place that is kept for short ones, and gives it up in time.
+    is_guest: bool,
+}
+
 /// What a task ended with.
 enum End {
     Batch(BatchEnd),
     Step(StepEnd),
     Probe { decoy: DecoyName, answers: bool },
+    Asked { lane: Lane, answer: Result<(), String> },
     Discovered(StoreResult<usize>),
     Tidied(StoreResult<()>),
 }
@@ -81,18 +97,22 @@ impl Loop {
             unsent.push_back(shared.health_event("recovered", detail));
         }
         let has_sync = shared.sync.is_some();
+        let stop = CancellationToken::new();
         Ok(Self {
             secret,
             tasks: JoinSet::new(),
             busy: HashMap::new(),
             breakers: BTreeMap::new(),
-            stop: CancellationToken::new(),
+            stop_steps: stop.child_token(),
+            stop,
             unsent,
             timers: Timers { discover: has_sync.then_some(now), prune: Some(now), ..Timers::default() },
             look: true,
             news: true,
             abandoned: None,
             work: HashMap::new(),
+            steps: HashMap::new(),
+            looked_at: None,
             next_due: None,
             planned_to: None,
             store_retry: shared.settings.store_retry_min,
@@ -152,10 +172,13 @@ impl Loop {
     async fn serve(&mut self, now: Timestamp) -> StoreResult<()> {
         self.heartbeat(now).await?;
         self.probe_open_decoys(now);
+        self.ask_away(now);
         self.plan(now).await?;
         self.send_events().await?;
-        if self.look || self.next_due.is_some_and(|at| at <= now) {
+        let is_due = [self.next_due, self.next_long()].into_iter().flatten().any(|at| at <= now);
+        if self.look || is_due {
             self.look = false;
+            self.looked_at = Some(now);
             self.dispatch(now).await?;
             self.next_due = self.shared.store.next_due(now).await?;
         }
@@ -187,6 +210,7 @@ impl Loop {
         let end = match end {
             Ok((id, end)) => {
                 self.work.remove(&id);
+                self.steps.remove(&id);
                 end
             }
             Err(error) => return self.take_broken(&error),
@@ -199,7 +223,14 @@ impl Loop {
             }
             End::Step(end) => {
                 self.free(&end.lane);
+                if let Some(found) = end.away {
+                    self.note_away(&end.lane, found, now);
+                }
                 self.ended(end.abandoned);
+            }
+            End::Asked { lane, answer } => {
+                self.end_asking(&lane, answer, now);
+                self.ended(false);
             }
             End::Probe { decoy, answers } => {
                 self.end_probe(&decoy, answers, now);
@@ -224,6 +255,7 @@ impl Loop {
         if !error.is_cancelled() {
             tracing::error!(%error, "a task ended without an answer");
         }
+        self.steps.remove(&error.id());
         if let Some((lane, jobs)) = self.work.remove(&error.id()) {
             jobs.into_iter().for_each(|job| self.shared.running.end(job));
             self.free(&lane);
@@ -270,8 +302,8 @@ impl Loop {
             // While the store refuses, nothing else can be done.
             return at.min(latest);
         }
-        let duties =
-            [timers.heartbeat, timers.discover, timers.prune, plan, self.next_due, self.breaker_due()];
-        duties.into_iter().flatten().fold(latest, Timestamp::min)
+        let queue = [self.next_due, self.next_long(), self.breaker_due(), self.shared.away.due()];
+        let duties = [timers.heartbeat, timers.discover, timers.prune, plan].into_iter().chain(queue);
+        duties.flatten().fold(latest, Timestamp::min)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
-use verisim_core::{Capture, Digest, Failure, FailureKind, Hasher, RelPath, Timestamp};
+use verisim_core::{CancellationToken, Capture, Digest, Failure, FailureKind, Hasher, RelPath, Timestamp};
 
 use crate::errno::{Side, failure};
 use crate::rule::Completeness;
@@ -53,6 +53,7 @@ pub(crate) fn look(
     source_changes: u32,
     work_dir: &Path,
     now: Timestamp,
+    cancel: &CancellationToken,
 ) -> Result<Look, Failure> {
     let root = source::open(capture, OPERATION)?;
     source::refuse_foreign_metadata(&root, owner, OPERATION)?;
@@ -74,7 +75,7 @@ pub(crate) fn look(
     if quiet.is_zero() && !matches!(rule, Completeness::Quiet(_)) {
         return Ok(Look::Complete);
     }
-    still(&root, quiet, work_dir, now)
+    still(&root, quiet, work_dir, now, cancel)
 }
 
 fn wait(why: String, again: Duration) -> Look {
@@ -83,9 +84,15 @@ fn wait(why: String, again: Duration) -> Look {
 
 /// Whether nothing changed between our looks for as long as `quiet`. Two looks at least, so that a clock that jumped
 /// forward alone proves nothing.
-fn still(root: &Root, quiet: Duration, work_dir: &Path, now: Timestamp) -> Result<Look, Failure> {
+fn still(
+    root: &Root,
+    quiet: Duration,
+    work_dir: &Path,
+    now: Timestamp,
+    cancel: &CancellationToken,
+) -> Result<Look, Failure> {
     let lost = |error: std::io::Error| failure(Side::State, OPERATION, "keeping what was seen", &error);
-    let fingerprint = fingerprint(&source::walk(root, OPERATION)?);
+    let fingerprint = fingerprint(&source::walk_until(root, OPERATION, cancel)?);
     let path = work_dir.join(LOOK_FILE);
     let seen: Option<Seen> = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let known = seen.is_some();

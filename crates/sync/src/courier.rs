@@ -3,6 +3,7 @@
 //! A step may be killed at any instant and repeated: what it needs to know from before stands in the job's progress, which
 //! the store keeps, and in the job's work folder, whose files are replaced in one step each.
 
+mod away;
 mod rest;
 mod steps;
 
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use verisim_core::{
     BandwidthLimit, Capture, CaptureName, DestinationName, Failure, FailureKind, JobId, OperationClass,
-    PROBE_INTERVAL, ProgressSink, PushOptions, RelPath, SyncReport, SyncSpec, SyncState, SyncTask,
+    PROBE_INTERVAL, ProgressSink, PushOptions, RelPath, Remote, SyncReport, SyncSpec, SyncState, SyncTask,
     SyncTransport, SyncWorker, Timestamp, TransportError,
 };
 
@@ -165,8 +166,16 @@ impl SyncWorker for Courier {
             | SyncState::Unverified
             | SyncState::Cancelled => Ok(steps::stay(task.progress.clone(), None, None)),
         };
-        done.unwrap_or_else(|error| match task.state {
-            SyncState::Running | SyncState::AwaitingVerify => steps::failed(&task, error, class),
+        let error = match done {
+            Ok(report) => return report,
+            Err(error) => error,
+        };
+        match task.state {
+            SyncState::Running | SyncState::AwaitingVerify => self.failed(&task, error, class).await,
+            // Where it is away still, no other capture needs to ask.
+            SyncState::Blocked(_) if self.may_be_away(&task.spec.remote, &error.failure) => {
+                self.failed(&task, error, class).await
+            }
             // Waiting for a capture has no ladder: only what no further look will mend is a failure.
             SyncState::Waiting if steps::is_hopeless(&error.failure, class) => {
                 steps::failed(&task, error, class)
@@ -176,7 +185,11 @@ impl SyncWorker for Courier {
                 let again = steps::after(task.now, PROBE_INTERVAL);
                 steps::stay(task.progress.clone(), Some(error.failure.detail), Some(again))
             }
-        })
+        }
+    }
+
+    async fn answers(&self, remote: &Remote) -> Result<(), Failure> {
+        self.ask_whether_there(remote).await
     }
 
     async fn manifest(&self, job: JobId, piece: u32) -> Result<Option<Bytes>, Failure> {

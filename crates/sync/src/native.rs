@@ -42,6 +42,7 @@ use verisim_core::{
 };
 
 use crate::errno::{Side, failure};
+use crate::tree::Root;
 
 pub use identity::{KnownDestination, Recognised};
 pub use read::Reading;
@@ -106,6 +107,13 @@ impl NativeTransport {
     }
 }
 
+/// Whether the destination is there, and the open `folder` in it is not that of a share which was mounted before.
+fn is_there(options: &NativeOptions, folder: &Root) -> Result<(), Failure> {
+    options.known.open_known(&options.root)?;
+    let lost = |error| failure(Side::Destination, "native.hashsum", "looking at the folder", &error);
+    folder.names().map(drop).map_err(lost)
+}
+
 #[async_trait]
 impl SyncTransport for NativeTransport {
     fn capabilities(&self) -> TransportCapabilities {
@@ -114,6 +122,7 @@ impl SyncTransport for NativeTransport {
             resume: true,
             bandwidth_limit: true,
             atomic: true,
+            mounted: true,
         }
     }
 
@@ -138,21 +147,25 @@ impl SyncTransport for NativeTransport {
         let (at, cancel) = (at.clone(), options.cancel.child_token());
         let stop_when_dropped = cancel.clone().drop_guard();
         let (out, told) = mpsc::channel(8);
+        let (to_list, path) = (cancel.clone(), at.path.clone());
         let open = move |to: NativeOptions| {
             let lost =
                 |what: &'static str| move |error| failure(Side::Destination, "native.hashsum", what, &error);
             let root = to.known.open_known(&to.root)?;
-            let folder = root.descend(at.path.as_bytes()).map_err(lost("opening the folder"))?;
+            let folder = root.descend(path.as_bytes()).map_err(lost("opening the folder"))?;
             // Dirty pages cannot be dropped, and what is only in memory is not there yet.
             rustix::fs::syncfs(&folder).map_err(|error| lost("making it durable")(error.into()))?;
-            let items = hashsum::list(&folder)?;
+            let items = hashsum::list(&folder, &to_list)?;
             Ok((folder, items))
         };
         let (folder, items) = self.blocking("native.hashsum", open).await?;
         let permit = Arc::clone(&self.operations).acquire_owned().await;
+        let options = self.options.clone();
         let work = move || {
             let _permit = permit;
-            hashsum::run(&folder, &items, workers, reading, &cancel, &out);
+            let is_there = || is_there(&options, &folder);
+            let (folder, items, is_there, cancel) = (&folder, items.as_slice(), &is_there, &cancel);
+            hashsum::run(&hashsum::Hashing { folder, items, workers, reading, is_there, cancel }, &out);
         };
         let started = std::thread::Builder::new().name("native.hashsum".into()).spawn(work);
         started.map_err(|error| {

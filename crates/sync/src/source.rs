@@ -3,7 +3,7 @@
 use std::io;
 
 use verisim_core::manifest::METADATA_DIR;
-use verisim_core::{Capture, Failure, FailureKind, RootIdentity};
+use verisim_core::{CancellationToken, Capture, Failure, FailureKind, RootIdentity};
 
 use crate::errno::{Side, failure};
 use crate::native::folder;
@@ -60,7 +60,17 @@ pub(crate) fn refuse_foreign_metadata(
 
 /// Lists the capture.
 pub(crate) fn walk(root: &Root, operation: &'static str) -> Result<Vec<Item>, Failure> {
-    tree::walk(root).map_err(|error| match error {
+    walk_until(root, operation, &CancellationToken::new())
+}
+
+/// Lists the capture, as long as nobody cancels it.
+pub(crate) fn walk_until(
+    root: &Root,
+    operation: &'static str,
+    cancel: &CancellationToken,
+) -> Result<Vec<Item>, Failure> {
+    tree::walk_until(root, cancel).map_err(|error| match error {
+        WalkError::Stopped => Failure::new(FailureKind::Cancelled, operation, "stopped"),
         WalkError::Io { what, error } => failure(Side::Source, operation, &format!("reading {what}"), &error),
         WalkError::Unnameable(what) => Failure::new(FailureKind::Unsupported, operation, what),
         WalkError::TooMany => {
@@ -74,8 +84,9 @@ pub(crate) fn require_unchanged(
     root: &Root,
     before: &[Item],
     operation: &'static str,
+    cancel: &CancellationToken,
 ) -> Result<(), Failure> {
-    let after = walk(root, operation)?;
+    let after = walk_until(root, operation, cancel)?;
     let mut now = after.iter().peekable();
     let mut changed = None;
     for was in before {

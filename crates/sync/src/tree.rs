@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
-use verisim_core::{RelPath, RootIdentity};
+use verisim_core::{CancellationToken, RelPath, RootIdentity};
 
 /// How a name below a root is resolved: never out of it, and through no link (INV-7).
 const CONTAINED: ResolveFlags =
@@ -183,10 +183,19 @@ pub(crate) enum WalkError {
     Unnameable(String),
     /// More entries than can be worked on.
     TooMany,
+    /// Whoever wanted it does not any more.
+    Stopped,
 }
 
-/// Lists everything below `root` but our own metadata folder at its top, sorted by path. Follows no link.
+/// The whole list, uninterrupted.
+#[cfg(test)]
 pub(crate) fn walk(root: &Root) -> Result<Vec<Item>, WalkError> {
+    walk_until(root, &CancellationToken::new())
+}
+
+/// Lists everything below `root` but our own metadata folder at its top, sorted by path. Follows no link. Ends early when it
+/// is cancelled: a large tree takes minutes.
+pub(crate) fn walk_until(root: &Root, cancel: &CancellationToken) -> Result<Vec<Item>, WalkError> {
     let mut out = Vec::new();
     let mut open: Vec<Option<RelPath>> = vec![None];
     while let Some(dir) = open.pop() {
@@ -213,6 +222,9 @@ pub(crate) fn walk(root: &Root) -> Result<Vec<Item>, WalkError> {
             };
             if out.len() >= ENTRIES_MAX {
                 return Err(WalkError::TooMany);
+            }
+            if cancel.is_cancelled() {
+                return Err(WalkError::Stopped);
             }
             let item = item(path, &stat);
             if item.kind == Kind::Directory {

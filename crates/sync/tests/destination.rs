@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 
 use common::{ON, Row, Site, content, read_tree, sentinel, sha256sum_check, write_tree};
-use verisim_core::{Schedule, SyncState, Timestamp};
+use verisim_core::{Schedule, SyncState, SyncWorker, Timestamp};
 use verisim_sync::Courier;
 
 /// The share goes away, and its mount point stays.
@@ -71,7 +71,12 @@ async fn inv_6_a_share_that_goes_away_before_any_step_deletes_nothing_and_recove
         }
         let note = row.progress.note.clone().unwrap_or_default();
         assert!(note.contains("mount the share"), "{state} after {passes} passes: {note}");
+        // However long it takes: no step of the ladder is used up for a share that is away.
+        let asks = passes < 2;
+        assert_eq!(matches!(row.state, SyncState::Blocked(_)), asks, "{state}: {:?}", row.history);
+        assert!(courier.answers(&row.spec.remote).await.is_err());
         mount(&site);
+        courier.answers(&row.spec.remote).await.unwrap();
         row.run(&courier, now, 40).await;
         assert_eq!(row.state, SyncState::Cleaned, "{state} after {passes} passes: {:?}", row.progress);
         assert_eq!(content(&site.path("captures/run1")).len(), 0);

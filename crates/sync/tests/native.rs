@@ -309,6 +309,45 @@ async fn a_large_file_goes_on_where_it_was() {
     assert!(fs::read_to_string(pushed.manifest).unwrap().starts_with(&Digest::of(&body).to_string()));
 }
 
+/// Whoever ends the daemon does not wait for a terabyte.
+#[tokio::test]
+async fn a_huge_file_gives_way_at_once_whatever_is_done_with_it() {
+    const BYTES: u64 = 1 << 40;
+    let site = Site::new();
+    site.transport_is_used();
+    let huge = |path: &Path| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::File::create(path).and_then(|file| file.set_len(BYTES)).unwrap();
+    };
+    huge(&site.path("captures/run/huge"));
+    let cancel_soon = |options: &PushOptions| {
+        let cancel = options.cancel.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            cancel.cancel();
+            Instant::now()
+        })
+    };
+    let options = site.options();
+    let cancelled = cancel_soon(&options);
+    assert_eq!(push(&site, &options).await.unwrap_err(), FailureKind::Cancelled);
+    let took = cancelled.await.unwrap().elapsed();
+    assert!(took < Duration::from_secs(3), "the push gave way after {took:?}");
+
+    huge(&site.path("vault/lab/run/huge"));
+    let options = site.options();
+    let (_, remote) = spec(&site).await;
+    let cancelled = cancel_soon(&options);
+    let mut there = site.transport().hashsum(&remote, &options).await.unwrap();
+    let mut last = None;
+    while let Some(told) = there.next().await {
+        last = Some(told);
+    }
+    assert_eq!(last.unwrap().unwrap_err().failure.kind, FailureKind::Cancelled);
+    let took = cancelled.await.unwrap().elapsed();
+    assert!(took < Duration::from_secs(3), "the verification gave way after {took:?}");
+}
+
 /// Whatever happens to the capture while it is pushed, the push does not succeed over it.
 #[tokio::test]
 async fn a_capture_that_changes_under_our_hands_is_noticed() {

@@ -33,6 +33,7 @@ impl Operator {
             Request::SyncAdd { rule, relative } => made(self.sync_add(&rule, relative.as_ref()).await?),
             Request::Verify { job: id } => job(self.verify(id).await?),
             Request::Retry { job: id } => job(self.retry(id).await?),
+            Request::RetryAll(query) => self.retry_all(&query).await?,
             Request::Cancel { job: id } => job(self.cancel(id).await?),
             Request::Manifest { job, piece } => self.manifest(job, piece).await?,
             Request::Progress => Answer::Progress(self.progress()),

@@ -9,13 +9,14 @@ mod client;
 mod operator;
 mod protocol;
 mod server;
+mod syncs;
 mod view;
 
 pub use client::{Client, ClientError, Stream};
 pub use operator::{Asked, Operator};
 pub use protocol::{
     Answer, Call, JobQuery, LINE_BYTES_MAX, PROTOCOL_VERSION, Refusal, RefusalKind, Reply, Request,
-    SOCKET_NAME,
+    RetryQuery, SOCKET_NAME,
 };
 pub use server::{Server, ServerParts};
-pub use view::{DecoyView, JobView, RunningView, StatusView};
+pub use view::{AwayView, DecoyView, JobView, RunningView, StatusView};

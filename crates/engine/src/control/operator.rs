@@ -41,7 +41,7 @@ impl Operator {
         Self { handle }
     }
 
-    fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &Shared {
         &self.handle.shared
     }
 
@@ -58,6 +58,7 @@ impl Operator {
     pub async fn status(&self) -> Asked<StatusView> {
         let shared = self.shared();
         let store = shared.store.health().await?;
+        let away = self.away().await?;
         let silent = shared.silent.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let view = |decoy: &verisim_core::Decoy| DecoyView {
             name: decoy.name.clone(),
@@ -73,6 +74,7 @@ impl Operator {
             running: shared.running.held().len(),
             next_slot: life::next_at(shared),
             decoys: shared.fleet.decoys().iter().map(|decoy| view(decoy)).collect(),
+            away,
         })
     }
 
@@ -88,7 +90,7 @@ impl Operator {
             before: query.before,
             limit: query.limit.min(JOBS_MAX),
         };
-        Ok(self.shared().store.jobs(filter).await?.into_iter().map(JobView::of).collect())
+        Ok(self.shared().store.jobs(filter).await?.into_iter().map(|job| self.view(job)).collect())
     }
 
     /// One job.
@@ -96,7 +98,13 @@ impl Operator {
     /// # Errors
     /// When there is none of this id, or the store cannot be read.
     pub async fn job(&self, id: JobId) -> Asked<JobView> {
-        self.find(id).await.map(JobView::of)
+        self.find(id).await.map(|job| self.view(job))
+    }
+
+    /// A job as it is shown.
+    fn view(&self, job: Job) -> JobView {
+        let away = self.shared().away.get(&job.work.lane());
+        JobView { away_since: away.map(|away| away.since), ..JobView::of(job) }
     }
 
     async fn find(&self, id: JobId) -> Asked<Job> {
@@ -230,7 +238,7 @@ impl Operator {
         loop {
             let job = self.find(id).await?;
             if rests(job.state, job.schedule) || self.shared().now() >= until {
-                return Ok(JobView::of(job));
+                return Ok(self.view(job));
             }
             // One event or a gap, it does not matter: something happened.
             let look = self.shared().after(WAIT_LOOK).min(until);
@@ -297,7 +305,10 @@ impl Operator {
     /// # Errors
     /// When its state does not allow it, there is none of this id, or the store cannot be written.
     pub async fn retry(&self, id: JobId) -> Asked<JobView> {
-        let job = self.find(id).await?;
+        self.retry_job(self.find(id).await?).await
+    }
+
+    pub(super) async fn retry_job(&self, job: Job) -> Asked<JobView> {
         let at_once = Schedule::At(self.shared().now());
         match job.state {
             JobState::Activity(ActivityState::Queued | ActivityState::Blocked)
@@ -360,6 +371,8 @@ impl Operator {
             Recorded::Committed => {
                 // A step that runs works for a lease that is over.
                 self.handle.stop_job(job.id);
+                // Whoever has something done now does not want to wait until its destination is asked again.
+                self.shared().away.ask_now(&job.work.lane(), now);
                 self.handle.wake();
                 self.job(job.id).await
             }

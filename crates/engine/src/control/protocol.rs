@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use verisim_core::{
-    Action, Body, CaptureName, DecoyName, DecoyPath, Event, EventId, FailureKind, JobId, JobKind, Lane,
-    RelPath, StoreError, Timestamp,
+    Action, Body, CaptureName, DecoyName, DecoyPath, DestinationName, Event, EventId, FailureKind, JobId,
+    JobKind, Lane, RelPath, StoreError, Timestamp,
 };
 
 use super::view::{JobView, RunningView, StatusView};
@@ -109,6 +109,8 @@ pub enum Request {
         /// Which.
         job: JobId,
     },
+    /// Another try of many captures.
+    RetryAll(RetryQuery),
     /// No further try.
     Cancel {
         /// Which.
@@ -130,6 +132,20 @@ pub enum Request {
     },
     /// The daemon ends, after it has drained.
     Shutdown,
+}
+
+/// Which captures a client wants tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RetryQuery {
+    /// In one of these states; empty means those that failed. Case does not matter.
+    pub states: Vec<String>,
+    /// For this destination.
+    pub destination: Option<DestinationName>,
+    /// Found by this rule.
+    pub rule: Option<CaptureName>,
+    /// With a lower id than this: where the last answer says so.
+    pub before: Option<JobId>,
 }
 
 /// Which jobs a client wants to see.
@@ -214,6 +230,13 @@ pub enum Answer {
         job: JobId,
         /// Whether it was made by this call.
         new: bool,
+    },
+    /// Captures are tried again.
+    Retried {
+        /// Which.
+        jobs: Vec<JobId>,
+        /// There may be more, with lower ids than this.
+        next: Option<JobId>,
     },
     /// A piece of a file.
     Piece {
@@ -357,5 +380,19 @@ mod tests {
             assert_eq!(serde_json::to_string(&reply).unwrap(), line);
             assert_eq!(serde_json::from_str::<Reply>(line).unwrap(), reply);
         }
+    }
+
+    #[test]
+    fn the_lines_of_a_retry_of_many_are_as_they_always_were() {
+        let destination = DestinationName::new("vault").ok();
+        let call = Call::new(Request::RetryAll(RetryQuery { destination, ..RetryQuery::default() }));
+        let line =
+            r#"{"v":1,"request":"retry_all","states":[],"destination":"vault","rule":null,"before":null}"#;
+        assert_eq!(serde_json::to_string(&call).unwrap(), line);
+        assert_eq!(serde_json::from_str::<Call>(line).unwrap(), call);
+        let reply = Reply::new(Ok(Answer::Retried { jobs: vec![JobId(7)], next: Some(JobId(7)) }));
+        let line = r#"{"v":1,"answer":{"retried":{"jobs":[7],"next":7}}}"#;
+        assert_eq!(serde_json::to_string(&reply).unwrap(), line);
+        assert_eq!(serde_json::from_str::<Reply>(line).unwrap(), reply);
     }
 }

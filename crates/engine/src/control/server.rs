@@ -133,7 +133,13 @@ impl Client<'_> {
             let limit = LINE_BYTES_MAX as u64 + 1;
             let mut input = (&mut self.input).take(limit);
             // Whoever connects and says nothing must not keep the operator out.
-            tokio::time::timeout(IDLE_MAX, input.read_until(b'\n', &mut line)).await??;
+            let shared = self.parts.operator.shared();
+            let until = shared.after(IDLE_MAX);
+            tokio::select! {
+                biased;
+                read = input.read_until(b'\n', &mut line) => read?,
+                () = shared.clock.sleep_until(until) => return Err(io::ErrorKind::TimedOut.into()),
+            };
             if line.is_empty() {
                 return Ok(());
             }

@@ -54,6 +54,9 @@ pub struct JobView {
     /// Of a sync: how far it is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub progress: Option<SyncProgress>,
+    /// Of a sync: since when its destination is away. Nothing is begun for it until it is back.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub away_since: Option<Timestamp>,
     /// When it was stored.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -89,6 +92,7 @@ impl JobView {
             failure: job.last_failure,
             fate_open: job.intended.is_some(),
             progress: job.progress,
+            away_since: None,
             created_at: job.created_at,
             updated_at: job.updated_at,
         };
@@ -136,6 +140,17 @@ pub struct DecoyView {
     pub silent_since: Option<Timestamp>,
 }
 
+/// A destination that is away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwayView {
+    /// Its lane, as `destination/name`.
+    pub lane: Lane,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why it counts as away.
+    pub why: String,
+}
+
 /// How everything stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatusView {
@@ -153,4 +168,7 @@ pub struct StatusView {
     pub next_slot: Option<Timestamp>,
     /// The decoys, by name.
     pub decoys: Vec<DecoyView>,
+    /// The destinations that are away, by name.
+    #[serde(default)]
+    pub away: Vec<AwayView>,
 }

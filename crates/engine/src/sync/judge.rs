@@ -90,8 +90,9 @@ impl Bench {
         }
     }
 
-    /// What is written down when a step was stopped because the daemon ends or the lease was lost.
-    pub(super) fn hand_back(&self, leased: &LeasedJob) -> Result<Record, IllegalTransition> {
+    /// What is written down when a step was stopped because the daemon ends, the lease was lost, or others had waited for
+    /// its place; it is looked at again after `wait`.
+    pub(super) fn hand_back(&self, leased: &LeasedJob, wait: Duration) -> Result<Record, IllegalTransition> {
         let JobState::Sync(from) = leased.job.state else {
             return Err(IllegalTransition { state: leased.job.state.name(), event: "a sync's report" });
         };
@@ -105,7 +106,7 @@ impl Bench {
             from: leased.job.state,
             to: JobState::Sync(to),
             at: self.now,
-            schedule: Schedule::At(self.now),
+            schedule: self.after(wait),
             counters,
             keep_intended: false,
             failure: None,

@@ -1,13 +1,15 @@
 //! One step of a sync job under its lease.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use verisim_core::{
     CancellationToken, JobId, JobState, Lane, LeasedJob, OperationClass, StoreResult, SyncEvent,
-    SyncProgress, SyncReport, SyncTask, SyncWorker, Work,
+    SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Work,
 };
 
 use super::judge::Bench;
+use crate::away::FoundAway;
 use crate::shared::Shared;
 
 /// One step of a sync job.
@@ -16,6 +18,8 @@ pub(crate) struct Step {
     pub(crate) worker: Arc<dyn SyncWorker>,
     pub(crate) lane: Lane,
     pub(crate) cancel: CancellationToken,
+    /// How long it may hold its place, where that is wanted by others.
+    pub(crate) time_max: Option<Duration>,
 }
 
 /// What a step came to.
@@ -24,20 +28,29 @@ pub(crate) struct StepEnd {
     pub(crate) lane: Lane,
     /// Whether the lease was left behind because the store refused.
     pub(crate) abandoned: bool,
+    /// The destination was found away.
+    pub(crate) away: Option<FoundAway>,
+}
+
+/// What was written down.
+struct Done {
+    recorded: bool,
+    away: Option<FoundAway>,
 }
 
 impl Step {
     /// Takes the step and writes down what came of it.
     pub(crate) async fn run(self, leased: LeasedJob) -> StepEnd {
         let job = leased.job.id;
-        let recorded = self.carry_out(leased).await;
+        let done = self.carry_out(leased).await;
         self.shared.running.end(job);
-        StepEnd { lane: self.lane, abandoned: !recorded }
+        StepEnd { lane: self.lane, abandoned: !done.recorded, away: done.away }
     }
 
-    async fn carry_out(&self, leased: LeasedJob) -> bool {
+    async fn carry_out(&self, leased: LeasedJob) -> Done {
+        let abandoned = Done { recorded: false, away: None };
         let (Work::Sync(spec), JobState::Sync(state)) = (&leased.job.work, leased.job.state) else {
-            return false;
+            return abandoned;
         };
         let task = SyncTask {
             job: leased.job.id,
@@ -49,7 +62,7 @@ impl Step {
             cancel: self.cancel.clone(),
         };
         // The worker ends by itself soon after it was cancelled, so that nothing of it goes on behind our back.
-        let mut report = self.worker.step(task).await;
+        let (mut report, gave_way) = self.take(task).await;
         if let SyncReport::Advanced { event: SyncEvent::Matched, progress, .. } = &report
             && progress.passes_total == 1
         {
@@ -58,7 +71,7 @@ impl Step {
                 Ok(Some(failed)) => report = failed,
                 Err(error) => {
                     self.shared.report_trouble(&error);
-                    return false;
+                    return abandoned;
                 }
             }
         }
@@ -68,18 +81,56 @@ impl Step {
             source_settle: self.shared.settings.source_settle,
         };
         let was_stopped = self.cancel.is_cancelled() && matches!(report, SyncReport::Failed { .. });
-        let record = if was_stopped { bench.hand_back(&leased) } else { bench.judge(&leased, spec, report) };
+        let away = if was_stopped { None } else { self.found_away(&leased, spec, &report) };
+        let record = match (was_stopped, gave_way) {
+            (true, true) => bench.hand_back(&leased, self.comes_back(&leased)),
+            (true, false) => bench.hand_back(&leased, Duration::ZERO),
+            (false, _) => bench.judge(&leased, spec, report),
+        };
         match record {
-            Ok(record) => self.shared.record(vec![record]).await.is_ok(),
+            Ok(record) => Done { recorded: self.shared.record(vec![record]).await.is_ok(), away },
             Err(error) => {
                 log_misfit(leased.job.id, &error);
-                false
+                abandoned
             }
         }
     }
-}
 
-impl Step {
+    /// Takes the step, not longer than it may; answers whether it had to give way.
+    async fn take(&self, task: SyncTask) -> (SyncReport, bool) {
+        let Some(time_max) = self.time_max else { return (self.worker.step(task).await, false) };
+        let until = self.shared.after(time_max);
+        let mut step = self.worker.step(task);
+        {
+            let _nap = self.shared.idle.nap(until);
+            tokio::select! {
+                biased;
+                report = &mut step => return (report, false),
+                () = self.shared.clock.sleep_until(until) => {}
+            }
+        }
+        self.cancel.cancel();
+        (step.await, true)
+    }
+
+    /// How long a capture that had to give way leaves the place to others.
+    fn comes_back(&self, leased: &LeasedJob) -> Duration {
+        let settings = &self.shared.settings;
+        let times = 1_u32 << leased.job.counters.leases_lost.min(16);
+        settings.guest_wait_min.saturating_mul(times).min(settings.guest_wait_max)
+    }
+
+    /// What the report says of the destination as a whole. Where the job was blocked before, as after a new start, it is
+    /// away since then.
+    fn found_away(&self, leased: &LeasedJob, spec: &SyncSpec, report: &SyncReport) -> Option<FoundAway> {
+        let SyncReport::Failed { error, class: OperationClass::Away, .. } = report else { return None };
+        let since = match leased.job.state {
+            JobState::Sync(SyncState::Blocked(_)) => leased.job.updated_at,
+            _ => self.shared.now(),
+        };
+        Some(FoundAway { remote: spec.remote.clone(), since, why: error.failure.detail.clone() })
+    }
+
     /// Stores the manifest with the first pass that confirmed it, so that what was captured can still be said when neither the
     /// capture nor its work folder is here any more. Answers with a report of failure where it could not be read.
     async fn keep_manifest(&self, job: JobId, progress: &SyncProgress) -> StoreResult<Option<SyncReport>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use verisim_core::{JobKind, Lane, LeaseRequest, LeasedJob, StoreResult, Timestamp, Work};
 
-use super::{End, Loop};
+use super::{End, Loop, Running};
 use crate::activity::Batch;
 use crate::sync::Step;
 
@@ -55,11 +55,33 @@ impl Loop {
         let settings = &self.shared.settings;
         let mut request = self.request(JobKind::Sync, now);
         let limit = settings.pushes_per_destination_max;
-        let busy = self.busy.iter().filter(|(lane, _)| lane.0.starts_with("destination/"));
-        request.allowance.extend(busy.map(|(lane, count)| (lane.clone(), limit.saturating_sub(*count))));
+        let busy = self.busy.keys().filter(|lane| lane.0.starts_with("destination/"));
+        request.allowance.extend(busy.map(|lane| (lane.clone(), self.places(lane, now))));
         request.lanes_max = settings.destinations_at_once_max.saturating_sub(request.allowance.len());
+        // Nothing is begun for a destination that is away, so that a weekend without it costs no job a try or an event.
+        request.allowance.extend(self.shared.away.lanes().into_iter().map(|lane| (lane, 0)));
         request.per_lane_max = limit;
         self.restrict(request, limit)
+    }
+
+    /// How many steps may begin in a lane. When all its places were taken long ago, there is one more, for a guest: else a few
+    /// huge captures would keep hundreds of small ones waiting for hours. A guest that turns out to be huge gives way in time
+    /// and comes back later, so that the next one has its turn.
+    fn places(&self, lane: &Lane, now: Timestamp) -> usize {
+        let settings = &self.shared.settings;
+        let mine = || self.steps.values().filter(|step| step.lane == *lane);
+        let taken = mine().filter(|step| !step.is_guest).count();
+        let free = settings.pushes_per_destination_max.saturating_sub(taken);
+        let is_long =
+            |step: &Running| step.began.saturating_add(settings.guest_step).is_ok_and(|at| at <= now);
+        if free == 0 && mine().all(|step| !step.is_guest && is_long(step)) { 1 } else { free }
+    }
+
+    /// When the next step will have run for so long that its lane may have a guest, strictly after the last look.
+    pub(super) fn next_long(&self) -> Option<Timestamp> {
+        let at = |step: &Running| step.began.saturating_add(self.shared.settings.guest_step).ok();
+        let later = |at: &Timestamp| self.looked_at.is_none_or(|looked| looked < *at);
+        self.steps.values().filter_map(at).filter(later).min()
     }
 
     /// Where only some lanes are served, the others are not opened.
@@ -98,12 +120,17 @@ impl Loop {
         let Some(worker) = self.shared.sync.clone() else { return };
         for job in leased {
             let lane = job.job.work.lane();
-            let cancel = self.stop.child_token();
+            let cancel = self.stop_steps.child_token();
             self.shared.running.begin(std::slice::from_ref(&job), &cancel);
             *self.busy.entry(lane.clone()).or_default() += 1;
+            let taken = self.steps.values().filter(|step| step.lane == lane && !step.is_guest).count();
+            let is_guest = taken >= self.shared.settings.pushes_per_destination_max;
+            let time_max = is_guest.then_some(self.shared.settings.guest_step);
             let (shared, worker) = (Arc::clone(&self.shared), Arc::clone(&worker));
-            let (id, step) = (job.job.id, Step { shared, worker, lane: lane.clone(), cancel });
+            let (id, step) = (job.job.id, Step { shared, worker, lane: lane.clone(), cancel, time_max });
             let task = self.tasks.spawn(async move { End::Step(step.run(job).await) });
+            let began = self.shared.now();
+            self.steps.insert(task.id(), Running { lane: lane.clone(), began, is_guest });
             self.work.insert(task.id(), (lane, vec![id]));
         }
     }

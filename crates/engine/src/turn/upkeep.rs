@@ -120,6 +120,8 @@ impl Loop {
             self.unsent.push_back(self.shared.health_event("stopping", detail));
         }
         self.farewell().await;
+        // A capture goes on where it was, and may have hours to go: it gives way at once. An action is soon over.
+        self.stop_steps.cancel();
         let settings = self.shared.settings.clone();
         self.wait_for_tasks(self.shared.after(settings.drain)).await;
         self.stop.cancel();

@@ -255,3 +255,24 @@ async fn a_full_house_is_told_so_in_words() {
     assert!(late.ask(Request::Status).await.is_ok());
     daemon.end().await;
 }
+
+#[tokio::test]
+async fn who_says_nothing_for_five_minutes_loses_his_place() {
+    let daemon = Daemon::start(Stage::new(&[]));
+    let (mut silent, mut busy) = (daemon.client().await, daemon.client().await);
+    silent.ask(Request::Status).await.unwrap();
+    // Half a call keeps no place either.
+    let mut half = tokio::net::UnixStream::connect(&daemon.path).await.unwrap();
+    half.write_all(br#"{"v":1,"#).await.unwrap();
+    settle().await;
+    for _ in 0..3 {
+        busy.ask(Request::Status).await.unwrap();
+        daemon.stage.clock.advance(std::time::Duration::from_secs(101));
+        settle().await;
+    }
+    assert!(matches!(silent.ask(Request::Status).await, Err(ClientError::Connection(_))));
+    let mut rest = Vec::new();
+    assert_eq!(tokio::io::AsyncReadExt::read_to_end(&mut half, &mut rest).await.unwrap(), 0);
+    busy.ask(Request::Status).await.unwrap();
+    daemon.end().await;
+}

@@ -49,6 +49,9 @@ async fn the_drain_gives_running_work_its_time_and_then_hands_it_back() {
     settle().await;
     assert_eq!(stage.state(started), ActivityState::Running);
     stop.cancel();
+    // A push goes on where it was, and may have hours to go: it gives way at once. An action is soon over.
+    settle().await;
+    assert_eq!(stage.job(JobId(2)).state, JobState::Sync(SyncState::Queued));
     seconds(&stage, 19).await;
     assert!(!run.is_finished(), "it has twenty seconds");
     seconds(&stage, 3).await;

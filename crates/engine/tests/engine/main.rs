@@ -5,6 +5,7 @@ mod activity;
 mod breakers;
 mod control;
 mod crash;
+mod destinations;
 mod ends;
 mod planning;
 mod stage;

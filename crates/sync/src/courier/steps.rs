@@ -59,7 +59,8 @@ impl Courier {
         let rule = self.rule(&task.spec)?.complete.clone();
         let (capture, owner) = (task.spec.capture.clone(), task.spec.remote.owner.clone());
         let (changes, work_dir, now) = (task.progress.source_changes, self.work_dir(task.job), task.now);
-        let look = move || completeness::look(&capture, &owner, &rule, changes, &work_dir, now);
+        let cancel = task.cancel.clone();
+        let look = move || completeness::look(&capture, &owner, &rule, changes, &work_dir, now, &cancel);
         let mut progress = task.progress.clone();
         Ok(match blocking("sync.completeness", look).await? {
             Look::Complete => {
@@ -148,6 +149,7 @@ impl Courier {
         let again = after(task.now, PROBE_INTERVAL);
         let stat = match destination.transport.stat(&task.spec.remote).await {
             Ok(stat) => stat,
+            Err(error) if self.may_be_away(&task.spec.remote, &error.failure) => return Err(error),
             Err(error) => return Ok(stay(task.progress.clone(), Some(error.failure.detail), Some(again))),
         };
         let needed = std::fs::read_to_string(self.work_dir(task.job).join(NEEDED)).ok();

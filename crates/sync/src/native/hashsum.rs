@@ -10,7 +10,7 @@ use verisim_core::{CancellationToken, Failure, FailureKind, RemoteFile, Transpor
 
 use crate::errno::{Side, failure};
 use crate::native::read::{self, Buffer, Reading};
-use crate::tree::{Item, Kind, Root, WalkError, walk};
+use crate::tree::{Item, Kind, Root, WalkError, walk_until};
 
 /// How many times as many threads read small files past the caches: each waits for the disk most of the time, and a disk
 /// that is asked for many blocks at once gives each almost as soon as one.
@@ -29,8 +29,9 @@ pub(crate) type Told = Result<RemoteFile, TransportError>;
 pub(crate) type Run = Vec<Told>;
 
 /// Lists every regular file below `folder`, sorted.
-pub(crate) fn list(folder: &Root) -> Result<Vec<Item>, Failure> {
-    let items = walk(folder).map_err(|error| match error {
+pub(crate) fn list(folder: &Root, cancel: &CancellationToken) -> Result<Vec<Item>, Failure> {
+    let items = walk_until(folder, cancel).map_err(|error| match error {
+        WalkError::Stopped => Failure::new(FailureKind::Cancelled, OPERATION, "stopped"),
         WalkError::Io { what, error } => {
             failure(Side::Destination, OPERATION, &format!("reading {what}"), &error)
         }
@@ -42,15 +43,25 @@ pub(crate) fn list(folder: &Root) -> Result<Vec<Item>, Failure> {
     Ok(items.into_iter().filter(|item| item.kind == Kind::File).collect())
 }
 
-/// Hashes `items` with `workers` threads and tells each in order. Ends early when nobody listens any more.
-pub(crate) fn run(
-    folder: &Root,
-    items: &[Item],
-    workers: usize,
-    reading: Reading,
-    cancel: &CancellationToken,
-    out: &mpsc::Sender<Run>,
-) {
+/// What is hashed, and how.
+pub(crate) struct Hashing<'a> {
+    /// The folder.
+    pub(crate) folder: &'a Root,
+    /// Its files.
+    pub(crate) items: &'a [Item],
+    /// How many at once, at the least.
+    pub(crate) workers: usize,
+    /// Past the caches, or not.
+    pub(crate) reading: Reading,
+    /// Whether the destination is there at all, asked when a file cannot be read.
+    pub(crate) is_there: &'a (dyn Fn() -> Result<(), Failure> + Sync),
+    /// Stops it.
+    pub(crate) cancel: &'a CancellationToken,
+}
+
+/// Hashes with several threads and tells each file in order. Ends early when nobody listens any more.
+pub(crate) fn run(hashing: &Hashing<'_>, out: &mpsc::Sender<Run>) {
+    let Hashing { items, workers, reading, cancel, .. } = *hashing;
     let workers = threads(items, workers, reading);
     let queue = Queue { state: Mutex::default(), room: Condvar::new(), told: Condvar::new() };
     let runs: Vec<&[Item]> = items.chunks(run_len(items.len(), workers)).collect();
@@ -60,7 +71,7 @@ pub(crate) fn run(
             let worker = || {
                 let mut buffer = Buffer::new(1 << 20);
                 while let Some(at) = queue.take(runs.len(), cancel) {
-                    let hash = |item| one(folder, item, &mut buffer, reading, cancel);
+                    let hash = |item| one(hashing, item, &mut buffer);
                     let run = runs.get(at).copied().unwrap_or_default();
                     queue.put(at, run.iter().map(hash).collect());
                 }
@@ -101,15 +112,9 @@ fn run_len(items: usize, workers: usize) -> usize {
     (items / (workers.max(1) * 4)).clamp(1, RUN)
 }
 
-fn one(
-    folder: &Root,
-    item: &Item,
-    buffer: &mut Buffer,
-    reading: Reading,
-    cancel: &CancellationToken,
-) -> Told {
-    let hashed = read::open(folder, item.path.as_bytes(), reading)
-        .and_then(|file| read::hash(&file, item.stamp.size, buffer, cancel));
+fn one(hashing: &Hashing<'_>, item: &Item, buffer: &mut Buffer) -> Told {
+    let hashed = read::open(hashing.folder, item.path.as_bytes(), hashing.reading)
+        .and_then(|file| read::hash(&file, item.stamp.size, buffer, hashing.cancel));
     match hashed {
         Ok((sha256, _)) => Ok(RemoteFile::Hashed(Entry { path: item.path.clone(), sha256 })),
         // It was there when the folder was listed: whoever compares will miss it.
@@ -120,8 +125,12 @@ fn one(
         Err(error) => {
             let failure = failure(Side::Destination, OPERATION, &format!("hashing {}", item.path), &error);
             match failure.kind {
-                // One bad sector is that file's matter; a dead mount is everybody's, and every file says so.
-                FailureKind::Denied | FailureKind::Unknown | FailureKind::Config | FailureKind::Network => {
+                // One bad sector is that file's matter; a share that went away is everybody's, and proves nothing of any file.
+                FailureKind::Unknown | FailureKind::Network => match (hashing.is_there)() {
+                    Ok(()) => Ok(RemoteFile::Unproved { path: item.path.clone(), failure }),
+                    Err(gone) => Err(gone.into()),
+                },
+                FailureKind::Denied | FailureKind::Config => {
                     Ok(RemoteFile::Unproved { path: item.path.clone(), failure })
                 }
                 _ => Err(failure.into()),
@@ -196,5 +205,50 @@ impl Queue {
             }
             state = self.told.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use super::*;
+    use crate::tree::walk;
+
+    /// A file that cannot be opened as those of a dead share cannot: a socket, which the kernel answers with ENXIO.
+    fn told(is_there: &(dyn Fn() -> Result<(), Failure> + Sync)) -> Vec<Told> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a"), b"alpha").unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("b")).unwrap();
+        std::fs::write(dir.path().join("c"), b"gamma").unwrap();
+        let folder = Root::open(dir.path()).unwrap();
+        let mut items = walk(&folder).unwrap();
+        items.iter_mut().for_each(|item| item.kind = Kind::File);
+        let (out, mut runs) = mpsc::channel(100);
+        let cancel = CancellationToken::new();
+        let hashing = Hashing {
+            folder: &folder,
+            items: &items,
+            workers: 1,
+            reading: Reading::Cached,
+            is_there,
+            cancel: &cancel,
+        };
+        run(&hashing, &out);
+        drop(out);
+        std::iter::from_fn(|| runs.try_recv().ok()).flatten().collect()
+    }
+
+    #[test]
+    fn one_bad_file_is_not_proved_and_a_share_that_went_away_says_nothing_of_any() {
+        let there = told(&|| Ok(()));
+        assert!(matches!(
+            there.as_slice(),
+            [Ok(RemoteFile::Hashed(_)), Ok(RemoteFile::Unproved { .. }), Ok(RemoteFile::Hashed(_))]
+        ));
+        let gone = || Err(Failure::new(FailureKind::Network, OPERATION, "it is not mounted"));
+        let away = told(&gone);
+        let failure = away.into_iter().find_map(Result::err).unwrap().failure;
+        assert_eq!((failure.kind, failure.detail.as_str()), (FailureKind::Network, "it is not mounted"));
     }
 }

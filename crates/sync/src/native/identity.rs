@@ -59,9 +59,7 @@ impl KnownDestination {
     /// Whether the folder at `path` is the destination. Changes nothing.
     #[must_use]
     pub fn recognise(&self, path: &Path) -> Recognised {
-        let looked = Root::open(path)
-            .map_err(lost("opening the destination"))
-            .and_then(|root| Ok((self.remembered()?, marker(&root)?)));
+        let looked = open(path).and_then(|root| Ok((self.remembered()?, marker(&root)?)));
         match looked {
             Err(failure) => Recognised::Not(failure.detail),
             Ok((None, _)) => Recognised::NeverUsed,
@@ -103,7 +101,7 @@ impl KnownDestination {
 
     /// Opens what may be asked about free space; `false`: it has no identity yet, and nothing in it counts.
     pub(super) fn open_to_ask(&self, path: &Path) -> Result<(Root, bool), Failure> {
-        let root = Root::open(path).map_err(lost("opening the destination"))?;
+        let root = open(path)?;
         match (self.remembered()?, marker(&root)?) {
             (Some(known), Some(found)) if known == found => Ok((root, true)),
             (Some(_), found) => Err(self.not_it(path, found.is_some())),
@@ -115,7 +113,7 @@ impl KnownDestination {
         }
     }
 
-    /// It may come back by itself, so it counts as the network.
+    /// It may come back by itself, so it counts as the network; whoever asks then finds out that all of it is away.
     fn not_it(&self, path: &Path, has_another: bool) -> Failure {
         let (path, memory) = (path.display(), self.memory.display());
         let found =
@@ -149,6 +147,21 @@ impl KnownDestination {
         })();
         written.map_err(|error| failure(Side::State, OPERATION, "remembering the destination", &error))
     }
+}
+
+/// Opens the folder, and says what is to be done where it cannot be opened.
+fn open(path: &Path) -> Result<Root, Failure> {
+    Root::open(path).map_err(|error| {
+        let kind = failure(Side::Destination, OPERATION, "", &error).kind;
+        let mend = match error.kind() {
+            io::ErrorKind::NotFound => "mount the storage, or make the folder",
+            io::ErrorKind::NotADirectory => "mend `path` of the destination",
+            io::ErrorKind::PermissionDenied => "let this user look into it",
+            _ => "its server or its disk is away; look at the mount",
+        };
+        let what = format_args!("{} cannot be opened ({error}): {mend}", path.display());
+        Failure::new(kind, OPERATION, what)
+    })
 }
 
 fn first_line(file: File) -> io::Result<String> {

@@ -65,7 +65,7 @@ impl Push {
         })?;
         let source = source::open(&self.capture, OPERATION)?;
         source::refuse_foreign_metadata(&source, &self.remote.owner, OPERATION)?;
-        let items = source::walk(&source, OPERATION)?;
+        let items = source::walk_until(&source, OPERATION, &self.cancel)?;
         require_what_was_pushed(&self.options.work_dir, &items)?;
         let root = self.known.open_to_push(&self.destination)?;
         let folder = folder::claim(&root, &self.remote)?;
@@ -102,7 +102,7 @@ impl Push {
         folder::replace(&folder, folder::SPECIAL, &mut listed.as_slice())
             .map_err(lost("writing the list of special files"))?;
         dress_directories(&folder, &items);
-        source::require_unchanged(&source, &items, OPERATION)?;
+        source::require_unchanged(&source, &items, OPERATION, &self.cancel)?;
         rustix::fs::syncfs(&folder).map_err(|error| lost("making it durable")(error.into()))?;
         journal.finish().map_err(state("writing the journal"))?;
         let (manifest, written) = self.write_manifest(&journal, &items)?;

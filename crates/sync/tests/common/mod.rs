@@ -272,7 +272,10 @@ impl Row {
                     Decision::AwaitCompleteness => SyncEvent::SourceChanged,
                     _ => SyncEvent::Failed,
                 };
-                self.to(event);
+                // A failure in a state that does not know it: the job stays what it is.
+                if self.state.next(event).is_ok() {
+                    self.to(event);
+                }
                 Schedule::At(now)
             }
         }

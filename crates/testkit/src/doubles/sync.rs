@@ -27,6 +27,9 @@ struct State {
     at_once: HashMap<DestinationName, usize>,
     at_once_max: usize,
     held: bool,
+    huge: bool,
+    away: BTreeSet<DestinationName>,
+    asked: usize,
     script: Option<Script>,
 }
 
@@ -73,6 +76,27 @@ impl ModelSync {
         self.lock().held = held;
     }
 
+    /// Whether steps of captures whose name begins with `huge` never end from now on, until they are stopped.
+    pub fn set_huge_held(&self, held: bool) {
+        self.lock().huge = held;
+    }
+
+    /// Whether a destination is away from now on.
+    pub fn set_away(&self, destination: &DestinationName, away: bool) {
+        let mut state = self.lock();
+        if away {
+            state.away.insert(destination.clone());
+        } else {
+            state.away.remove(destination);
+        }
+    }
+
+    /// How often a destination was asked whether it is there.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.lock().asked
+    }
+
     /// The jobs for which it keeps something.
     #[must_use]
     pub fn keeps(&self) -> Vec<JobId> {
@@ -104,6 +128,10 @@ impl ModelSync {
             *count = count.saturating_sub(1);
         }
     }
+}
+
+fn gone() -> Failure {
+    Failure::new(FailureKind::Network, "model.stat", "the share is not mounted")
 }
 
 fn happy(task: &SyncTask) -> SyncReport {
@@ -162,6 +190,12 @@ impl SyncWorker for ModelSync {
         Ok(())
     }
 
+    async fn answers(&self, remote: &Remote) -> Result<(), Failure> {
+        let mut state = self.lock();
+        state.asked += 1;
+        if state.away.contains(&remote.destination) { Err(gone()) } else { Ok(()) }
+    }
+
     async fn step(&self, task: SyncTask) -> SyncReport {
         let destination = task.spec.remote.destination.clone();
         self.enter(&destination);
@@ -181,7 +215,22 @@ impl SyncWorker for ModelSync {
                 report
             })
         };
-        let held = self.lock().held && task.state == SyncState::Running;
+        let is_away = self.lock().away.contains(&destination);
+        if is_away && matches!(task.state, SyncState::Running | SyncState::AwaitingVerify) {
+            self.leave(&destination);
+            let progress = Box::new(task.progress.clone());
+            return SyncReport::Failed {
+                error: Box::new(gone().into()),
+                class: OperationClass::Away,
+                progress,
+            };
+        }
+        let named =
+            task.spec.capture.relative.as_ref().is_some_and(|name| name.to_string().starts_with("huge"));
+        let held = {
+            let state = self.lock();
+            (state.held || (state.huge && named)) && task.state == SyncState::Running
+        };
         if held {
             let progress = Progress { files_done: 3, files_total: 9, ..Progress::default() };
             task.sink.report(progress);

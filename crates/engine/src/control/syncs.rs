@@ -1,0 +1,91 @@
+//! What a person can ask of many captures at once, and of their destinations.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt as _;
+use verisim_core::{FailureKind, Job, JobFilter, JobKind, JobState, Lane, SyncState, Work};
+
+use super::operator::{Asked, Operator};
+use super::protocol::{Answer, Refusal, RefusalKind, RetryQuery};
+use super::view::AwayView;
+
+/// How many captures are tried again by one call at the most.
+const RETRIES_MAX: usize = 1_000;
+/// How many of them wait for the store together, so that they share its flushes.
+const TOGETHER: usize = 64;
+/// How many blocked captures are looked at to learn since when a destination is away.
+const BLOCKED_MAX: usize = 1_000;
+/// The states in which a capture may be tried again with others. What was cancelled, or could not be proved, waits for a
+/// person who names it.
+const RETRIED: [&str; 4] = ["FAILED", "CANCELLED", "UNVERIFIED", "BLOCKED"];
+
+impl Operator {
+    /// Has captures tried again that are in one of the states of `query`, newest first; answers which, and where the next
+    /// call goes on. One that moved on meanwhile is left alone.
+    ///
+    /// # Errors
+    /// When captures are not tried again out of such a state, or the store cannot be used.
+    pub async fn retry_all(&self, query: &RetryQuery) -> Asked<Answer> {
+        let states: Vec<String> = match query.states.as_slice() {
+            [] => vec![SyncState::Failed.name().to_owned()],
+            named => named.iter().map(|state| state.to_ascii_uppercase()).collect(),
+        };
+        if let Some(other) = states.iter().find(|state| !RETRIED.contains(&state.as_str())) {
+            let message = format!("captures are tried again out of {}, not {other}", RETRIED.join(", "));
+            return Err(Refusal::new(RefusalKind::BadRequest, verisim_core::printable(&message)));
+        }
+        let filter = JobFilter {
+            kind: Some(JobKind::Sync),
+            states,
+            lane: query.destination.as_ref().map(|name| Lane(format!("destination/{name}").into())),
+            before: query.before,
+            limit: RETRIES_MAX,
+        };
+        let page = self.shared().store.jobs(filter).await?;
+        let next = page.last().filter(|_| page.len() == RETRIES_MAX).map(|job| job.id);
+        let is_meant = |job: &Job| match &job.work {
+            Work::Sync(spec) => query.rule.as_ref().is_none_or(|rule| spec.capture.rule == *rule),
+            Work::Activity { .. } => false,
+        };
+        let meant = page.into_iter().filter(is_meant).map(|job| self.retry_job(job));
+        let mut answers = futures_util::stream::iter(meant).buffered(TOGETHER);
+        let mut jobs = Vec::new();
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(job) => jobs.push(job.id),
+                Err(refusal) if refusal.kind == RefusalKind::WrongState => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(Answer::Retried { jobs, next })
+    }
+
+    /// The destinations that are away: as the running engine knows, and else as the captures tell that were blocked by it.
+    pub(super) async fn away(&self) -> Asked<Vec<AwayView>> {
+        let shared = self.shared();
+        let filter = JobFilter {
+            kind: Some(JobKind::Sync),
+            states: vec![SyncState::Blocked(verisim_core::ResumeAt::Push).name().to_owned()],
+            limit: BLOCKED_MAX,
+            ..JobFilter::default()
+        };
+        let mut found: BTreeMap<Lane, AwayView> = BTreeMap::new();
+        for job in shared.store.jobs(filter).await? {
+            let (JobState::Sync(_), Some((FailureKind::Network | FailureKind::Unknown, why))) =
+                (job.state, &job.last_failure)
+            else {
+                continue;
+            };
+            let lane = job.work.lane();
+            let view = AwayView { lane: lane.clone(), since: job.updated_at, why: why.clone() };
+            let known = found.entry(lane).or_insert(view);
+            known.since = known.since.min(job.updated_at);
+        }
+        for lane in shared.away.lanes() {
+            if let Some(away) = shared.away.get(&lane) {
+                found.insert(lane.clone(), AwayView { lane, since: away.since, why: away.why });
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+}

@@ -1,0 +1,59 @@
+//! Destinations that are away: nothing is begun for them, and each is asked once in a while, whatever the number of its jobs.
+
+use std::sync::Arc;
+
+use verisim_core::{EventPayload, FailureKind, Lane, NewEvent, Remote, Timestamp, Topic};
+
+use super::{End, Loop};
+use crate::away::FoundAway;
+
+impl Loop {
+    /// A step found its destination away.
+    pub(super) fn note_away(&mut self, lane: &Lane, found: FoundAway, now: Timestamp) {
+        let event = about(&found.remote, false, &found.why, now);
+        if self.shared.away.note(lane, found, now) {
+            self.unsent.push_back(event);
+        }
+    }
+
+    /// Asks every destination that is away and whose time has come.
+    pub(super) fn ask_away(&mut self, now: Timestamp) {
+        let Some(worker) = self.shared.sync.clone() else { return };
+        for (lane, remote) in self.shared.away.begin(now) {
+            let (shared, worker, stop) = (Arc::clone(&self.shared), Arc::clone(&worker), self.stop.clone());
+            self.tasks.spawn(async move {
+                let answer = match shared.bounded(&stop, worker.answers(&remote)).await {
+                    Ok(answer) => answer.map_err(|failure| failure.detail),
+                    Err(_) => Err("it did not answer in time".to_owned()),
+                };
+                End::Asked { lane, answer }
+            });
+        }
+    }
+
+    pub(super) fn end_asking(&mut self, lane: &Lane, answer: Result<(), String>, now: Timestamp) {
+        match answer {
+            Err(why) => self.shared.away.still(lane, why, now),
+            Ok(()) => {
+                if let Some(found) = self.shared.away.back(lane) {
+                    self.unsent.push_back(about(&found.remote, true, "it is back; its captures go on", now));
+                }
+            }
+        }
+    }
+}
+
+fn about(remote: &Remote, reachable: bool, detail: &str, now: Timestamp) -> NewEvent {
+    NewEvent {
+        time: now,
+        topic: Topic::destination(&remote.destination),
+        job: None,
+        decoy: None,
+        persona: None,
+        session: None,
+        success: reachable,
+        failure: (!reachable).then_some(FailureKind::Network),
+        detail: detail.to_owned(),
+        payload: EventPayload::Reachable { reachable },
+    }
+}
