@@ -33,18 +33,36 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    /// Finds the way.
+    /// Finds the way for a command that changes something.
     ///
     /// # Errors
     /// When the store cannot be used, or a daemon has it that does not answer.
     pub(crate) async fn open(context: &Context, config: Config) -> CliResult<Self> {
         let state = StateDir::open(&config.state)?;
+        Self::find(context, state, || Here::open(config.clone(), context.clock())).await
+    }
+
+    /// Finds the way for a command that only looks: it changes nothing, makes no folder and no file, and may not even be
+    /// allowed to.
+    ///
+    /// # Errors
+    /// As [`Access::open`].
+    pub(crate) async fn look(context: &Context, config: Config) -> CliResult<Self> {
+        let state = StateDir::look(&config.state)?.unwrap_or_else(|| StateDir::at(&config.state));
+        Self::find(context, state, || Here::look(config.clone(), context.clock())).await
+    }
+
+    async fn find<F: Future<Output = CliResult<Here>>>(
+        context: &Context,
+        state: StateDir,
+        here: impl Fn() -> F,
+    ) -> CliResult<Self> {
         let until = context.clock().monotonic() + HANDOVER;
         loop {
             if let Some(client) = Client::connect(&state.socket()).await? {
                 return Ok(Self::Daemon(client));
             }
-            match Here::open(config.clone(), context.clock()).await {
+            match here().await {
                 Ok(here) => return Ok(Self::Here(Box::new(here))),
                 // Between taking the store and listening, or between the last answer and the end.
                 Err(error) if error.in_use && context.clock().monotonic() < until => {

@@ -310,6 +310,9 @@ pub(crate) struct EventsArgs {
     /// Only these topics: `*` is one token, `>` the rest, for instance 'decoy.*.tampered'
     #[arg(long, value_name = "FILTER", default_value = ">", value_parser = topic)]
     pub(crate) topic: String,
+    /// Only of this decoy
+    #[arg(long, value_name = "NAME")]
+    pub(crate) decoy: Option<DecoyName>,
     /// Only after this event
     #[arg(long, value_name = "ID")]
     pub(crate) after: Option<i64>,

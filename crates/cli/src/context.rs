@@ -141,7 +141,7 @@ impl Context {
         if self.output.json {
             for mistake in mistakes {
                 let line = Line { kind: "mistake", file: show(file), mistake };
-                self.output.message(serde_json::to_string(&line).unwrap_or_default());
+                self.output.told(&line);
             }
         } else {
             self.output.message(mistake::render(file, mistakes).trim_end());

@@ -15,6 +15,8 @@ pub(crate) struct CliError {
     pub(crate) message: String,
     /// What to do about it.
     pub(crate) hint: Option<String>,
+    /// What was attempted, in the words of the code; for scripts alone.
+    pub(crate) operation: Option<&'static str>,
     /// Whether another process has the store.
     pub(crate) in_use: bool,
 }
@@ -25,12 +27,12 @@ pub(crate) type CliResult<T = Exit> = Result<T, CliError>;
 impl CliError {
     /// An error of this exit code.
     pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
-        Self { exit, message: message.to_string(), hint: None, in_use: false }
+        Self { exit, message: message.to_string(), hint: None, operation: None, in_use: false }
     }
 
     /// Nobody reads the results any more, as after `| head -1`: a quiet end.
     pub(crate) const fn reader_gone() -> Self {
-        Self { exit: Exit::Done, message: String::new(), hint: None, in_use: false }
+        Self { exit: Exit::Done, message: String::new(), hint: None, operation: None, in_use: false }
     }
 
     /// Whether this is no error but a quiet end.
@@ -64,7 +66,13 @@ impl From<StoreError> for CliError {
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
         let (exit, hint) = advice(failure.kind);
-        Self { exit, message: failure.to_string(), hint: hint.map(str::to_owned), in_use: false }
+        Self {
+            exit,
+            message: failure.detail,
+            hint: hint.map(str::to_owned),
+            operation: Some(failure.operation),
+            in_use: false,
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) enum Exit {
 }
 
 /// Every exit code with what it means, in order.
-const TABLE: [(Exit, &str); 7] = [
+pub(crate) const TABLE: [(Exit, &str); 7] = [
     (Exit::Done, "what was asked for is done"),
     (Exit::Failed, "the work failed; the message says what, and what to do"),
     (Exit::Usage, "the command line is wrong"),

@@ -1,9 +1,10 @@
 //! Work without a daemon: the store is opened, an engine runs for the jobs at hand, and everything is closed again.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use verisim_core::{CancellationToken, Clock, JobId, Store, SyncWorker};
+use verisim_core::{CancellationToken, Clock, JobId, Store, StoreResult, SyncWorker};
 use verisim_engine::control::Operator;
 use verisim_engine::{Engine, EngineParts, LifePlanner, OneShot, WorldPlanner};
 use verisim_store::SqliteStore;
@@ -39,13 +40,23 @@ impl Here {
     /// When the state folder or the store cannot be used; `in_use` when a daemon has it.
     pub(crate) async fn open(config: Config, clock: Arc<dyn Clock>) -> CliResult<Self> {
         let state = StateDir::open(&config.state)?;
-        let (path, its_clock) = (state.store(), Arc::clone(&clock));
-        let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, its_clock)).await;
-        let store = opened
-            .map_err(|error| CliError::new(Exit::Store, format!("opening the store broke off: {error}")))??;
-        let store = Arc::new(store);
+        let store = opened(&state, &clock, SqliteStore::open).await?;
         let wired = Wired::new(config, clock);
         let operator = Operator::new(Engine::new(parts(&wired, &state, &store)?).handle());
+        Ok(Self { wired, state, store, operator })
+    }
+
+    /// Opens the store to look at it alone; where there is none, it is as empty as it would be.
+    ///
+    /// # Errors
+    /// As [`Here::open`].
+    pub(crate) async fn look(config: Config, clock: Arc<dyn Clock>) -> CliResult<Self> {
+        let state = StateDir::at(&config.state);
+        let store = opened(&state, &clock, SqliteStore::look).await?;
+        let wired = Wired::new(config, clock);
+        // Who only looks carries nothing home, and needs no name of this installation, which would be made now.
+        let operator =
+            Operator::new(Engine::new(wired.parts(Arc::clone(&store) as Arc<dyn Store>)?).handle());
         Ok(Self { wired, state, store, operator })
     }
 
@@ -96,6 +107,17 @@ impl Working {
         ended.map_err(|error| CliError::new(Exit::Failed, format!("the engine broke off: {error}")))??;
         Ok(())
     }
+}
+
+/// How a store is opened.
+type Opening = fn(&Path, Arc<dyn Clock>) -> StoreResult<SqliteStore>;
+
+async fn opened(state: &StateDir, clock: &Arc<dyn Clock>, open: Opening) -> CliResult<Arc<SqliteStore>> {
+    let (path, clock) = (state.store(), Arc::clone(clock));
+    let opened = tokio::task::spawn_blocking(move || open(&path, clock)).await;
+    let store = opened
+        .map_err(|error| CliError::new(Exit::Store, format!("opening the store broke off: {error}")))??;
+    Ok(Arc::new(store))
 }
 
 fn parts(wired: &Wired, state: &StateDir, store: &Arc<SqliteStore>) -> CliResult<EngineParts> {

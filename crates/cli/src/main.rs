@@ -23,18 +23,14 @@ use clap::Parser as _;
 
 use crate::args::Cli;
 use crate::context::Context;
+use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Output;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to standard output and are no mistake.
-            let mistake = error.use_stderr();
-            let _ = error.print();
-            return if mistake { Exit::Usage } else { Exit::Done }.into();
-        }
+        Err(error) => return usage(&error).into(),
     };
     let output = Output::new(&cli.global);
     let context = Context::new(cli.global, output);
@@ -47,4 +43,20 @@ fn main() -> ExitCode {
             error.exit.into()
         }
     }
+}
+
+/// Says what is wrong with the command line. Help and version go to standard output and are no mistake.
+fn usage(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Done;
+    }
+    if output::json_is_asked_for() {
+        let text = error.render().to_string();
+        let message = text.trim_start_matches("error: ").trim_end();
+        Output::for_scripts().error(&CliError::new(Exit::Usage, message));
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage
 }

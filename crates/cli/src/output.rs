@@ -81,6 +81,11 @@ impl Output {
         }
     }
 
+    /// Where the command line could not be read, but asks for JSON.
+    pub(crate) const fn for_scripts() -> Self {
+        Self { json: true, quiet: false, color: false, color_messages: false, terminal: false }
+    }
+
     /// A line of text as a result.
     pub(crate) fn line(&self, text: impl Display) -> CliResult<()> {
         self.raw(format!("{text}\n").as_bytes())
@@ -125,10 +130,27 @@ impl Output {
         }
     }
 
-    /// A message that is always shown. Standard error that is closed is nobody's loss.
+    /// A message that is always shown; for a script, one object.
     pub(crate) fn message(&self, text: impl Display) {
-        let mut out = io::stderr().lock();
-        let _ = writeln!(out, "{text}");
+        #[derive(Serialize)]
+        struct Line {
+            #[serde(rename = "type")]
+            kind: &'static str,
+            text: String,
+        }
+        if self.json {
+            self.told(&Line { kind: "message", text: text.to_string() });
+        } else {
+            write_message(text);
+        }
+    }
+
+    /// An object for whoever reads the messages.
+    pub(crate) fn told(&self, object: &impl Serialize) {
+        // What is told is made of text and numbers, which can be written.
+        if let Ok(line) = serde_json::to_string(object) {
+            write_message(line);
+        }
     }
 
     /// An error, with its advice.
@@ -141,6 +163,8 @@ impl Output {
             message: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
             hint: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            operation: Option<&'a str>,
         }
         if self.json {
             let line = Line {
@@ -148,9 +172,9 @@ impl Output {
                 exit: error.exit.code(),
                 message: &error.message,
                 hint: error.hint.as_deref(),
+                operation: error.operation,
             };
-            self.message(serde_json::to_string(&line).unwrap_or_else(|_| error.message.clone()));
-            return;
+            return self.told(&line);
         }
         self.message(format!("{} {}", paint(self.color_messages, Tone::Bad, "error:"), error.message));
         if let Some(hint) = &error.hint {
@@ -159,11 +183,29 @@ impl Output {
     }
 }
 
+/// Whether `--json` is among the arguments, where they cannot be read any better.
+pub(crate) fn json_is_asked_for() -> bool {
+    std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json")
+}
+
+/// Standard error that is closed is nobody's loss.
+fn write_message(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
 /// Whether `NO_COLOR` asks for none, see <https://no-color.org>: present and not empty.
 #[expect(clippy::disallowed_methods, reason = "the binary reads the environment here")]
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+/// How many columns the terminal has that shows the results; `None` where none does.
+pub(crate) fn terminal_width(output: Output) -> Option<usize> {
+    if !output.terminal {
+        return None;
+    }
+    crossterm::terminal::size().ok().map(|(width, _)| usize::from(width))
 }
 
 /// Whether the terminal shows characters beyond ASCII, as far as the environment says.

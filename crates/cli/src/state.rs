@@ -1,11 +1,21 @@
 //! The state folder: private to us, with the store, the control socket and the work folders of syncs in it.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::{CliError, CliResult, show};
 use crate::exit::Exit;
+
+const ADVICE: &str = "name a folder that this user may write, with `state = ..` or --state DIR";
+
+/// A new file for us alone, whatever the process masks.
+fn private(path: &Path) -> std::io::Result<fs::File> {
+    let file = fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    Ok(file)
+}
 
 /// The state folder.
 #[derive(Debug, Clone)]
@@ -14,25 +24,42 @@ pub(crate) struct StateDir {
 }
 
 impl StateDir {
+    /// The folder at `path`, whether or not it is there: for those who only look.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// The folder at `path` as it is, where it is there: nothing is made.
+    ///
+    /// # Errors
+    /// When somebody else could write to it: what is in it might be anybody's.
+    pub(crate) fn look(path: &Path) -> CliResult<Option<Self>> {
+        let this = Self::at(path);
+        match this.exposure() {
+            Ok(None) => Ok(Some(this)),
+            Ok(Some(what)) => {
+                Err(CliError::new(Exit::Store, what).hint(format!("chmod 0700 {}", show(path))))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                Err(CliError::io(Exit::Store, "cannot look at the state folder", path, &error).hint(ADVICE))
+            }
+        }
+    }
+
     /// The folder at `path`, made where it is missing, for us alone.
     ///
     /// # Errors
     /// When it cannot be made or written, or somebody else could write to it.
     pub(crate) fn open(path: &Path) -> CliResult<Self> {
-        let advice = "name a folder that this user may write, with `state = ..` or --state DIR";
         let trouble =
-            |what: &str, error: &std::io::Error| CliError::io(Exit::Store, what, path, error).hint(advice);
+            |what: &str, error: &std::io::Error| CliError::io(Exit::Store, what, path, error).hint(ADVICE);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path)
             .map_err(|error| trouble("cannot make the state folder", &error))?;
-        let this = Self { path: path.to_owned() };
-        if let Some(what) =
-            this.exposure().map_err(|error| trouble("cannot look at the state folder", &error))?
-        {
-            return Err(CliError::new(Exit::Store, what).hint(format!("chmod 0700 {}", show(path))));
-        }
+        let this = Self::look(path)?.unwrap_or_else(|| Self::at(path));
         rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
             .map_err(|error| trouble("cannot write to the state folder", &error.into()))?;
         Ok(this)
@@ -74,8 +101,8 @@ impl StateDir {
         let name = crate::wire::random_token()?;
         // Written whole and renamed, so that no other start reads half of it.
         let staged = self.path.join("installation.new");
-        fs::write(&staged, format!("{name}\n"))
-            .and_then(|()| fs::File::open(&staged)?.sync_all())
+        private(&staged)
+            .and_then(|mut new| new.write_all(format!("{name}\n").as_bytes()).and_then(|()| new.sync_all()))
             .and_then(|()| fs::rename(&staged, &file))
             .map_err(|error| trouble(&error))?;
         Ok(name)

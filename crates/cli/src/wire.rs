@@ -53,15 +53,7 @@ impl Wired {
 
     /// The decoy of this name with its connector.
     pub(crate) fn member(&self, name: &DecoyName) -> CliResult<Member> {
-        self.fleet.get(name).ok_or_else(|| {
-            let known: Vec<&str> = self.config.decoys.iter().map(|decoy| decoy.name.as_str()).collect();
-            let hint = match crate::config::mistake::nearest(name.as_str(), known.iter().copied()) {
-                Some(near) => format!("did you mean {near}?"),
-                None if known.is_empty() => "the configuration has no decoy".into(),
-                None => format!("there are: {}", known.join(", ")),
-            };
-            CliError::new(Exit::Usage, format!("no decoy is called {name}")).hint(hint)
-        })
+        self.fleet.get(name).ok_or_else(|| unknown_decoy(&self.config, name))
     }
 
     /// The world that the planner works with; `None` where nobody works anywhere.
@@ -192,6 +184,33 @@ impl Wired {
         })
     }
 }
+
+/// No decoy of the configuration has this name.
+pub(crate) fn unknown_decoy(config: &Config, name: &DecoyName) -> CliError {
+    let known: Vec<&str> = config.decoys.iter().map(|decoy| decoy.name.as_str()).collect();
+    unknown("decoy", name.as_str(), &known)
+}
+
+/// No persona of the configuration has this name.
+pub(crate) fn unknown_persona(config: &Config, name: &PersonaName) -> CliError {
+    let known: Vec<&str> = config.personas.iter().map(|persona| persona.name.as_str()).collect();
+    unknown("persona", name.as_str(), &known)
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> CliError {
+    let hint = match crate::config::mistake::nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None if known.is_empty() => format!("the configuration has no {what}"),
+        None if known.len() > NAMES_TOLD_MAX => {
+            format!("there are {}, among them: {}", known.len(), known[..NAMES_TOLD_MAX].join(", "))
+        }
+        None => format!("there are: {}", known.join(", ")),
+    };
+    CliError::new(Exit::Usage, format!("no {what} is called {name}")).hint(hint)
+}
+
+/// How many names an error lists.
+const NAMES_TOLD_MAX: usize = 10;
 
 /// How often the windows of a bandwidth are looked at.
 const BANDWIDTH_LOOK: std::time::Duration = std::time::Duration::from_secs(20);

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 const DETAIL_CHARS_MAX: usize = 500;
 
 /// Why an operation did not succeed. Tool output is turned into this once, at the edge that ran the tool; from there on
-/// only `kind` and `effect` are read by code.
+/// only `kind` and `effect` are read by code. Shown to a person, it is its `detail`: `operation` is a word of the code.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{operation}: {detail}")]
+#[error("{detail}")]
 pub struct Failure {
     /// What went wrong, for dispatch.
     pub kind: FailureKind,

@@ -1,7 +1,11 @@
 //! Opening: the lock, the checks that change nothing, the upgrade, and the state in memory.
 
-use std::fs::File;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -14,25 +18,33 @@ use crate::error::{Fault, Outcome};
 use crate::queue::Entry;
 use crate::schema::{APPLICATION_ID, MIGRATIONS};
 use crate::tx::State;
-use crate::writer::{CHECKPOINT_PAGES, file_bytes};
+use crate::writer::{CHECKPOINT_PAGES, file_bytes, wal_path};
 
 /// How long a connection waits for another one's lock.
 const BUSY: Duration = Duration::from_secs(5);
-/// Up to this size every page is checked at the start; beyond it, damage is found when it is met.
+/// Up to this size every page is checked at the start, which takes a tenth of a second; beyond it, see [`check`].
 const CHECKED_BYTES_MAX: u64 = 64 << 20;
+/// The tables that grow with the fleet and not with its history.
+const SMALL_TABLES: [&str; 4] = ["meta", "lane", "decoy", "capture"];
+/// For us alone.
+const PRIVATE: u32 = 0o600;
 
 /// What opening gives the writer.
 pub(crate) struct Opened {
     pub(crate) db: Connection,
     pub(crate) state: State,
-    pub(crate) lock: File,
+    /// Held for as long as the store is open; `None` where there is nothing to keep others from.
+    pub(crate) lock: Option<File>,
     pub(crate) secret: [u8; 32],
+    pub(crate) place: Place,
 }
 
 pub(crate) fn open(path: &Path) -> StoreResult<Opened> {
     let lock = lock(path)?;
-    inspect(path, MIGRATIONS.len())?;
-    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+    let place = Place::File(path.to_owned());
+    inspect(&place, path, MIGRATIONS.len())?;
+    make_private(path).map_err(|error| unusable(path, &error))?;
+    let db = connect(&place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .and_then(|db| prepare(&db).map(|()| db))
         .map_err(|fault| fault.at(path))?;
     upgrade(&db, path, MIGRATIONS)?;
@@ -42,31 +54,146 @@ pub(crate) fn open(path: &Path) -> StoreResult<Opened> {
         Ok((load_state(&db)?, secret))
     };
     let (state, secret) = load().map_err(|fault: Fault| fault.at(path))?;
-    Ok(Opened { db, state, lock, secret })
+    Ok(Opened { db, state, lock: Some(lock), secret, place })
+}
+
+/// Opens to look: nothing on the disk is made or changed, and the folder may be one that cannot be written. Where there is
+/// no store, an empty one in memory answers.
+pub(crate) fn look(path: &Path) -> StoreResult<Opened> {
+    let lock = lock_to_look(path)?;
+    if file_bytes(path) == 0 {
+        return empty(path);
+    }
+    // Without a log nobody changed the file since it was closed, and nobody can while the lock is held: SQLite need not
+    // make files of its own beside it, which it otherwise does even to read.
+    let place = match file_bytes(&wal_path(path)) {
+        0 => Place::Immutable(path.to_owned()),
+        _ => Place::File(path.to_owned()),
+    };
+    inspect(&place, path, MIGRATIONS.len())?;
+    let load = || {
+        let db = connect(&place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let version: i64 = db.query_row("PRAGMA user_version", (), |row| row.get(0))?;
+        if usize::try_from(version) != Ok(MIGRATIONS.len()) {
+            return Err(Fault::invalid(format_args!(
+                "it has schema {version} and must be brought to {}; `verisim up` does that, after a backup",
+                MIGRATIONS.len()
+            )));
+        }
+        let secret = db.query_row("SELECT value FROM meta WHERE name = 'secret'", (), |row| row.get(0))?;
+        Ok((load_state(&db)?, secret, db))
+    };
+    let (state, secret, db) = load().map_err(|fault: Fault| fault.at(path))?;
+    Ok(Opened { db, state, lock, secret, place })
+}
+
+/// A store in memory with nothing in it.
+fn empty(path: &Path) -> StoreResult<Opened> {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let place = Place::Memory(MADE.fetch_add(1, Ordering::Relaxed));
+    let db = connect(&place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        .map_err(|fault| fault.at(path))?;
+    upgrade(&db, path, MIGRATIONS)?;
+    let load = || Ok((load_state(&db)?, secret(&db)?));
+    let (state, secret) = load().map_err(|fault: Fault| fault.at(path))?;
+    Ok(Opened { db, state, lock: None, secret, place })
+}
+
+/// Where the connections of a store go.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// A file.
+    File(PathBuf),
+    /// A file that nobody writes: read without locks and without a log.
+    Immutable(PathBuf),
+    /// The memory of this process; the number tells it from others there.
+    Memory(u64),
+}
+
+impl Place {
+    /// What SQLite calls it.
+    fn uri(&self) -> OsString {
+        let (path, query) = match self {
+            Self::File(path) => return path.clone().into(),
+            Self::Immutable(path) => (path, "?immutable=1"),
+            Self::Memory(number) => return format!("file:/verisim-{number}?vfs=memdb").into(),
+        };
+        let mut uri = OsString::from("file:");
+        for byte in path.as_os_str().as_bytes() {
+            match byte {
+                b'/' | b'.' | b'-' | b'_' | b'~' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
+                    uri.push(OsStr::from_bytes(&[*byte]));
+                }
+                _ => uri.push(format!("%{byte:02x}")),
+            }
+        }
+        uri.push(query);
+        uri
+    }
+}
+
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Io { path: path.to_owned(), detail: error.to_string() }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Takes the exclusive lock on a file beside the database, for as long as the answer lives. The database itself is not
 /// locked: SQLite needs its own locks on it, and closing any descriptor of it would end them.
 fn lock(path: &Path) -> StoreResult<File> {
-    let io =
-        |error: &dyn std::fmt::Display| StoreError::Io { path: path.to_owned(), detail: error.to_string() };
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
+    let name = beside(path, ".lock");
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(PathBuf::from(name))
-        .map_err(|error| io(&error))?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse { path: path.to_owned() }),
-        Err(error) => Err(io(&error)),
+        .mode(PRIVATE)
+        .open(&name)
+        .map_err(|error| unusable(path, &error))?;
+    take(&file, FlockOperation::NonBlockingLockExclusive, path)?;
+    file.set_permissions(Permissions::from_mode(PRIVATE)).map_err(|error| unusable(&name, &error))?;
+    Ok(file)
+}
+
+/// The lock of those who only look: shared, and without making the file. Where it is not there, nobody ever wrote.
+fn lock_to_look(path: &Path) -> StoreResult<Option<File>> {
+    match File::open(beside(path, ".lock")) {
+        Ok(file) => take(&file, FlockOperation::NonBlockingLockShared, path).map(|()| Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unusable(path, &error)),
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Outcome<Connection> {
-    let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+fn take(file: &File, how: FlockOperation, path: &Path) -> StoreResult<()> {
+    match rustix::fs::flock(file, how) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse { path: path.to_owned() }),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+/// Has the database file, and what SQLite keeps beside it, for us alone, whatever the process masks: SQLite makes its other
+/// files with the mode of the database. Before the first connection, since closing a descriptor would end its locks.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    File::options().create(true).truncate(false).write(true).mode(PRIVATE).open(path)?;
+    for file in [path.to_owned(), wal_path(path), beside(path, "-shm")] {
+        match std::fs::set_permissions(&file, Permissions::from_mode(PRIVATE)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn connect(place: &Place, flags: OpenFlags) -> Outcome<Connection> {
+    let flags = match place {
+        Place::File(_) => flags,
+        Place::Immutable(_) | Place::Memory(_) => flags | OpenFlags::SQLITE_OPEN_URI,
+    };
+    let db = Connection::open_with_flags(place.uri(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
     // Without this a statement is prepared anew whenever a bound value could tell whether a partial index fits.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -77,8 +204,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Outcome<Connection> {
 }
 
 /// A connection that can only read.
-pub(crate) fn connect_reader(path: &Path) -> Outcome<Connection> {
-    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+pub(crate) fn connect_reader(place: &Place) -> Outcome<Connection> {
+    let db = connect(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     db.execute_batch("PRAGMA query_only=ON; PRAGMA cache_size=-1024;")?;
     Ok(db)
 }
@@ -92,23 +219,18 @@ fn prepare(db: &Connection) -> Outcome<()> {
 }
 
 /// Refuses what is not ours, damaged, or newer, through a connection that cannot write.
-fn inspect(path: &Path, supported: usize) -> StoreResult<()> {
+fn inspect(place: &Place, path: &Path, supported: usize) -> StoreResult<()> {
     if file_bytes(path) == 0 {
         return Ok(());
     }
     let corrupt = |detail: String| StoreError::Corrupt { path: path.to_owned(), detail };
     let look = || {
-        let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let db = connect(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let number = |sql: &str| db.query_row(sql, (), |row| row.get::<_, i64>(0));
         let found = number("PRAGMA user_version")?;
         let application = number("PRAGMA application_id")?;
         let tables = number("SELECT count(*) FROM sqlite_schema")?;
-        let check = if file_bytes(path) <= CHECKED_BYTES_MAX {
-            db.query_row("PRAGMA quick_check(1)", (), |row| row.get::<_, String>(0))?
-        } else {
-            "ok".into()
-        };
-        Ok((found, application, tables, check))
+        Ok((found, application, tables, check(&db, path, application == APPLICATION_ID && found > 0)?))
     };
     let (found, application, tables, check) = look().map_err(|fault: Fault| fault.at(path))?;
     if tables > 0 && application != APPLICATION_ID {
@@ -119,6 +241,23 @@ fn inspect(path: &Path, supported: usize) -> StoreResult<()> {
         return Err(StoreError::Newer { path: path.to_owned(), found, supported });
     }
     if check == "ok" { Ok(()) } else { Err(corrupt(check)) }
+}
+
+/// Up to a size every page; beyond it what costs the same whatever history there is: every page of the tables that no history
+/// swells, besides what SQLite looks at whenever it opens, the length of the file among it. The rest is checked page by
+/// page when it is read.
+fn check(db: &Connection, path: &Path, is_ours: bool) -> Outcome<String> {
+    let checked = |sql: &str| Ok(db.query_row(sql, (), |row| row.get::<_, String>(0))?);
+    if file_bytes(path) <= CHECKED_BYTES_MAX {
+        return checked("PRAGMA quick_check(1)");
+    }
+    for table in SMALL_TABLES.iter().filter(|_| is_ours) {
+        let found = checked(&format!("PRAGMA quick_check({table})"))?;
+        if found != "ok" {
+            return Ok(found);
+        }
+    }
+    Ok("ok".into())
 }
 
 /// Brings the tables to the newest version, in one transaction. An existing store is copied beside itself first.
@@ -153,18 +292,15 @@ fn upgrade(db: &Connection, path: &Path, migrations: &[&str]) -> StoreResult<()>
 
 /// Copies the store to `<path>.v<version>.bak`, whole and flushed, or not at all.
 fn back_up(db: &Connection, path: &Path, version: i64) -> Outcome<()> {
-    let with = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let (copy, partial) = (with(&format!(".v{version}.bak")), with(".bak.partial"));
+    let (copy, partial) = (beside(path, &format!(".v{version}.bak")), beside(path, ".bak.partial"));
     let io =
         |error: std::io::Error| Fault::invalid(format_args!("the backup before the upgrade failed: {error}"));
     match std::fs::remove_file(&partial) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
         _ => {}
     }
+    // An empty file is taken for a new database, and keeps its mode.
+    File::options().create_new(true).write(true).mode(PRIVATE).open(&partial).map_err(io)?;
     let name = partial.to_str().ok_or_else(|| Fault::invalid("the store's path is not UTF-8"))?;
     db.execute("VACUUM INTO ?1", [name])?;
     File::open(&partial).and_then(|file| file.sync_all()).map_err(io)?;
@@ -267,8 +403,9 @@ mod tests {
         let kept: i64 =
             Connection::open(&backup).unwrap().query_row("SELECT a FROM one", (), |r| r.get(0)).unwrap();
         assert_eq!(kept, 7);
-        assert!(inspect(&path, 3).is_ok());
-        assert!(matches!(inspect(&path, 2), Err(StoreError::Newer { found: 3, supported: 2, .. })));
+        let place = Place::File(path.clone());
+        assert!(inspect(&place, &path, 3).is_ok());
+        assert!(matches!(inspect(&place, &path, 2), Err(StoreError::Newer { found: 3, supported: 2, .. })));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use verisim_core::PruneRule;
+use verisim_core::{OwnershipPolicy, PruneRule};
 
 use crate::codes;
 use crate::error::Outcome;
@@ -11,6 +11,9 @@ use crate::tx::{Safety, Tx, Write};
 
 /// Rows that one piece of work may look at for each row that it may delete.
 const LOOKED_AT_PER_ROW: usize = 4;
+
+/// How many bytes of what was found under paths that are not frozen any more are kept.
+const EVIDENCE_BYTES_MAX: i64 = 64 << 20;
 
 /// Deletes history.
 pub(crate) struct Prune(pub(crate) PruneRule);
@@ -26,6 +29,7 @@ impl Write for Prune {
         let mut gone = old_events(tx, before, rule.limit)?;
         gone += surplus_events(tx, rule.events_per_decoy_max, rule.limit - gone)?;
         gone += old_jobs(tx, before, forgotten_at(rule.now, rule.age_max), rule.limit - gone)?;
+        gone += old_evidence(tx, before, rule.limit - gone)?;
         gone += spent_keys(tx, codes::time(rule.now), rule.limit - gone)?;
         if gone > 0 {
             // Ids are never given again, also when the newest rows are among those that went.
@@ -133,6 +137,19 @@ fn old_jobs(tx: &mut Tx<'_>, before: i64, forgotten_at: i64, limit: usize) -> Ou
         }
     }
     Ok(old.len())
+}
+
+/// What was found under paths about which a person has decided since: what is old goes, and of the rest the oldest beyond a
+/// size. What was found under a path that is still frozen stays for that person.
+fn old_evidence(tx: &Tx<'_>, before: i64, limit: usize) -> Outcome<usize> {
+    tx.run(
+        "DELETE FROM evidence WHERE id IN (SELECT id FROM
+           (SELECT id, at, sum(length(body)) OVER (ORDER BY id DESC) AS bytes FROM evidence
+            WHERE NOT EXISTS (SELECT 1 FROM file WHERE file.decoy = evidence.decoy AND file.path = evidence.path
+                              AND file.ownership = ?4))
+         WHERE at < ?1 OR bytes > ?2 ORDER BY id LIMIT ?3)",
+        (before, EVIDENCE_BYTES_MAX, number(limit), codes::ownership(OwnershipPolicy::HandsOff)),
+    )
 }
 
 fn spent_keys(tx: &mut Tx<'_>, now: i64, limit: usize) -> Outcome<usize> {

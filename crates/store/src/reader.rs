@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use verisim_core::{StoreError, StoreResult};
 
 use crate::error::Outcome;
-use crate::open::connect_reader;
+use crate::open::{Place, connect_reader};
 
 /// Readers at once; further ones wait.
 const READERS: usize = 4;
@@ -16,13 +16,14 @@ const READERS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Readers {
     path: PathBuf,
+    place: Place,
     places: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf) -> Arc<Self> {
-        Arc::new(Self { path, places: Arc::new(Semaphore::new(READERS)), idle: Mutex::default() })
+    pub(crate) fn new(path: PathBuf, place: Place) -> Arc<Self> {
+        Arc::new(Self { path, place, places: Arc::new(Semaphore::new(READERS)), idle: Mutex::default() })
     }
 
     /// Runs a question in a blocking thread, in one snapshot.
@@ -43,7 +44,7 @@ impl Readers {
 
     fn run<T>(&self, question: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let db = idle.map_or_else(|| connect_reader(&self.path), Ok)?;
+        let db = idle.map_or_else(|| connect_reader(&self.place), Ok)?;
         db.prepare_cached("BEGIN")?.execute(())?;
         let answer = question(&db);
         // A connection that cannot end its transaction is not used again: dropping it ends the snapshot.

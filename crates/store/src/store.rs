@@ -31,8 +31,9 @@ use crate::{codes, ledger, open, wire};
 pub struct SqliteStore {
     path: PathBuf,
     clock: Arc<dyn Clock>,
-    writer: Writer,
+    /// Dropped before the writer: the last connection moves the log into the file and takes it away, and only the writer can.
     readers: Arc<Readers>,
+    writer: Writer,
     secret: [u8; 32],
 }
 
@@ -51,11 +52,23 @@ impl SqliteStore {
     /// [`verisim_core::StoreError::InUse`] when another store has it open, `Newer` and `Corrupt` with the file untouched,
     /// `Full` and `Io`.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> StoreResult<Self> {
-        let opened = open::open(path)?;
+        Self::start(path, clock, open::open(path)?)
+    }
+
+    /// Opens the store at `path` for questions alone: nothing on the disk is made or changed, several may look at once, and
+    /// whoever writes is kept out meanwhile. Where there is no store, what answers is as empty as a new one. Blocks.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`], and `Invalid` where the store is older and must be upgraded first.
+    pub fn look(path: &Path, clock: Arc<dyn Clock>) -> StoreResult<Self> {
+        Self::start(path, clock, open::look(path)?)
+    }
+
+    fn start(path: &Path, clock: Arc<dyn Clock>, opened: open::Opened) -> StoreResult<Self> {
+        let readers = Readers::new(path.to_owned(), opened.place);
         let writer = Writer::start(path.to_owned(), opened.db, opened.state, opened.lock)
             .map_err(|error| Fault::invalid(format_args!("no thread for the writer: {error}")).at(path))?;
-        let readers = Readers::new(path.to_owned());
-        Ok(Self { path: path.to_owned(), clock, writer, readers, secret: opened.secret })
+        Ok(Self { path: path.to_owned(), clock, readers, writer, secret: opened.secret })
     }
 
     /// How often the writer did what.

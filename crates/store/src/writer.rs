@@ -61,7 +61,12 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread. `lock` is let go when it has ended.
-    pub(crate) fn start(path: PathBuf, db: Connection, state: State, lock: File) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        path: PathBuf,
+        db: Connection,
+        state: State,
+        lock: Option<File>,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (queue, inbox) = mpsc::channel();
         let mut worker =
@@ -248,6 +253,10 @@ impl Worker {
 
     /// Moves the log into the database file and truncates it. That it cannot be done now is no error: the log stays.
     fn empty_log(&self) {
+        // Who only looks leaves it to those who write.
+        if self.db.is_readonly("main").unwrap_or(false) {
+            return;
+        }
         let done = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0));
         if let Err(error) = done {
             tracing::warn!(%error, "the log of the store could not be moved into it");

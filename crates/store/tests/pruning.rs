@@ -64,3 +64,33 @@ async fn a_capture_outlives_its_job() {
     let ask = LeaseRequest { kind: JobKind::Sync, ..suite::request(9) };
     assert!(store.lease(ask).await.unwrap().is_empty());
 }
+
+/// What an intruder left is looked at by a person; until then it stays, whatever its age.
+#[tokio::test]
+async fn what_was_found_goes_with_age_and_size_but_never_under_a_path_that_is_frozen() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    let open = || SqliteStore::open(&path, VirtualClock::new(suite::at(0))).unwrap();
+    drop(open());
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch(
+        "INSERT INTO file (decoy, path, ownership, sha256, size, class, edits, planted_at, changed_at)
+           VALUES ('d1', x'2f61', 'hands_off', zeroblob(32), 0, 'manual', 0, 0, 0),
+                  ('d1', x'2f62', 'owned', zeroblob(32), 0, 'manual', 0, 0, 0);
+         -- Frozen and old; decided and old; gone from the ledger and old; decided and new, in large pieces.
+         INSERT INTO evidence (decoy, path, at, body) VALUES ('d1', x'2f61', 0, x'01');
+         INSERT INTO evidence (decoy, path, at, body) VALUES ('d1', x'2f62', 0, x'02'), ('d2', x'2f61', 0, x'03');
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5)
+         INSERT INTO evidence (decoy, path, at, body) SELECT 'd1', x'2f62', 9000000000000000000, zeroblob(16 << 20) FROM n;",
+    )
+    .unwrap();
+    drop(db);
+    let store = open();
+    assert_eq!(store.prune(PruneRule { limit: 1, ..rule(1000) }).await.unwrap(), 1, "the work is bounded");
+    while store.prune(rule(1000)).await.unwrap() > 0 {}
+    drop(store);
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let mut left = db.prepare("SELECT id FROM evidence ORDER BY id").unwrap();
+    let left: Vec<i64> = left.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(left, [1, 5, 6, 7, 8], "64 MiB are kept beside what is frozen");
+}

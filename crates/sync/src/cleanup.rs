@@ -57,7 +57,7 @@ pub(crate) fn write_list(work_dir: &Path, manifest: Digest) -> Result<Digest, Fa
     let sent = journal::completed(work_dir).map_err(state("reading the journal"))?;
     let new = work_dir.join("cleanup.new");
     let mut lines = Lines {
-        out: io::BufWriter::new(File::create(&new).map_err(state("making the list"))?),
+        out: io::BufWriter::new(crate::private::create(&new).map_err(state("making the list"))?),
         hasher: Hasher::new(),
     };
     let mut read = File::open(work_dir.join(MANIFEST)).map_err(state("opening the manifest"))?;

@@ -110,7 +110,7 @@ fn still(
     std::fs::create_dir_all(work_dir).map_err(lost)?;
     let seen = serde_json::to_vec(&Seen { fingerprint, since: now }).map_err(|error| lost(error.into()))?;
     let new = work_dir.join("look.new");
-    std::fs::write(&new, seen).and_then(|()| std::fs::rename(&new, &path)).map_err(lost)?;
+    crate::private::write(&new, &seen).and_then(|()| std::fs::rename(&new, &path)).map_err(lost)?;
     let why = if known {
         "it changed since the last look"
     } else {

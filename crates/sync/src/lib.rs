@@ -11,6 +11,7 @@ mod discover;
 mod errno;
 mod interlock;
 mod native;
+mod private;
 mod rule;
 mod source;
 mod tree;

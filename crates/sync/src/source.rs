@@ -54,7 +54,8 @@ pub(crate) fn refuse_foreign_metadata(
     if ours {
         return Ok(());
     }
-    let what = "the capture brings a top-level .verisim of its own; that name is Verisim's";
+    let what = "the capture has a folder .verisim that is not of this push: that name is Verisim's, and the capture may be a \
+                copy of one that was pushed before; to push it, move its .verisim away and retry the job";
     Err(Failure::new(FailureKind::Config, operation, what))
 }
 

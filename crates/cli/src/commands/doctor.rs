@@ -107,20 +107,45 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
 
 fn state(config: &Config, findings: &mut Vec<Finding>) {
     let mut sheet = Sheet { subject: "state".into(), out: findings };
-    match StateDir::open(&config.state) {
+    let shown = show(&config.state);
+    match StateDir::look(&config.state) {
         Err(error) => sheet.bad(Exit::Store, error.message, error.hint.unwrap_or_default()),
-        Ok(_) => {
-            sheet.good(format!("{} is ours and writable", show(&config.state)));
+        Ok(None) => match nearest_folder(&config.state).map(|above| (writable(&above), above)) {
+            Some((Ok(()), above)) => {
+                sheet.good(format!("{shown} is not there yet; it is made when something is stored"));
+                space(&mut sheet, free_bytes(&above));
+            }
+            Some((Err(error), above)) => sheet.bad(
+                Exit::Store,
+                format!("{shown} is not there, and cannot be made in {}: {error}", show(&above)),
+                "make it for this user with mode 0700, or name another folder with `state = ..`",
+            ),
+            None => sheet.bad(Exit::Store, format!("{shown} cannot be made"), "name another folder"),
+        },
+        Ok(Some(_)) => {
+            match writable(&config.state) {
+                Ok(()) => sheet.good(format!("{shown} is ours and writable")),
+                Err(error) => sheet.bad(
+                    Exit::Store,
+                    format!("{shown} cannot be written: {error}"),
+                    "let this user write there, or name another folder with `state = ..`",
+                ),
+            }
             let mode = std::fs::metadata(&config.state).map_or(0, |meta| meta.permissions().mode() & 0o7777);
             if mode & 0o077 != 0 {
                 sheet.warn(
-                    format!("others on this machine can look into {} (mode {mode:04o})", show(&config.state)),
-                    format!("chmod 0700 {}", show(&config.state)),
+                    format!("others on this machine can look into {shown} (mode {mode:04o})"),
+                    format!("chmod 0700 {shown}"),
                 );
             }
             space(&mut sheet, free_bytes(&config.state));
         }
     }
+}
+
+/// The folder that is there and in which `path` would be made.
+fn nearest_folder(path: &Path) -> Option<std::path::PathBuf> {
+    path.ancestors().find(|above| above.exists()).filter(|above| above.is_dir()).map(Path::to_owned)
 }
 
 async fn look_at_decoy(
@@ -269,8 +294,7 @@ fn look_at_destination(sheet: &mut Sheet<'_>, config: &Config, destination: &Des
 
 /// Whether the folder is the destination that was used before. Answers whether there was none.
 fn look_at_identity(sheet: &mut Sheet<'_>, config: &Config, destination: &DestinationConfig) -> bool {
-    let known = StateDir::open(&config.state).and_then(|state| known_destination(&state, &destination.name));
-    // What is wrong with the state folder is said under its own heading.
+    let known = known_destination(&StateDir::at(&config.state), &destination.name);
     let Ok(known) = known else { return false };
     let found = known.recognise(&destination.path);
     let is_new = found == Recognised::NeverUsed;

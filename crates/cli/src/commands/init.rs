@@ -28,6 +28,14 @@ struct Found {
     personas: u8,
 }
 
+/// What was written, for scripts.
+#[derive(serde::Serialize)]
+struct Written {
+    file: String,
+    decoys: usize,
+    captures: usize,
+}
+
 /// Writes the configuration.
 pub(super) fn init(context: &Context, args: &InitArgs) -> CliResult {
     let file = match &context.global.config {
@@ -43,6 +51,10 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> CliResult {
         return Err(CliError::new(Exit::Config, told.join("\n")).hint("nothing was written"));
     }
     write_new(&file, &text)?;
+    if context.output.json {
+        let (decoys, captures) = (found.decoys.len(), found.captures.len());
+        context.output.typed("configuration", &Written { file: show(&file), decoys, captures })?;
+    }
     let said = |count: usize, noun| counted(u64::try_from(count).unwrap_or(u64::MAX), noun);
     context.output.say(if found.decoys.is_empty() && found.captures.is_empty() {
         format!(

@@ -17,14 +17,22 @@ use crate::here::Here;
 use crate::output::Tone;
 use crate::render::table::{Cell, cell, plain, reason, table};
 use crate::render::time;
-use crate::wire::Wired;
+use crate::wire::{Wired, unknown_decoy, unknown_persona};
 
 /// How many actions are looked through for those of one decoy or persona.
 const LOOKED_AT_MAX: usize = 10_000;
 
 /// Shows what happens next, and why.
 pub(super) async fn plan(context: &Context, args: &PlanArgs) -> CliResult {
-    let mut access = Access::open(context, context.config()?).await?;
+    let config = context.config()?;
+    if let Some(name) = args.decoy.as_ref().filter(|name| config.decoys.iter().all(|d| d.name != **name)) {
+        return Err(unknown_decoy(&config, name));
+    }
+    if let Some(name) = args.persona.as_ref().filter(|name| config.personas.iter().all(|p| p.name != **name))
+    {
+        return Err(unknown_persona(&config, name));
+    }
+    let mut access = Access::look(context, config).await?;
     let wanted = usize::try_from(args.count).unwrap_or(usize::MAX);
     let all = args.decoy.is_none() && args.persona.is_none();
     let limit = if all { wanted } else { LOOKED_AT_MAX };

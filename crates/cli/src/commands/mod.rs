@@ -1,5 +1,6 @@
 //! One module per command.
 
+mod captures;
 mod demo;
 mod doctor;
 mod files;
@@ -13,7 +14,6 @@ mod up;
 use crate::args::Command;
 use crate::context::Context;
 use crate::error::CliResult;
-use crate::exit::Exit;
 
 /// Does what the command line asks for.
 pub(crate) fn run(context: &Context, command: Command) -> CliResult {
@@ -33,9 +33,6 @@ pub(crate) fn run(context: &Context, command: Command) -> CliResult {
         Command::Status => context.block_on(show::status(context)),
         Command::Completions { shell } => shell::completions(context, shell),
         Command::Man { dir } => shell::man(context, dir.as_deref()),
-        Command::ExitCodes => {
-            context.output.raw(crate::exit::table().as_bytes())?;
-            Ok(Exit::Done)
-        }
+        Command::ExitCodes => shell::exit_codes(context),
     }
 }

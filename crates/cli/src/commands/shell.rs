@@ -1,8 +1,9 @@
-//! What the shell wants: completions and manual pages.
+//! What the shell wants: completions, manual pages, exit codes.
 
 use std::path::Path;
 
 use clap::{Command, CommandFactory as _};
+use serde::Serialize;
 
 use crate::args::Cli;
 use crate::context::Context;
@@ -13,8 +14,39 @@ use crate::exit::Exit;
 pub(super) fn completions(context: &Context, shell: clap_complete::Shell) -> CliResult {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "verisim", &mut script);
-    context.output.raw(&script)?;
+    text(context, "completions", &script)?;
     Ok(Exit::Done)
+}
+
+/// Prints what the exit codes mean.
+pub(super) fn exit_codes(context: &Context) -> CliResult {
+    #[derive(Serialize)]
+    struct Line {
+        code: u8,
+        name: Exit,
+        meaning: &'static str,
+    }
+    if context.output.json {
+        for (exit, meaning) in crate::exit::TABLE {
+            context.output.typed("exit_code", &Line { code: exit.code(), name: exit, meaning })?;
+        }
+    } else {
+        context.output.raw(crate::exit::table().as_bytes())?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Prints a text that a program wants as it is; as JSON, it is one string.
+fn text(context: &Context, kind: &'static str, text: &[u8]) -> CliResult<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        text: std::borrow::Cow<'a, str>,
+    }
+    if context.output.json {
+        context.output.typed(kind, &Line { text: String::from_utf8_lossy(text) })
+    } else {
+        context.output.raw(text)
+    }
 }
 
 /// Prints the manual page, or writes one for every command to a folder.
@@ -22,7 +54,7 @@ pub(super) fn man(context: &Context, dir: Option<&Path>) -> CliResult {
     let mut command = Cli::command();
     command.build();
     let Some(dir) = dir else {
-        context.output.raw(&page(&command, true)?)?;
+        text(context, "man", &page(&command, true)?)?;
         return Ok(Exit::Done);
     };
     std::fs::create_dir_all(dir)

@@ -1,24 +1,27 @@
 //! `verisim jobs`, `events` and `status`: what is queued, what happened, how everything stands.
 
-use verisim_core::{EventId, JobKind, Lane};
+use verisim_core::{DecoyName, Event, EventId, JobKind, Lane};
 use verisim_engine::control::{Answer, JobQuery, JobView, Request, StatusView};
 
 use crate::access::Access;
 use crate::args::{EventsArgs, JobsArgs};
 use crate::config::units::show_size;
+use crate::config::{CaptureConfig, Config};
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
+use crate::error::{CliError, CliResult, show};
 use crate::exit::Exit;
 use crate::output::{Output, Tone};
 use crate::render::table::{Cell, cell, plain, reason, table};
 use crate::render::{event, time};
+use crate::state::StateDir;
 
 /// How long is waited between two looks for events where no daemon pushes them.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Lists jobs, the newest first.
 pub(super) async fn jobs(context: &Context, args: &JobsArgs) -> CliResult {
-    let mut access = Access::open(context, context.config()?).await?;
+    let config = context.config()?;
+    let mut access = Access::look(context, config.clone()).await?;
     let query = JobQuery {
         kind: None,
         states: args.states.clone(),
@@ -27,8 +30,19 @@ pub(super) async fn jobs(context: &Context, args: &JobsArgs) -> CliResult {
         limit: usize::try_from(args.limit).unwrap_or(usize::MAX),
     };
     let jobs = list(&mut access, query).await?;
+    known_decoy(&config, args.decoy.as_ref().filter(|_| jobs.is_empty()))?;
     let narrowed = !args.states.is_empty() || args.decoy.is_some();
     show_jobs(context, &jobs, if narrowed { "no job is like that" } else { "there is no job yet" })
+}
+
+/// Refuses a name that nothing bears. One that the history knows is never asked about: decoys come and go.
+fn known_decoy(config: &Config, decoy: Option<&DecoyName>) -> CliResult<()> {
+    match decoy {
+        Some(name) if config.decoys.iter().all(|decoy| decoy.name != *name) => {
+            Err(crate::wire::unknown_decoy(config, name))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Asks for jobs, page by page.
@@ -108,45 +122,47 @@ pub(super) fn tone(state: &str) -> Tone {
 /// Prints what happened.
 pub(super) async fn events(context: &Context, args: &EventsArgs) -> CliResult {
     let config = context.config()?;
-    let mut access = Access::open(context, config.clone()).await?;
+    let mut access = Access::look(context, config.clone()).await?;
     let output = context.output;
-    let topic = args.topic.clone();
     let from = EventId(args.after.unwrap_or(0));
-    let seen = match args.last {
-        None => access.events(from, &topic, |event| event::show(output, &event)).await?,
-        Some(last) => {
-            let last = usize::try_from(last).unwrap_or(usize::MAX);
-            let mut kept = std::collections::VecDeque::new();
-            let seen = access
-                .events(from, &topic, |event| {
-                    if kept.len() == last {
-                        kept.pop_front();
-                    }
-                    if last > 0 {
-                        kept.push_back(event);
-                    }
-                    Ok(())
-                })
-                .await?;
-            kept.iter().try_for_each(|event| event::show(output, event))?;
-            seen
+    let last = args.last.map(|last| usize::try_from(last).unwrap_or(usize::MAX));
+    let (mut kept, mut found) = (std::collections::VecDeque::new(), false);
+    let each = |event: Event| {
+        if !is_about(&event, args.decoy.as_ref()) {
+            return Ok(());
         }
+        found = true;
+        let Some(last) = last else { return event::show(output, &event) };
+        if kept.len() == last {
+            kept.pop_front();
+        }
+        if last > 0 {
+            kept.push_back(event);
+        }
+        Ok(())
     };
+    let seen = access.events(from, &args.topic, each).await?;
+    kept.iter().try_for_each(|event| event::show(output, event))?;
+    known_decoy(&config, args.decoy.as_ref().filter(|_| !found))?;
     if args.after.is_some_and(|after| after < seen.1.0) {
         output.say(format!("events up to {} may have been pruned", seen.1));
     }
     if !args.follow {
         return Ok(Exit::Done);
     }
-    follow(context, config, access, seen.0, &topic).await
+    follow(context, config, access, seen.0, args).await
+}
+
+fn is_about(event: &Event, decoy: Option<&DecoyName>) -> bool {
+    decoy.is_none_or(|decoy| event.body.decoy.as_ref() == Some(decoy))
 }
 
 async fn follow(
     context: &Context,
-    config: crate::config::Config,
+    config: Config,
     access: Access,
     seen: EventId,
-    topic: &str,
+    args: &EventsArgs,
 ) -> CliResult {
     let stop = context.stop_token()?;
     let output = context.output;
@@ -154,7 +170,7 @@ async fn follow(
     let mut access = Some(access);
     loop {
         if let Some(Access::Daemon(client)) = access.take() {
-            let mut stream = client.follow(Some(seen), topic).await?;
+            let mut stream = client.follow(Some(seen), &args.topic).await?;
             loop {
                 let next = tokio::select! {
                     next = stream.next() => next?,
@@ -162,7 +178,9 @@ async fn follow(
                 };
                 let Some(event) = next else { break };
                 seen = event.id;
-                event::show(output, &event)?;
+                if is_about(&event, args.decoy.as_ref()) {
+                    event::show(output, &event)?;
+                }
             }
             output.say("the daemon ended; waiting for the next one");
         } else {
@@ -175,8 +193,8 @@ async fn follow(
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
                 () = stop.cancelled() => return Ok(Exit::Done),
             }
-            let state = crate::state::StateDir::open(&config.state)?;
-            if let Some(client) = verisim_engine::control::Client::connect(&state.socket()).await? {
+            let socket = StateDir::at(&config.state).socket();
+            if let Some(client) = verisim_engine::control::Client::connect(&socket).await? {
                 access = Some(Access::Daemon(client));
                 break;
             }
@@ -186,26 +204,35 @@ async fn follow(
 
 /// Prints how everything stands.
 pub(super) async fn status(context: &Context) -> CliResult {
-    let mut access = Access::open(context, context.config()?).await?;
+    let config = context.config()?;
+    let mut access = Access::look(context, config.clone()).await?;
     let running = matches!(access, Access::Daemon(_));
     let Answer::Status(status) = access.ask(Request::Status).await? else {
         return Err(CliError::new(Exit::Failed, "the daemon did not say how it stands"));
     };
     let captures =
         list(&mut access, JobQuery { kind: Some(JobKind::Sync), limit: 1000, ..JobQuery::default() }).await?;
+    let missing: Vec<&CaptureConfig> = config.captures.iter().filter(|rule| !rule.path.is_dir()).collect();
     if context.output.json {
         #[derive(serde::Serialize)]
         struct Line<'a> {
             daemon: bool,
+            /// The capture rules whose folder is not there.
+            missing: Vec<&'a str>,
             #[serde(flatten)]
             status: &'a StatusView,
         }
-        context.output.typed("status", &Line { daemon: running, status: &status })?;
+        let missing = missing.iter().map(|rule| rule.name.as_str()).collect();
+        context.output.typed("status", &Line { daemon: running, missing, status: &status })?;
     } else {
         context.output.raw(status_text(context.output, running, &status, &captures).as_bytes())?;
+        for rule in &missing {
+            let what = format!("{} of {} is not there: make it, or mend `path`", show(&rule.path), rule.name);
+            context.output.line(format!("          {}", context.output.paint(Tone::Bad, what)))?;
+        }
     }
     let silent = status.decoys.iter().any(|decoy| decoy.silent_since.is_some());
-    Ok(if silent { Exit::Unreachable } else { Exit::Done })
+    Ok(if silent || !missing.is_empty() { Exit::Unreachable } else { Exit::Done })
 }
 
 fn status_text(output: Output, running: bool, status: &StatusView, captures: &[JobView]) -> String {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use verisim_core::{EventPayload, JobId, JobKind, Progress, RelPath, Timestamp};
 use verisim_engine::control::{Answer, JobQuery, JobView, Request, RunningView};
 
-use super::show::{list, show_jobs, tone};
+use super::captures::show_captures;
+use super::show::{list, tone};
 use crate::access::Access;
 use crate::args::{SyncAddArgs, SyncCommand};
 use crate::config::units::show_size;
@@ -28,7 +29,7 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
     match command {
         SyncCommand::Add(args) => add(context, config, args).await,
         SyncCommand::Ls { states, limit } => {
-            let mut access = Access::open(context, config).await?;
+            let mut access = Access::look(context, config).await?;
             let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
             let jobs = list(&mut access, JobQuery { states: states.clone(), limit, ..captures() }).await?;
             let none = if states.is_empty() {
@@ -36,7 +37,7 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
             } else {
                 "no capture is in this state"
             };
-            show_jobs(context, &jobs, none)
+            show_captures(context, &jobs, none)
         }
         SyncCommand::Retry { job } => change(context, config, Request::Retry { job: JobId(*job) }).await,
         SyncCommand::Cancel { job } => change(context, config, Request::Cancel { job: JobId(*job) }).await,
@@ -46,9 +47,17 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
     }
 }
 
+/// A line of a manifest, for scripts.
+#[derive(serde::Serialize)]
+struct Listed<'a> {
+    path: &'a RelPath,
+    sha256: &'a verisim_core::Digest,
+}
+
 /// The manifest as it was confirmed: what `sha256sum -c` takes from the capture's folder, wherever that is now.
 async fn manifest(context: &Context, config: Config, job: JobId) -> CliResult {
-    let mut access = Access::open(context, config).await?;
+    let mut access = Access::look(context, config).await?;
+    let mut parser = verisim_core::manifest::Parser::new(verisim_core::manifest::Sorted::Required);
     for piece in 0.. {
         let Answer::Piece { body, more } = access.ask(Request::Manifest { job, piece }).await? else {
             return Err(CliError::new(
@@ -56,7 +65,16 @@ async fn manifest(context: &Context, config: Config, job: JobId) -> CliResult {
                 "the daemon answered something else than what was asked",
             ));
         };
-        context.output.raw(body.as_bytes())?;
+        if context.output.json {
+            let mut entries = Vec::new();
+            let read = parser.feed(body.as_bytes(), |entry| entries.push(entry));
+            read.map_err(|error| CliError::new(Exit::Store, error))?;
+            entries.iter().try_for_each(|entry| {
+                context.output.typed("file", &Listed { path: &entry.path, sha256: &entry.sha256 })
+            })?;
+        } else {
+            context.output.raw(body.as_bytes())?;
+        }
         if !more {
             break;
         }
@@ -71,7 +89,7 @@ fn captures() -> JobQuery {
 async fn change(context: &Context, config: Config, request: Request) -> CliResult {
     let mut access = Access::open(context, config).await?;
     let job = access.ask_job(request).await?;
-    show_jobs(context, &[job], "")?;
+    show_captures(context, &[job], "")?;
     if matches!(access, Access::Here(_)) {
         context.output.say("no daemon runs; `verisim sync watch` or `verisim up` goes on with it");
     }
@@ -80,6 +98,18 @@ async fn change(context: &Context, config: Config, request: Request) -> CliResul
 
 async fn add(context: &Context, config: Config, args: &SyncAddArgs) -> CliResult {
     let dir = absolute(&args.dir)?;
+    match std::fs::symlink_metadata(&dir) {
+        Ok(meta) if meta.is_dir() => {}
+        Ok(_) => {
+            let what = format!("{} is not a directory, and only a directory is a capture", show(&dir));
+            return Err(CliError::new(Exit::Usage, what)
+                .hint("put what belongs together into a directory, and name that"));
+        }
+        Err(error) => {
+            let hint = "name a directory that is there; `verisim sync ls` lists the captures that are known";
+            return Err(CliError::io(Exit::Usage, "cannot take up", &dir, &error).hint(hint));
+        }
+    }
     let rule = config.captures.iter().find(|rule| match (&args.rule, rule.each) {
         (Some(name), _) => rule.name == *name,
         (None, Each::Folder) => rule.path == dir,
@@ -115,7 +145,7 @@ async fn add(context: &Context, config: Config, args: &SyncAddArgs) -> CliResult
         return follow(context, &mut access, &[job]).await;
     }
     let job = access.job(job).await?;
-    show_jobs(context, &[job], "")
+    show_captures(context, &[job], "")
 }
 
 /// Whether a capture's job rests, well or badly, as far as a person who waits is concerned: one that lacks something is
@@ -152,7 +182,7 @@ async fn follow(context: &Context, access: &mut Access, jobs: &[JobId]) -> CliRe
     };
     let views = access.settle(context, jobs, None, |job| is_settled(job, context.now()), tick).await?;
     drop(progress);
-    show_jobs(context, &views, "")?;
+    show_captures(context, &views, "")?;
     Ok(views.iter().map(verdict).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done))
 }
 
@@ -254,7 +284,7 @@ async fn verify(context: &Context, config: Config, job: Option<JobId>) -> CliRes
             Ok(())
         })
         .await?;
-    show_jobs(context, &views, "")?;
+    show_captures(context, &views, "")?;
     summary(context.output, &views, damaged);
     let worst = views.iter().map(verdict).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done);
     Ok(if damaged { Exit::Found } else { worst })

@@ -6,7 +6,7 @@ use verisim_engine::Engine;
 use verisim_engine::control::{Client, Operator, Server, ServerParts};
 
 use crate::access::{HANDOVER, LOOK};
-use crate::args::UpArgs;
+use crate::args::{LogFormat, UpArgs};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
@@ -17,7 +17,8 @@ use crate::state::StateDir;
 /// Runs until SIGTERM or SIGINT, or until a client says so.
 pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
     let config = context.config()?;
-    crate::log::start(&context.global, context.output, args.log_format, LevelFilter::INFO);
+    let format = if context.output.json { LogFormat::Json } else { args.log_format };
+    crate::log::start(&context.global, context.output, format, LevelFilter::INFO);
     let stop = context.stop_token()?;
     let here = open(context, config).await?;
     let config = &here.wired.config;

@@ -1,6 +1,7 @@
 //! Mistakes of a configuration: collected, never thrown, so that all of them are reported at once.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 
@@ -41,12 +42,13 @@ impl Report {
     /// line follows from that.
     pub(crate) fn finish(self, text: &str, broken: Vec<(Range<usize>, String)>) -> Vec<Mistake> {
         let lines = Lines::new(text);
-        let broken_lines: Vec<usize> = broken.iter().map(|(span, _)| lines.position(span.start).0).collect();
+        let broken_lines: HashSet<usize> = broken.iter().map(|(span, _)| lines.line(span.start)).collect();
         let semantic = self.found.into_inner().into_iter().filter_map(|(span, what, mend)| {
             let (line, column) = lines.position(span.start);
             (!broken_lines.contains(&line)).then_some((span.start, Mistake { line, column, what, mend }))
         });
-        let syntactic = broken.into_iter().map(|(span, what)| {
+        // A file that is no text of ours has a mistake at every byte.
+        let syntactic = broken.into_iter().take(MISTAKES_MAX).map(|(span, what)| {
             let (line, column) = lines.position(span.start);
             let mend = "this is not TOML; text needs quotes, every line is `key = value` or a [heading]";
             (span.start, Mistake { line, column, what, mend: mend.into() })
@@ -71,9 +73,13 @@ impl<'a> Lines<'a> {
         Self { text, starts }
     }
 
+    fn line(&self, at: usize) -> usize {
+        self.starts.partition_point(|start| *start <= at.min(self.text.len()))
+    }
+
     fn position(&self, at: usize) -> (usize, usize) {
         let at = at.min(self.text.len());
-        let line = self.starts.partition_point(|start| *start <= at);
+        let line = self.line(at);
         let start = self.starts.get(line - 1).copied().unwrap_or(0);
         let column = self.text.get(start..at).map_or(1, |before| before.chars().count() + 1);
         (line, column)

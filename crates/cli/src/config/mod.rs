@@ -11,6 +11,7 @@ pub(crate) mod units;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use toml::de::DeTable;
 
 use self::mistake::{Mistake, Report};
@@ -23,7 +24,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 
 /// The largest configuration that is read, in bytes: ten thousand decoys take about two million.
-const CONFIG_BYTES_MAX: u64 = 64 << 20;
+const CONFIG_BYTES_MAX: u64 = 4 << 20;
 
 /// Why a configuration cannot be used.
 #[derive(Debug)]
@@ -54,29 +55,38 @@ pub(crate) fn load(file: &Path, state: Option<&Path>) -> Result<Config, ConfigEr
     parse(&text, file, state)
 }
 
+/// Reads a regular file of a bounded size. Nothing else is waited for: a FIFO without a writer would be for ever.
 fn read_bounded(file: &Path) -> CliResult<String> {
+    let shown = crate::error::show(file);
     let trouble =
         |error: &std::io::Error| CliError::io(Exit::Config, "cannot read the configuration", file, error);
-    let mut bytes = Vec::new();
-    let open = std::fs::File::open(file).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            trouble(&error).hint(
-                "`verisim init` writes one by looking around, --config FILE names one that is elsewhere, `verisim demo` needs none",
-            )
-        }
-        _ => trouble(&error),
+    let refused = |why: &str| {
+        CliError::new(Exit::Config, format!("{shown} is no configuration: {why}"))
+            .hint("name a text file as `verisim init` writes it, with --config FILE")
+    };
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let open = rustix::fs::open(file, flags, Mode::empty()).map_err(|error| match error {
+        rustix::io::Errno::NOENT => trouble(&error.into()).hint(
+            "`verisim init` writes one by looking around, --config FILE names one that is elsewhere, `verisim demo` needs none",
+        ),
+        _ => trouble(&error.into()),
     })?;
+    let open = std::fs::File::from(open);
+    let meta = open.metadata().map_err(|error| trouble(&error))?;
+    if !meta.is_file() {
+        return Err(refused(if meta.is_dir() { "it is a folder" } else { "it is not a regular file" }));
+    }
+    let large = || refused(&format!("it is larger than {}", units::show_size(CONFIG_BYTES_MAX)));
+    if meta.len() > CONFIG_BYTES_MAX {
+        return Err(large());
+    }
+    let mut bytes = Vec::new();
     open.take(CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| trouble(&error))?;
     if bytes.len() as u64 > CONFIG_BYTES_MAX {
-        return Err(CliError::new(
-            Exit::Config,
-            format!("{} is too large to be a configuration", crate::error::show(file)),
-        ));
+        return Err(large());
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        CliError::new(Exit::Config, format!("{} is not UTF-8 at byte {at}", crate::error::show(file)))
-    })
+    String::from_utf8(bytes)
+        .map_err(|error| refused(&format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to())))
 }
 
 /// Checks a configuration that was read. `file` is absolute: relative paths are resolved against its folder.

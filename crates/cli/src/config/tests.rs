@@ -10,46 +10,6 @@ fn mistakes(text: &str) -> Vec<Mistake> {
     }
 }
 
-/// Everything is wrong about this one, a mistake a line.
-const TEN: &str = r#"state = "/var/lib/verisim-test"
-sede = 5
-[[decoy]]
-name = "Files 01"
-connector = { rootfs = { path = "/nowhere/d1" } }
-personas = ["maria-kelle"]
-[[decoy]]
-name = "web01"
-connector = { docker = { container = "web01" } }
-[[persona]]
-name = "maria-keller"
-full_name = "Maria Keller"
-login = "M Keller"
-time_zone = "Europe/Berlim"
-week = "mon-fri 8-17"
-[[destination]]
-name = "vault"
-native = { path = "/nowhere/vault" }
-[[capture]]
-name = "cowrie"
-path = "/nowhere/vault/cowrie"
-complete = { quiet = "soon" }
-destination = "vaults"
-cleanup = { enabled = "no", min_passes = 0 }
-"#;
-
-#[test]
-fn ten_mistakes_are_ten_lines() {
-    let found = mistakes(TEN);
-    let lines: Vec<usize> = found.iter().map(|mistake| mistake.line).collect();
-    for expected in [2, 4, 6, 9, 13, 14, 15, 21, 22, 23, 24] {
-        assert!(lines.contains(&expected), "no mistake in line {expected}: {found:#?}");
-    }
-    assert!(found.len() >= 11, "{found:#?}");
-    assert!(found.iter().all(|mistake| !mistake.what.is_empty() && !mistake.mend.is_empty()));
-    let near = found.iter().find(|mistake| mistake.line == 2).unwrap();
-    assert_eq!(near.mend, "did you mean `seed`?");
-}
-
 #[test]
 fn references_and_places_are_checked_over_the_whole() {
     let found = mistakes(

@@ -82,6 +82,34 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     out
 }
 
+/// The words of `text` in lines of at most `width` columns; a word that is longer is cut into pieces.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(String::new()),
+        }
+        if lines.last().is_none_or(|line| !line.is_empty()) {
+            continue;
+        }
+        let mut used = 0;
+        for c in word.chars() {
+            let wide = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+            if used + wide > width.max(2) {
+                lines.push(String::new());
+                used = 0;
+            }
+            used += wide;
+            lines.last_mut().into_iter().for_each(|line| line.push(c));
+        }
+    }
+    lines
+}
+
 /// The end of `text` in `width` columns, with an ellipsis where something was cut.
 pub(crate) fn fit_end(text: &str, width: usize) -> String {
     let backwards: String = text.chars().rev().collect();
@@ -111,6 +139,13 @@ mod tests {
         );
         assert_eq!(reason("io: /a: it is full; free some space"), "io: /a: it is full; free some space");
         assert_eq!((counted(1, "change"), counted(0, "change")), ("1 change".into(), "0 changes".into()));
+    }
+
+    #[test]
+    fn words_are_wrapped_and_long_ones_cut() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a bcdefgh i", 3), ["a", "bcd", "efg", "h i"]);
+        assert_eq!((wrap("", 5), wrap("ab", 0)), (vec![], vec!["ab".to_owned()]));
     }
 
     #[test]

@@ -53,16 +53,46 @@ fn a_configuration_with_ten_mistakes_shows_all_of_them_with_their_lines() {
     assert!(lines.len() > 10);
     for mistake in &lines[..lines.len() - 1] {
         assert_eq!(mistake["type"], "mistake");
-        assert!(mistake["line"].is_u64() && mistake["mend"].is_string());
+        assert!(mistake["line"].is_u64() && mistake["mend"].as_str().is_some_and(|mend| !mend.is_empty()));
     }
+    let near = lines.iter().find(|mistake| mistake["line"] == 2).unwrap();
+    assert_eq!(near["mend"], "did you mean `seed`?");
     assert_eq!(lines.last().unwrap()["exit"], 3);
+}
+
+#[test]
+fn what_is_no_configuration_is_refused_at_once() {
+    let sandbox = Sandbox::new();
+    let mut fifo = crate::sandbox::command("mkfifo");
+    fifo.arg(sandbox.path("fifo"));
+    finish(fifo).exits(0);
+    sandbox.write("text", &"no configuration at all ".repeat(100_000));
+    sandbox.write("long", &"x = 1\n".repeat(1 << 20));
+    fs::File::create(sandbox.path("sparse")).unwrap().set_len(1 << 40).unwrap();
+    fs::write(sandbox.path("bytes"), [0xff; 100]).unwrap();
+    for (name, told) in [
+        ("fifo", "it is not a regular file"),
+        ("/dev/zero", "it is not a regular file"),
+        ("captures", "it is a folder"),
+        ("sparse", "it is larger than 4.0 MiB"),
+        ("long", "it is larger than 4.0 MiB"),
+        ("bytes", "not UTF-8 at byte 0"),
+        ("text", "this is not TOML"),
+    ] {
+        let mut command = crate::sandbox::command("timeout");
+        command
+            .args(["10", env!("CARGO_BIN_EXE_verisim"), "-c", name, "status"])
+            .current_dir(sandbox.path(""));
+        let ran = finish(command).exits(3);
+        assert!(ran.stderr.contains(told), "{name}: {}", ran.stderr);
+    }
 }
 
 #[test]
 fn a_state_folder_that_cannot_be_made_or_is_open_to_others_is_refused() {
     let sandbox = Sandbox::new();
     sandbox.write("a-file", "");
-    let ran = sandbox.run(&["--state", "a-file/state", "status"]).exits(4);
+    let ran = sandbox.run(&["--state", "a-file/state", "up"]).exits(4);
     assert!(
         ran.stderr.contains("cannot make the state folder") && ran.stderr.contains("help:"),
         "{}",
@@ -91,7 +121,7 @@ fn a_decoy_root_that_is_a_file_is_a_mistake_of_the_configuration() {
 #[test]
 fn a_store_of_a_newer_version_is_left_alone() {
     let sandbox = Sandbox::new();
-    sandbox.run(&["status"]).exits(0);
+    sandbox.run(&["rm", "files01", "/tmp/nothing"]);
     let store = sandbox.path("state/verisim.db");
     let db = rusqlite::Connection::open(&store).unwrap();
     db.execute_batch("PRAGMA user_version=999; PRAGMA wal_checkpoint(TRUNCATE);").unwrap();

@@ -7,5 +7,6 @@ mod daemon;
 mod demo;
 mod evidence;
 mod files;
+mod looking;
 mod sandbox;
 mod shell;

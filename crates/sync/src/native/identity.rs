@@ -139,7 +139,7 @@ impl KnownDestination {
             let folder = self.memory.parent().unwrap_or(Path::new("."));
             std::fs::create_dir_all(folder)?;
             let new = self.memory.with_extension("new");
-            let mut file = File::create(&new)?;
+            let mut file = crate::private::create(&new)?;
             writeln!(file, "{id}")?;
             file.sync_all()?;
             std::fs::rename(&new, &self.memory)?;

@@ -73,7 +73,7 @@ impl Journal {
     pub(crate) fn open(dir: &Path, subject: &Subject<'_>, cancel: &CancellationToken) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let path = dir.join("journal");
-        let file = File::options().read(true).append(true).create(true).open(&path)?;
+        let file = crate::private::open(&path, File::options().read(true).append(true).create(true))?;
         lock(&file, cancel)?;
         let state = State::read(&file, subject)?;
         let mut journal = Self { file, done: state.done, begun: state.begun };

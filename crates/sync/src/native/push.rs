@@ -132,7 +132,7 @@ impl Push {
         let dense: u64 = todo.iter().filter(|item| !item.sparse).map(|item| item.stamp.size).sum();
         let needed = dense.saturating_sub(kept);
         // Only for the probe that waits for room: without it, it tries too soon.
-        let _ = std::fs::write(self.options.work_dir.join(NEEDED), needed.to_string());
+        let _ = crate::private::write(&self.options.work_dir.join(NEEDED), needed.to_string().as_bytes());
         let Ok(stat) = rustix::fs::fstatvfs(folder) else { return Ok(()) };
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         if stat.f_blocks > 0 && free < needed {
@@ -181,7 +181,7 @@ impl Push {
         let path = self.options.work_dir.join(MANIFEST);
         let new = self.options.work_dir.join("manifest.new");
         let written = (|| {
-            let mut out = io::BufWriter::new(std::fs::File::create(&new)?);
+            let mut out = io::BufWriter::new(crate::private::create(&new)?);
             let mut writer = Writer::new(|line: &[u8]| out.write_all(line));
             for item in files(items) {
                 let done = journal.done.get(&item.path);

@@ -1,0 +1,148 @@
+//! Captures as a table: how far each is, since when, how much it holds, and why it waits.
+
+use verisim_core::{Timestamp, printable};
+use verisim_engine::control::JobView;
+
+use super::show::tone;
+use crate::config::units::show_size;
+use crate::context::Context;
+use crate::error::CliResult;
+use crate::exit::Exit;
+use crate::output::{Output, Tone, terminal_width};
+use crate::render::table::{Cell, cell, fit_end, plain, table, wrap};
+use crate::render::time;
+
+/// The columns that notes are wrapped to where nobody says how wide the page is.
+const WIDTH: usize = 80;
+/// How far a note stands in from the left.
+const INDENT: usize = 8;
+/// The columns that everything but the name takes at the most: `123456  cleanup eligible  90m  123456  1023 MiB` and gaps.
+const BESIDE_NAME: usize = 52;
+
+/// Prints captures as a table, or one object a line. `none` is said where there are none.
+pub(super) fn show_captures(context: &Context, jobs: &[JobView], none: &str) -> CliResult {
+    let output = context.output;
+    if output.json {
+        jobs.iter().try_for_each(|job| output.typed("job", job))?;
+    } else if jobs.is_empty() {
+        output.say(none);
+    } else {
+        output.raw(text(output, jobs, context.now()).as_bytes())?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The table, with the notes below their captures. A name is cut on a terminal alone: a pipe gets all of it.
+fn text(output: Output, jobs: &[JobView], now: Timestamp) -> String {
+    let width = terminal_width(output).unwrap_or(WIDTH).max(WIDTH);
+    let name_max = if output.terminal { width - BESIDE_NAME } else { usize::MAX };
+    let rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, now, name_max)).collect();
+    let all = table(output.color, &["job", "state", "since", "files", "size", "capture"], &rows);
+    let mut lines = all.lines();
+    let mut out = String::new();
+    let mut push = |line: &str| {
+        out.push_str(line);
+        out.push('\n');
+    };
+    lines.next().into_iter().for_each(&mut push);
+    for (line, job) in lines.zip(jobs) {
+        push(line);
+        for line in wrap(&note(job), width.min(100) - INDENT) {
+            push(&format!("{:INDENT$}{}", "", output.paint(Tone::Faint, line)));
+        }
+    }
+    out
+}
+
+fn row(job: &JobView, now: Timestamp, name_max: usize) -> Vec<Cell> {
+    let inventory = job.progress.as_ref().and_then(|progress| progress.inventory);
+    let told = |told: Option<String>| plain(told.unwrap_or_else(|| "-".into()));
+    vec![
+        plain(job.id.to_string()),
+        cell(job.state.to_lowercase().replace('_', " "), tone(&job.state)),
+        cell(time::rough(now.duration_since(since(job)).unsigned_abs()), Tone::Faint),
+        told(inventory.map(|inventory| inventory.files.to_string())),
+        told(inventory.map(|inventory| show_size(inventory.bytes))),
+        cell(fit_end(&printable(&job.subject), name_max), Tone::Strong),
+    ]
+}
+
+/// Since when it is as it is: one that is verified, since the first pass that holds; one that waits, since it was found.
+fn since(job: &JobView) -> Timestamp {
+    let first_pass = job.progress.as_ref().and_then(|progress| progress.passes.first());
+    match (job.state.as_str(), first_pass) {
+        ("VERIFIED" | "CLEANUP_ELIGIBLE", Some(pass)) => pass.at,
+        ("WAITING", _) => job.created_at,
+        _ => job.updated_at,
+    }
+}
+
+/// Why it is not further: its failure, else what was noted.
+fn note(job: &JobView) -> String {
+    let noted = job.progress.as_ref().and_then(|progress| progress.note.clone()).unwrap_or_default();
+    match &job.failure {
+        Some((kind, detail)) if !matches!(job.state.as_str(), "VERIFIED" | "CLEANED") => {
+            printable(&format!("{kind}: {detail}"))
+        }
+        _ => printable(&noted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+    use verisim_core::{Counters, FailureKind, Inventory, JobId, JobKind, Lane, SyncProgress};
+
+    use super::*;
+
+    fn capture(subject: &str, progress: SyncProgress) -> JobView {
+        let at = Timestamp::from_second(1_795_000_000).unwrap();
+        JobView {
+            id: JobId(123_456),
+            kind: JobKind::Sync,
+            state: "CLEANUP_ELIGIBLE".into(),
+            rests: false,
+            lane: Lane("destination/vault".into()),
+            action: None,
+            subject: subject.into(),
+            remote: None,
+            persona: None,
+            session: None,
+            why: String::new(),
+            planned_at: at,
+            next_at: None,
+            deadline: None,
+            counters: Counters::default(),
+            failure: Some((FailureKind::NoSpace, "the destination is full; ".repeat(8))),
+            fate_open: false,
+            progress: Some(progress),
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    #[test]
+    fn a_terminal_of_eighty_columns_shows_how_much_a_capture_holds_and_why_it_waits() {
+        let inventory = Some(Inventory { files: 123_456, bytes: 1023 << 20 });
+        let progress = SyncProgress { inventory, ..SyncProgress::default() };
+        let jobs = [capture(&format!("sensor/{}/end", "long".repeat(40)), progress)];
+        let shown = |terminal| {
+            let output = Output { json: false, quiet: false, color: false, color_messages: false, terminal };
+            text(output, &jobs, Timestamp::from_second(1_795_004_000).unwrap())
+        };
+        let on_terminal = shown(true);
+        assert!(on_terminal.lines().all(|line| line.width() <= 80), "{on_terminal}");
+        for told in [
+            "123456",
+            "1023 MiB",
+            "67m",
+            "cleanup eligible",
+            "…",
+            "long/end",
+            "no_space: the destination is full",
+        ] {
+            assert!(on_terminal.contains(told), "{told}: {on_terminal}");
+        }
+        assert!(shown(false).contains(&jobs[0].subject), "a pipe gets the whole name");
+    }
+}
