@@ -113,6 +113,7 @@ mod tests {
             next_at: None,
             deadline: None,
             counters: Counters::default(),
+            away_since: None,
             failure: Some((FailureKind::NoSpace, "the destination is full; ".repeat(8))),
             fate_open: false,
             progress: Some(progress),
