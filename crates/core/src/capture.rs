@@ -123,8 +123,10 @@ pub struct SyncProgress {
     pub kept_files: u64,
     /// Why it waits or rests, for people: a gate's findings, an interlock that does not hold.
     pub note: Option<String>,
-    /// How often the capture changed while it was pushed.
+    /// How often the capture changed while it was pushed, or after that, since it was last verified.
     pub source_changes: u32,
+    /// The rule under which it came to rest. Where the operator's rule is another now, it is looked at again.
+    pub rests_under: Option<CleanupRule>,
 }
 
 /// How fast a destination may be filled.

@@ -95,7 +95,7 @@ pub enum FailureKind {
     /// A local file went away between transfer and verification.
     #[serde(rename = "local_file_vanished")]
     SourceVanished,
-    /// A local file changed while it was being pushed.
+    /// A local file changed while it was being pushed, or came or changed after that.
     SourceChanged,
     /// The path, container or host does not exist.
     NotFound,

@@ -76,7 +76,7 @@ pub use payload::{
 pub use policy::{Decision, Ladder, OperationClass, PROBE_INTERVAL, Policy, policy};
 pub use store::{EventPage, EventQuery, Health, Intervention, PruneRule, Store, StoreError, StoreResult};
 pub use sync_state::{IllegalTransition, ResumeAt, SyncEvent, SyncState};
-pub use sync_work::{Progress, ProgressSink, SyncReport, SyncTask, SyncWorker};
+pub use sync_work::{LeftOver, Progress, ProgressSink, SyncReport, SyncTask, SyncWorker};
 pub use topic::{InvalidTopic, Topic, TopicFilter};
 pub use transport::{
     ManifestStream, PushOptions, Pushed, RemoteFile, RemoteStat, SyncTransport, ToolOutput,

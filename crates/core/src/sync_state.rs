@@ -56,7 +56,7 @@ pub enum SyncEvent {
     BackOff,
     /// The lease ended without an outcome.
     LeaseLost,
-    /// The capture changed under our hands.
+    /// The capture changed under our hands, or after it was pushed.
     SourceChanged,
     /// A tool or space is missing.
     Blocked,
@@ -129,7 +129,8 @@ impl SyncState {
             (Self::Running, E::Pushed) => Self::AwaitingVerify,
             (Self::Running, E::BackOff | E::LeaseLost) => Self::Queued,
             (Self::Running, E::Blocked) => Self::Blocked(ResumeAt::Push),
-            (Self::Running | Self::AwaitingVerify, E::SourceChanged) => Self::Waiting,
+            // What came or changed after it was verified is evidence too.
+            (Self::Running | Self::AwaitingVerify | Self::Verified, E::SourceChanged) => Self::Waiting,
             (Self::AwaitingVerify, E::Matched) => Self::Verified,
             (Self::AwaitingVerify, E::Mismatched) => Self::Queued,
             (Self::AwaitingVerify, E::MismatchedAgain) => Self::Failed,
@@ -267,6 +268,7 @@ mod tests {
             (S::AwaitingVerify, E::SourceChanged, S::Waiting),
             (S::AwaitingVerify, E::Unproved, S::Unverified),
             (S::Verified, E::PassDue, S::AwaitingVerify),
+            (S::Verified, E::SourceChanged, S::Waiting),
             (S::Verified, E::InterlocksHold, S::CleanupEligible),
             (S::CleanupEligible, E::ListWritten, S::Cleaning),
             (S::CleanupEligible, E::InterlockLost, S::Verified),

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CancellationToken, Capture, CaptureName, Failure, JobId, OperationClass, RelPath, Remote, Schedule,
-    SyncEvent, SyncProgress, SyncSpec, SyncState, Timestamp, TransportError,
+    CancellationToken, Capture, CaptureName, Digest, Failure, JobId, OperationClass, RelPath, Remote,
+    Schedule, SyncEvent, SyncProgress, SyncSpec, SyncState, Timestamp, TransportError,
 };
 
 /// Carries out the steps of sync jobs.
@@ -36,6 +36,21 @@ pub trait SyncWorker: Send + Sync {
     /// Removes what it keeps for a job that will take no further step. May be repeated.
     async fn forget(&self, job: JobId) -> Result<(), Failure>;
 
+    /// Removes what it keeps for a job that is cleaned up, but what it remembers for [`SyncWorker::left_over`]. May be
+    /// repeated.
+    async fn lighten(&self, job: JobId) -> Result<(), Failure>;
+
+    /// Looks into the folder of a capture that was cleaned up, for files that nobody was told of: they are not at the
+    /// destination as they are here, and nothing pushes them. Bounded; called again and again.
+    async fn left_over(&self, job: JobId, capture: &Capture) -> Result<Option<LeftOver>, Failure>;
+
+    /// A person was told: these files are not answered again.
+    async fn note_told(&self, job: JobId, told: &LeftOver) -> Result<(), Failure>;
+
+    /// Whether a job that is verified rests under another rule of the operator than there is now, and is to be looked at.
+    /// Quick: asks for no file.
+    fn is_outdated(&self, spec: &SyncSpec, progress: &SyncProgress) -> bool;
+
     /// Does what the job's state calls for: `WAITING` asks for completeness, `RUNNING` pushes, `AWAITING_VERIFY` verifies,
     /// `VERIFIED` asks whether a pass or cleanup is due, `CLEANUP_ELIGIBLE` asks every interlock again and writes the list,
     /// `CLEANING` deletes by the list, `BLOCKED` asks whether what was missing is there.
@@ -47,6 +62,15 @@ pub trait SyncWorker: Send + Sync {
 
     /// A piece, of at most 256 KiB, of the manifest of what the job's last push sent: piece 0 first, `None` after the last.
     async fn manifest(&self, job: JobId, piece: u32) -> Result<Option<Bytes>, Failure>;
+}
+
+/// Files in the folder of a capture that was cleaned up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOver {
+    /// Which and what to do about them, for people. Bounded.
+    pub note: String,
+    /// Tells this set of files from another.
+    pub print: Digest,
 }
 
 /// One step of a sync job.
@@ -88,6 +112,8 @@ pub enum SyncReport {
         progress: Box<SyncProgress>,
         /// When it is looked at next.
         next: Schedule,
+        /// Damage that was found at the destination, by name; at most 100 names.
+        damaged: Vec<String>,
     },
     /// It failed; the engine applies the policy.
     Failed {

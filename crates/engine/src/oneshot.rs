@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use verisim_core::{CancellationToken, JobId, Lane, Schedule, StoreResult};
+use verisim_core::{CancellationToken, JobId, Lane, StoreResult};
 
+use crate::control::has_settled;
 use crate::engine::{EndGuard, Engine};
 use crate::turn::Loop;
 
@@ -20,7 +21,7 @@ pub enum OneShot {
 }
 
 impl Engine {
-    /// Runs until these jobs are final or parked, at most for `limit`. Their lanes alone are served; nothing is planned.
+    /// Runs until these jobs are final, parked or verified, at most for `limit`. Their lanes alone are served; nothing is planned.
     ///
     /// # Errors
     /// When the store cannot be used.
@@ -60,7 +61,7 @@ async fn all_rest(shared: &crate::shared::Shared, jobs: &[JobId]) -> StoreResult
     for id in jobs {
         let rests = match shared.store.job(*id).await? {
             None => true,
-            Some(job) => job.state.is_final() || job.schedule == Schedule::Parked,
+            Some(job) => has_settled(job.state, job.schedule),
         };
         if !rests {
             return Ok(false);

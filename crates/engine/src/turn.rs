@@ -51,6 +51,8 @@ pub(crate) struct Loop {
     planned_to: Option<Timestamp>,
     /// How long the loop waits after the store refused the next time.
     store_retry: Duration,
+    /// Whether captures that rest were compared with the operator's rules since the start.
+    rules_asked: bool,
     /// Lanes that alone are served, by a run for given jobs.
     only: Option<Vec<Lane>>,
 }
@@ -116,6 +118,7 @@ impl Loop {
             next_due: None,
             planned_to: None,
             store_retry: shared.settings.store_retry_min,
+            rules_asked: false,
             only: None,
             shared,
         })
@@ -236,8 +239,11 @@ impl Loop {
                 self.end_probe(&decoy, answers, now);
                 self.ended(false);
             }
-            End::Discovered(Ok(0)) | End::Tidied(Ok(())) => {}
-            End::Discovered(Ok(_)) => self.look = true,
+            End::Discovered(Ok(found)) => {
+                self.rules_asked = true;
+                self.look |= found > 0;
+            }
+            End::Tidied(Ok(())) => self.news = true,
             End::Discovered(Err(error)) | End::Tidied(Err(error)) => self.shared.report_trouble(&error),
         }
     }

@@ -12,6 +12,7 @@ use verisim_core::{CancellationToken, Capture, Digest, Failure, FailureKind, Has
 
 use crate::errno::{Side, failure};
 use crate::interlock::RootNow;
+use crate::leftover::Left;
 use crate::native::journal;
 use crate::native::push::MANIFEST;
 use crate::source;
@@ -110,12 +111,14 @@ impl Lines {
 }
 
 /// What a run through the list came to.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Cleaned {
     /// Files that are gone, whoever deleted them.
     pub(crate) gone: u64,
-    /// Files that stay, because they are not what was verified.
+    /// Files on the list that stay, because they are not what was verified.
     pub(crate) kept: u64,
+    /// Every file that is in the capture now: those that were kept, and those that came late.
+    pub(crate) left: Left,
 }
 
 /// Asked before every file and every directory that goes; an error ends the run there.
@@ -155,6 +158,7 @@ pub(crate) fn delete(
         if delete_file(&root, &doomed)? { cleaned.gone += 1 } else { cleaned.kept += 1 }
     }
     remove_empty_directories(&root, may_go_on)?;
+    cleaned.left = Left::of(&source::walk(&root, OPERATION)?);
     if remove_metadata && cleaned.kept == 0 {
         discard_metadata(&root, may_go_on)?;
     }
@@ -334,6 +338,8 @@ mod tests {
             expected.extend(is_new.then(|| "a".to_owned()));
             assert_eq!(left(&site.1), expected, "stopped at {k}");
             assert_eq!(usize::try_from(cleaned.kept).unwrap(), expected.len() - 1, "stopped at {k}");
+            let told = cleaned.left.told().unwrap();
+            assert!(expected.iter().all(|file| told.contains(file.as_str())), "stopped at {k}: {told}");
             assert!(site.1.root.join(".verisim/owner").exists() && !site.1.root.join("f").exists());
             if ended {
                 break;
@@ -364,7 +370,7 @@ mod tests {
         let mut site = site();
         site.2 = Digest::of(b"another");
         let before = left(&site.1);
-        assert_eq!(run(&site, true, usize::MAX), None);
+        assert!(run(&site, true, usize::MAX).is_none());
         assert_eq!(left(&site.1), before);
     }
 }

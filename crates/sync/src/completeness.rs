@@ -94,8 +94,9 @@ fn still(
     let lost = |error: std::io::Error| failure(Side::State, OPERATION, "keeping what was seen", &error);
     let fingerprint = fingerprint(&source::walk_until(root, OPERATION, cancel)?);
     let path = work_dir.join(LOOK_FILE);
+    // The same at every look, so that one event tells it.
+    let why = format!("waits until nothing in it has changed for {} s", quiet.as_secs());
     let seen: Option<Seen> = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let known = seen.is_some();
     // A clock that was set back begins anew.
     let since =
         seen.filter(|seen| seen.fingerprint == fingerprint && seen.since <= now).map(|seen| seen.since);
@@ -104,19 +105,13 @@ fn still(
         if been >= quiet {
             return Ok(Look::Complete);
         }
-        let left = quiet - been;
-        return Ok(wait(format!("quiet for {} of {} s", been.as_secs(), quiet.as_secs()), left));
+        return Ok(wait(why, quiet - been));
     }
     std::fs::create_dir_all(work_dir).map_err(lost)?;
     let seen = serde_json::to_vec(&Seen { fingerprint, since: now }).map_err(|error| lost(error.into()))?;
     let new = work_dir.join("look.new");
     crate::private::write(&new, &seen).and_then(|()| std::fs::rename(&new, &path)).map_err(lost)?;
-    let why = if known {
-        "it changed since the last look"
-    } else {
-        "it is new; whether it is quiet is seen at the next look"
-    };
-    Ok(wait(why.to_owned(), quiet.max(LOOK_MIN)))
+    Ok(wait(why, quiet.max(LOOK_MIN)))
 }
 
 /// One hash over the name, kind, size, time and inode of everything.
@@ -170,7 +165,8 @@ fn sizes_missing(root: &Root, path: &RelPath) -> Result<Option<String>, Failure>
     for (file, size) in &expected {
         match regular_size(root, file)? {
             Some(found) if found == *size => {}
-            Some(found) => return Ok(Some(format!("{file} has {found} of {size} bytes"))),
+            // Without the size it has now: it grows, and each look would be news.
+            Some(_) => return Ok(Some(format!("{file} has not its {size} bytes"))),
             None => return Ok(Some(format!("{file} is not there yet"))),
         }
     }

@@ -4,6 +4,7 @@
 //! the store keeps, and in the job's work folder, whose files are replaced in one step each.
 
 mod away;
+mod clean;
 mod rest;
 mod steps;
 
@@ -15,13 +16,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 use verisim_core::{
-    BandwidthLimit, Capture, CaptureName, DestinationName, Failure, FailureKind, JobId, OperationClass,
-    PROBE_INTERVAL, ProgressSink, PushOptions, RelPath, Remote, SyncReport, SyncSpec, SyncState, SyncTask,
-    SyncTransport, SyncWorker, Timestamp, TransportError,
+    BandwidthLimit, Capture, CaptureName, DestinationName, Failure, FailureKind, JobId, LeftOver,
+    OperationClass, PROBE_INTERVAL, ProgressSink, PushOptions, RelPath, Remote, SyncProgress, SyncReport,
+    SyncSpec, SyncState, SyncTask, SyncTransport, SyncWorker, Timestamp, TransportError,
 };
 
 use crate::discover::{discover, spec_for};
 use crate::errno::{Side, failure};
+use crate::leftover;
 use crate::native::push::MANIFEST;
 use crate::rule::CaptureRule;
 
@@ -146,6 +148,29 @@ impl SyncWorker for Courier {
         .await
     }
 
+    async fn lighten(&self, job: JobId) -> Result<(), Failure> {
+        let work_dir = self.work_dir(job);
+        let lost = |error| failure(Side::State, "sync.forget", "clearing the work folder", &error);
+        blocking("sync.forget", move || leftover::lighten(&work_dir).map_err(lost)).await
+    }
+
+    async fn left_over(&self, job: JobId, capture: &Capture) -> Result<Option<LeftOver>, Failure> {
+        let (work_dir, capture) = (self.work_dir(job), capture.clone());
+        let look = move || leftover::news(&work_dir, &capture);
+        let left = blocking("sync.leftover", look).await?;
+        Ok(left.and_then(|left| Some(LeftOver { note: left.told()?, print: left.print? })))
+    }
+
+    async fn note_told(&self, job: JobId, told: &LeftOver) -> Result<(), Failure> {
+        let (work_dir, print) = (self.work_dir(job), told.print);
+        blocking("sync.leftover", move || leftover::note_told(&work_dir, print)).await
+    }
+
+    fn is_outdated(&self, spec: &SyncSpec, progress: &SyncProgress) -> bool {
+        let rule = self.rules.get(&spec.capture.rule);
+        rule.is_some_and(|rule| progress.rests_under != Some(rule.cleanup))
+    }
+
     async fn step(&self, task: SyncTask) -> SyncReport {
         let class = match task.state {
             SyncState::Waiting => OperationClass::Capture,
@@ -176,6 +201,12 @@ impl SyncWorker for Courier {
             SyncState::Blocked(_) if self.may_be_away(&task.spec.remote, &error.failure) => {
                 self.failed(&task, error, class).await
             }
+            // Late evidence goes the way of every capture that was not complete.
+            SyncState::Verified if error.failure.kind == FailureKind::SourceChanged => {
+                steps::failed(&task, error, class)
+            }
+            // Stopped halfway: nothing was found out, and there is nothing to say.
+            _ if task.cancel.is_cancelled() => steps::failed(&task, error, class),
             // Waiting for a capture has no ladder: only what no further look will mend is a failure.
             SyncState::Waiting if steps::is_hopeless(&error.failure, class) => {
                 steps::failed(&task, error, class)

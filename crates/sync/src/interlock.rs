@@ -2,8 +2,13 @@
 //! to make; none has a default, so none can mean "fine" because nobody asked.
 
 use std::fmt;
+use std::time::Duration;
 
 use verisim_core::{CaptureProof, CleanupRule, Digest, Proof, Timestamp};
+
+/// How long a pass counts as recent, at the least: weeks of a silent destination must not lie between what was seen there
+/// and what is deleted here. A rule that asks for a greater age stretches it to that age.
+const RECENT_MIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What was found out for one decision over one capture.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +29,19 @@ pub struct Facts<'a> {
     pub gate: Gate,
     /// What the capture's root is now.
     pub root: RootNow,
+    /// What the capture holds now, beside what was pushed.
+    pub evidence: &'a Evidence,
+}
+
+/// What the capture holds now, beside what was pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// Every file was looked at, and none is new or changed since the push.
+    AsPushed,
+    /// These are, for people.
+    Late(String),
+    /// It could not be found out, for this reason.
+    Unknown(String),
 }
 
 /// What the destination said just now.
@@ -80,6 +98,8 @@ pub enum Interlock {
     },
     /// The first pass is not long enough ago.
     Age,
+    /// The last pass is too long ago.
+    Stale,
     /// A pass proved it in a way that does not count.
     Proof,
     /// The destination did not answer.
@@ -96,6 +116,10 @@ pub enum Interlock {
     RootAnother,
     /// The root is gone.
     RootGone,
+    /// Files are here that are new or changed since the push.
+    LateEvidence(String),
+    /// Whether there are such files is not known.
+    EvidenceUnknown(String),
 }
 
 /// Whether cleanup may go on; else every interlock that does not hold.
@@ -133,6 +157,11 @@ pub fn interlocks(facts: &Facts<'_>) -> Result<(), Vec<Interlock>> {
         RootNow::Another => open.push(Interlock::RootAnother),
         RootNow::Gone => open.push(Interlock::RootGone),
     }
+    match facts.evidence {
+        Evidence::AsPushed => {}
+        Evidence::Late(files) => open.push(Interlock::LateEvidence(files.clone())),
+        Evidence::Unknown(why) => open.push(Interlock::EvidenceUnknown(why.clone())),
+    }
     if open.is_empty() { Ok(()) } else { Err(open) }
 }
 
@@ -150,10 +179,15 @@ fn passes(facts: &Facts<'_>, open: &mut Vec<Interlock>) {
     }
     if let Some(first) = facts.passes.iter().find(of_this) {
         // A first pass in the future is a clock that was set back, and no age.
-        let age = std::time::Duration::try_from(facts.now.duration_since(first.at)).ok();
+        let age = Duration::try_from(facts.now.duration_since(first.at)).ok();
         if age.is_none_or(|age| age < rule.min_age) {
             open.push(Interlock::Age);
         }
+    }
+    if let Some(last) = facts.passes.iter().rfind(of_this)
+        && !is_recent(rule, last, facts.now)
+    {
+        open.push(Interlock::Stale);
     }
     let counts = |proof: Proof| match proof {
         Proof::Sha256Remote | Proof::Sha256Readback => true,
@@ -164,6 +198,13 @@ fn passes(facts: &Facts<'_>, open: &mut Vec<Interlock>) {
     }
 }
 
+/// Whether `last`, the last pass there was, is recent enough for anything to be deleted on its word. One in the future is a
+/// clock that was set back: nobody knows how old it is.
+pub(crate) fn is_recent(rule: &CleanupRule, last: &CaptureProof, now: Timestamp) -> bool {
+    let age = Duration::try_from(now.duration_since(last.at)).ok();
+    age.is_some_and(|age| age <= rule.min_age.max(RECENT_MIN))
+}
+
 impl fmt::Display for Interlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -171,6 +212,7 @@ impl fmt::Display for Interlock {
             Self::NothingPushed => f.write_str("nothing was pushed"),
             Self::Passes { made, asked } => write!(f, "verified {made} of {asked} times"),
             Self::Age => f.write_str("the first verification is not long enough ago"),
+            Self::Stale => f.write_str("the last verification is too long ago"),
             Self::Proof => f.write_str("a verification was not by SHA-256"),
             Self::RemoteSilent(why) => write!(f, "the destination does not answer: {why}"),
             Self::RemoteNotOurs => f.write_str("the folder at the destination is not ours"),
@@ -179,17 +221,18 @@ impl fmt::Display for Interlock {
             Self::RootEmpty => f.write_str("the capture's folder is suddenly empty"),
             Self::RootAnother => f.write_str("another folder stands in the capture's place"),
             Self::RootGone => f.write_str("the capture's folder is gone"),
+            Self::LateEvidence(files) => f.write_str(files),
+            Self::EvidenceUnknown(why) => write!(f, "whether files came late is not known: {why}"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
+    const NOW: i64 = 10_000_000;
 
     fn proof(at: i64, manifest: u8, proof: Proof) -> CaptureProof {
         CaptureProof {
@@ -203,26 +246,35 @@ mod tests {
         Some(Digest::from_bytes([1; 32]))
     }
 
-    /// Passes, and whether they are enough, old enough, and all by SHA-256.
-    fn pass_sets() -> Vec<(Vec<CaptureProof>, bool, bool, bool)> {
+    /// Passes, and whether they are enough, old enough, recent enough, and all by SHA-256.
+    fn pass_sets() -> Vec<(Vec<CaptureProof>, [bool; 4])> {
         use Proof::{Other, Sha256Readback as Read, Sha256Remote as Far};
-        let old = 1_000_000 - 2 * 3600;
+        let old = NOW - 2 * 3600;
+        let weeks_ago = NOW - 30 * 86_400;
         vec![
-            (vec![], false, true, true),
-            (vec![proof(old, 1, Read)], false, true, true),
-            (vec![proof(old, 1, Read), proof(old + 9, 1, Far)], true, true, true),
-            (vec![proof(999_000, 1, Read), proof(999_900, 1, Read)], true, false, true),
-            (vec![proof(1_000_001, 1, Read), proof(old, 1, Read)], true, false, true),
-            (vec![proof(old, 1, Other), proof(old, 1, Read)], true, true, false),
+            (vec![], [false, true, true, true]),
+            (vec![proof(old, 1, Read)], [false, true, true, true]),
+            (vec![proof(old, 1, Read), proof(old + 9, 1, Far)], [true, true, true, true]),
+            (vec![proof(NOW - 1000, 1, Read), proof(NOW - 100, 1, Read)], [true, false, true, true]),
+            (vec![proof(NOW + 1, 1, Read), proof(old, 1, Read)], [true, false, true, true]),
+            (vec![proof(old, 1, Other), proof(old, 1, Read)], [true, true, true, false]),
             // Passes over what was pushed before do not count.
-            (vec![proof(old, 9, Read), proof(old, 9, Read)], false, true, true),
-            (vec![proof(old, 9, Read), proof(old, 1, Read)], false, true, true),
+            (vec![proof(old, 9, Read), proof(old, 9, Read)], [false, true, true, true]),
+            (vec![proof(old, 9, Read), proof(old, 1, Read)], [false, true, true, true]),
+            // Weeks of silence since the last; what came after it was over something else, or is not over yet.
+            (vec![proof(weeks_ago, 1, Read), proof(weeks_ago, 1, Read)], [true, true, false, true]),
+            (vec![proof(weeks_ago, 1, Read), proof(old, 1, Read)], [true, true, true, true]),
+            (
+                vec![proof(weeks_ago, 1, Read), proof(weeks_ago, 1, Read), proof(old, 9, Read)],
+                [true, true, false, true],
+            ),
+            (vec![proof(old, 1, Read), proof(NOW + 1, 1, Read)], [true, true, false, true]),
         ]
     }
 
-    fn remotes() -> Vec<(RemoteAnswer, bool)> {
+    fn remotes() -> [(RemoteAnswer, bool); 5] {
         let answered = |ours, sealed| RemoteAnswer::Answered { ours, sealed };
-        vec![
+        [
             (answered(true, manifest()), true),
             (answered(false, manifest()), false),
             (answered(true, None), false),
@@ -231,10 +283,18 @@ mod tests {
         ]
     }
 
+    fn evidences() -> [(Evidence, bool); 3] {
+        [
+            (Evidence::AsPushed, true),
+            (Evidence::Late("a".into()), false),
+            (Evidence::Unknown("not readable".into()), false),
+        ]
+    }
+
     /// Every combination of every input, against the rules written out a second time.
     #[test]
     fn inv_6_cleanup_needs_every_interlock() {
-        let now = Timestamp::from_second(1_000_000).unwrap();
+        let now = Timestamp::from_second(NOW).unwrap();
         let (mut held, mut refused) = (0, 0);
         let mut check = |facts: &Facts<'_>, expected: bool| {
             assert_eq!(interlocks(facts).is_ok(), expected, "{facts:?}");
@@ -244,6 +304,7 @@ mod tests {
                 refused += 1;
             }
         };
+        let roots = [RootNow::AsPushed, RootNow::Empty, RootNow::Another, RootNow::Gone];
         for (enabled, accept_other_proof) in [(true, true), (true, false), (false, true), (false, false)] {
             let rule = CleanupRule {
                 enabled,
@@ -252,29 +313,30 @@ mod tests {
                 accept_other_proof,
                 remove_metadata: false,
             };
-            for (passes, enough, aged, sha) in &pass_sets() {
-                for manifest in [manifest(), None] {
-                    for (remote, remote_holds) in &remotes() {
-                        for gate in [Gate::None, Gate::Clear, Gate::Closed] {
-                            for root in [RootNow::AsPushed, RootNow::Empty, RootNow::Another, RootNow::Gone] {
-                                let passes_total = u32::try_from(passes.len()).unwrap();
-                                let facts = Facts {
-                                    rule: &rule,
-                                    passes,
-                                    passes_total,
-                                    manifest,
-                                    now,
-                                    remote,
-                                    gate,
-                                    root,
-                                };
-                                let proven = *enough && *aged && (*sha || accept_other_proof);
-                                let open = gate != Gate::Closed && root == RootNow::AsPushed;
-                                check(
-                                    &facts,
-                                    enabled && proven && manifest.is_some() && *remote_holds && open,
-                                );
-                            }
+            for (passes, [enough, aged, recent, sha]) in &pass_sets() {
+                let proven = *enough && *aged && *recent && (*sha || accept_other_proof);
+                let passes_total = u32::try_from(passes.len()).unwrap();
+                for (manifest, (remote, answered)) in
+                    [manifest(), None].into_iter().flat_map(|manifest| remotes().map(|it| (manifest, it)))
+                {
+                    for (gate, root) in [Gate::None, Gate::Clear, Gate::Closed]
+                        .into_iter()
+                        .flat_map(|gate| roots.map(|root| (gate, root)))
+                    {
+                        for (evidence, all_pushed) in &evidences() {
+                            let facts = Facts {
+                                rule: &rule,
+                                passes,
+                                passes_total,
+                                manifest,
+                                now,
+                                remote: &remote,
+                                gate,
+                                root,
+                                evidence,
+                            };
+                            let here = gate != Gate::Closed && root == RootNow::AsPushed && *all_pushed;
+                            check(&facts, enabled && proven && manifest.is_some() && answered && here);
                         }
                     }
                 }
@@ -304,6 +366,7 @@ mod tests {
             remote: &remote,
             gate: Gate::None,
             root: RootNow::AsPushed,
+            evidence: &Evidence::AsPushed,
         };
         assert_eq!(interlocks(&facts), Err(vec![Interlock::Passes { made: 0, asked: 1 }]));
     }

@@ -10,6 +10,9 @@ mod courier;
 mod discover;
 mod errno;
 mod interlock;
+mod late;
+mod leftover;
+mod manifest_file;
 mod native;
 mod private;
 mod rule;
@@ -18,6 +21,6 @@ mod tree;
 mod verify;
 
 pub use courier::{Courier, CourierOptions, Destination};
-pub use interlock::{Facts, Gate, Interlock, RemoteAnswer, RootNow, interlocks};
+pub use interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, RootNow, interlocks};
 pub use native::{KnownDestination, NativeOptions, NativeTransport, Reading, Recognised};
 pub use rule::{CaptureRule, Completeness, Each};

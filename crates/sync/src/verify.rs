@@ -1,15 +1,12 @@
 //! Comparing what was pushed with what is there, in a stream.
 
-use std::io::Read;
 use std::path::Path;
 
 use futures_util::StreamExt;
-use verisim_core::manifest::{Entry, Parser, Sorted, Verdict, settle};
-use verisim_core::{
-    Digest, Failure, FailureKind, Hasher, ManifestStream, RelPath, RemoteFile, TransportError,
-};
+use verisim_core::manifest::{Entry, Verdict, settle};
+use verisim_core::{Digest, Failure, ManifestStream, RelPath, RemoteFile, TransportError};
 
-use crate::errno::{Side, failure};
+use crate::manifest_file::ManifestFile;
 
 /// The most paths that are remembered to be sent again; with more, everything is.
 pub(crate) const FORCED_MAX: usize = 1000;
@@ -87,7 +84,7 @@ pub(crate) async fn compare(
     sha256: Digest,
     mut there: ManifestStream,
 ) -> Result<Comparison, TransportError> {
-    let mut pushed = ManifestFile::open(path)?;
+    let mut pushed = ManifestFile::open(path, OPERATION)?;
     let mut found = Comparison::default();
     let mut expected = None;
     let mut head = None;
@@ -124,53 +121,6 @@ pub(crate) async fn compare(
             None => break,
         }
     }
-    if pushed.hasher.finish() == sha256 {
-        return Ok(found);
-    }
-    let what = "the manifest in the work folder is not the one that was pushed";
-    Err(Failure::new(FailureKind::Unknown, OPERATION, what).into())
-}
-
-/// A manifest in a file, entry by entry.
-struct ManifestFile {
-    file: std::fs::File,
-    parser: Option<Parser>,
-    ready: std::collections::VecDeque<Entry>,
-    hasher: Hasher,
-    buffer: Vec<u8>,
-}
-
-impl ManifestFile {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        let file = std::fs::File::open(path)
-            .map_err(|error| failure(Side::State, OPERATION, "opening the manifest", &error))?;
-        Ok(Self {
-            file,
-            parser: Some(Parser::new(Sorted::Required)),
-            ready: std::collections::VecDeque::new(),
-            hasher: Hasher::new(),
-            buffer: vec![0; 1 << 16],
-        })
-    }
-
-    fn next(&mut self) -> Result<Option<Entry>, Failure> {
-        let broken = |error| Failure::new(FailureKind::Unknown, OPERATION, error);
-        while self.ready.is_empty() {
-            let Some(parser) = &mut self.parser else { return Ok(None) };
-            let read = self
-                .file
-                .read(&mut self.buffer)
-                .map_err(|error| failure(Side::State, OPERATION, "reading the manifest", &error))?;
-            let piece = &self.buffer[..read];
-            self.hasher.update(piece);
-            let ready = &mut self.ready;
-            parser.feed(piece, |entry| ready.push_back(entry)).map_err(broken)?;
-            if read == 0
-                && let Some(parser) = self.parser.take()
-            {
-                parser.finish().map_err(broken)?;
-            }
-        }
-        Ok(self.ready.pop_front())
-    }
+    pushed.finish(sha256)?;
+    Ok(found)
 }

@@ -1,6 +1,8 @@
 //! What is published about a change that an operator made.
 
-use verisim_core::{EventPayload, FailureKind, Job, JobState, NewEvent, SyncState, Timestamp, Topic, Work};
+use verisim_core::{
+    EventPayload, FailureKind, Job, JobState, NewEvent, SyncProgress, SyncState, Timestamp, Topic, Work,
+};
 
 use crate::sync::sync_event;
 
@@ -11,7 +13,8 @@ pub(super) fn change_event(job: &Job, to: JobState, now: Timestamp) -> Option<Ne
     }
     match (&job.work, to) {
         (Work::Sync(spec), JobState::Sync(state)) => {
-            let progress = job.progress.clone().unwrap_or_default();
+            // What its last step had to say is not what happens now.
+            let progress = SyncProgress { note: None, ..job.progress.clone().unwrap_or_default() };
             let mut event = sync_event(job.id, spec, state, &progress, None, now);
             event.detail = "by the operator".into();
             event.success = state != SyncState::Cancelled;

@@ -19,4 +19,5 @@ pub use protocol::{
     RetryQuery, SOCKET_NAME,
 };
 pub use server::{Server, ServerParts};
+pub(crate) use view::has_settled;
 pub use view::{AwayView, DecoyView, JobView, RunningView, StatusView};

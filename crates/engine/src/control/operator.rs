@@ -12,7 +12,7 @@ use verisim_core::{
 
 use super::change::change_event;
 use super::protocol::{Answer, JobQuery, Refusal, RefusalKind};
-use super::view::{DecoyView, JobView, RunningView, StatusView, rests};
+use super::view::{DecoyView, JobView, RunningView, StatusView, has_settled};
 use crate::engine::Handle;
 use crate::shared::Shared;
 use crate::sync::new_job;
@@ -228,7 +228,7 @@ impl Operator {
         }
     }
 
-    /// Waits until a job is final or parked, at most for `limit`; answers how it stands then.
+    /// Waits until a job is final, parked or verified, at most for `limit`; answers how it stands then.
     ///
     /// # Errors
     /// When there is none of this id, or the store cannot be read.
@@ -237,7 +237,7 @@ impl Operator {
         let until = self.shared().after(limit);
         loop {
             let job = self.find(id).await?;
-            if rests(job.state, job.schedule) || self.shared().now() >= until {
+            if has_settled(job.state, job.schedule) || self.shared().now() >= until {
                 return Ok(self.view(job));
             }
             // One event or a gap, it does not matter: something happened.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use verisim_core::{
     Counters, DecoyName, FailureKind, Health, Job, JobId, JobKind, JobState, Lane, PersonaName, Progress,
-    Schedule, SessionId, SyncProgress, Timestamp, Work,
+    Schedule, SessionId, SyncProgress, SyncState, Timestamp, Work,
 };
 
 /// A job.
@@ -117,6 +117,11 @@ impl JobView {
 /// Whether nothing happens to a job by itself any more.
 pub(crate) const fn rests(state: JobState, schedule: Schedule) -> bool {
     state.is_final() || matches!(schedule, Schedule::Parked)
+}
+
+/// Whether whoever waits for a job has waited enough: it rests, or it is verified, and what is to come takes hours or days.
+pub(crate) const fn has_settled(state: JobState, schedule: Schedule) -> bool {
+    rests(state, schedule) || matches!(state, JobState::Sync(SyncState::Verified))
 }
 
 /// How far a running push is.

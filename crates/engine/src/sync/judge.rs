@@ -78,9 +78,11 @@ impl Bench {
                 record.events.extend(damage(leased.job.id, spec, damaged, self.now));
                 Ok(record)
             }
-            SyncReport::Stay { progress, next } => {
+            SyncReport::Stay { progress, next, damaged } => {
                 let verdict = Verdict { event: None, schedule: next, counters };
-                Ok(self.record(leased, spec, verdict, from, *progress, None))
+                let mut record = self.record(leased, spec, verdict, from, *progress, None);
+                record.events.extend(damage(leased.job.id, spec, damaged, self.now));
+                Ok(record)
             }
             SyncReport::Failed { error, class, progress } => {
                 let verdict = self.failed(leased, from, &error, class);

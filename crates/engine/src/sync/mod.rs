@@ -4,9 +4,11 @@ mod discover;
 mod judge;
 mod step;
 mod tidy;
+mod wake;
 
 pub(crate) use discover::discover;
 pub use discover::new_job;
 pub(crate) use judge::sync_event;
 pub(crate) use step::{Step, StepEnd};
 pub(crate) use tidy::tidy;
+pub(crate) use wake::wake;

@@ -6,7 +6,7 @@ use verisim_core::{Bus as _, PruneRule, StoreResult, Timestamp};
 
 use super::{End, Loop};
 use crate::life;
-use crate::sync::{discover, tidy};
+use crate::sync::{discover, tidy, wake};
 
 impl Loop {
     /// After the clock was set back, duties that were to come at a time now far ahead come at once.
@@ -70,8 +70,14 @@ impl Loop {
         let (Some(at), Some(worker)) = (self.timers.discover, self.shared.sync.clone()) else { return };
         if at <= now {
             self.timers.discover = now.checked_add(self.shared.settings.discover_interval).ok();
-            let shared = Arc::clone(&self.shared);
-            self.tasks.spawn(async move { End::Discovered(discover(shared, worker).await) });
+            let (shared, rules_asked) = (Arc::clone(&self.shared), self.rules_asked);
+            self.tasks.spawn(async move {
+                let woken = if rules_asked { Ok(0) } else { wake(&shared, &worker).await };
+                End::Discovered(match woken {
+                    Ok(woken) => discover(shared, worker).await.map(|found| found + woken),
+                    Err(error) => Err(error),
+                })
+            });
         }
     }
 

@@ -102,6 +102,7 @@ async fn every_failure_of_a_push_or_a_verification_leads_where_the_policy_says()
         (S::AwaitingVerify, K::Auth, C::Destination, S::Failed),
         (S::Waiting, K::Denied, C::Capture, S::Failed),
         (S::Waiting, K::Network, C::Capture, S::Waiting),
+        (S::Verified, K::SourceChanged, C::Capture, S::Waiting),
         (S::Verified, K::Denied, C::Destination, S::Verified),
         (S::Verified, K::Network, C::Destination, S::Verified),
     ] {
@@ -203,7 +204,7 @@ async fn what_stays_is_looked_at_again_and_told_only_when_the_reason_changes() {
             let mut progress = task.progress.clone();
             progress.note = Some(if look < 5 { "files are being written" } else { "a gate holds it" }.into());
             let next = Schedule::At(task.now + Duration::from_secs(10));
-            SyncReport::Stay { progress: Box::new(progress), next }
+            SyncReport::Stay { progress: Box::new(progress), next, damaged: Vec::new() }
         })
     });
     stage.live_until(at(95)).await;
@@ -232,6 +233,46 @@ async fn after_a_retry_a_mismatch_is_the_first_again() {
     assert_eq!(stage.job(JOB).counters.mismatches, 0);
     stage.live_until(at(10)).await;
     assert_eq!((state(&stage), pushes()), (SyncState::Failed, 4));
+}
+
+#[tokio::test]
+async fn a_capture_that_rests_is_looked_at_when_the_operator_has_another_rule() {
+    let stage = one();
+    stage.live_until(at(5)).await;
+    let looks = || stage.sync.steps().iter().filter(|(_, state)| *state == SyncState::Verified).count();
+    assert_eq!((stage.job(JOB).schedule, looks()), (Schedule::Parked, 1));
+    // Another start with the same rules wakes nobody.
+    stage.live_until(at(10)).await;
+    assert_eq!(looks(), 1);
+    stage.sync.set_outdated(true);
+    stage.live_until(at(15)).await;
+    assert_eq!((state(&stage), looks()), (SyncState::Verified, 2), "once per start");
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_cleaned_up_capture_is_told_once_for_each_set_of_files() {
+    let stage = one();
+    stage.sync.set_script(|task| {
+        (task.state == SyncState::Verified).then(|| advanced(task, SyncEvent::InterlocksHold))
+    });
+    stage.live_until(at(5)).await;
+    assert_eq!(state(&stage), SyncState::Cleaned);
+    let hour = stage.settings.prune_interval.as_secs();
+    let told = || {
+        let events = stage.events_of(JOB).into_iter().filter(|event| !event.body.success);
+        events.map(|event| (event.body.topic.to_string(), event.body.detail)).collect::<Vec<_>>()
+    };
+    stage.live_until(at(2 * hour)).await;
+    assert_eq!(told(), []);
+    let mut expected = Vec::new();
+    for (number, note) in ["a came", "a and b came"].into_iter().enumerate() {
+        stage.sync.set_left_over(JOB, note);
+        stage.live_until(at((4 + 3 * number as u64) * hour)).await;
+        expected.push(("sync.1.cleaned".to_owned(), note.to_owned()));
+        assert_eq!(told(), expected);
+        assert!(stage.store.outbox(10).await.unwrap().is_empty());
+    }
+    assert_eq!(state(&stage), SyncState::Cleaned);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

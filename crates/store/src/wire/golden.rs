@@ -7,10 +7,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 use verisim_core::{
-    Action, AppendFile, Body, Capture, CaptureProof, Decoy, Digest, EditFile, Email, EventPayload,
-    FailureKind, FileClass, FileMode, FileTimes, Intended, Inventory, MoveFile, NewEvent, Owner, OwnerPolicy,
-    Payload, PlantFile, PlantPayload, Proof, RelPath, Remote, RemoveFile, RootIdentity, SyncPayload,
-    SyncProgress, SyncSpec, TextEdit, ToolOutput, Topic, Traffic, TrafficProtocol, Work,
+    Action, AppendFile, Body, Capture, CaptureProof, CleanupRule, Decoy, Digest, EditFile, Email,
+    EventPayload, FailureKind, FileClass, FileMode, FileTimes, Intended, Inventory, MoveFile, NewEvent,
+    Owner, OwnerPolicy, Payload, PlantFile, PlantPayload, Proof, RelPath, Remote, RemoveFile, RootIdentity,
+    SyncPayload, SyncProgress, SyncSpec, TextEdit, ToolOutput, Topic, Traffic, TrafficProtocol, Work,
 };
 
 use super::*;
@@ -134,6 +134,13 @@ fn progress() {
         kept_files: 5,
         note: Some("waits for the sentinel".into()),
         source_changes: 6,
+        rests_under: Some(CleanupRule {
+            enabled: true,
+            min_passes: 2,
+            min_age: std::time::Duration::from_secs(3600),
+            accept_other_proof: false,
+            remove_metadata: true,
+        }),
     };
     check("progress.jsonl", include_str!("../../golden/progress.jsonl"), &[SyncProgress::default(), full]);
 }

@@ -1,118 +1,99 @@
-//! The way after: further passes, interlocks, cleanup.
+//! What a verified capture waits for: late evidence, further passes, the interlocks.
 
 use std::time::Duration;
 
-use verisim_core::{
-    CleanupRule, Failure, FailureKind, PROBE_INTERVAL, Schedule, SyncEvent, SyncProgress, SyncTask, Timestamp,
-};
+use verisim_core::{CleanupRule, PROBE_INTERVAL, Schedule, SyncEvent, SyncProgress, SyncTask, Timestamp};
 
+use super::Courier;
+use super::clean::told;
 use super::steps::{Step, advanced, after, stay};
-use super::{Courier, blocking};
-use crate::cleanup;
-use crate::interlock::{Facts, Gate, Interlock, RemoteAnswer, interlocks};
+use crate::interlock::is_recent;
+use crate::late::{self, Survey};
+use crate::rule::CaptureRule;
+
+/// How often a verified capture is looked at for late evidence in the first day: what still writes to it (a log that is
+/// rotated, a second stage of an intrusion) does so soon, and a walk that only asks for times costs little.
+pub(super) const LOOK_SOON: Duration = Duration::from_secs(60 * 60);
+/// For how long after its last pass.
+const SOON: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often after that: late evidence is rare by then, and thousands of captures may rest here.
+pub(super) const LOOK_LATER: Duration = Duration::from_secs(24 * 60 * 60);
+
+const REMOVED: &str = "its folder is not here any more; what was verified is at the destination";
+const UNSEEN: &str = "what its folder is on is away; it is looked for once a day";
 
 impl Courier {
-    /// `VERIFIED`: rests for ever with cleanup off; else waits for the next pass, or for the interlocks.
+    /// `VERIFIED`: looks for late evidence, as long as the folder is here. With cleanup on it waits for the next pass, or for
+    /// the interlocks.
     pub(super) async fn rest(&self, task: &SyncTask) -> Step {
-        let rule = self.rule(&task.spec)?;
-        let progress = task.progress.clone();
-        if !rule.cleanup.enabled {
-            let note = progress.note.clone();
-            return Ok(stay(progress, note, None));
-        }
-        match due(&rule.cleanup, rule.pass_spacing(), &progress, task.now) {
-            Due::Pass => Ok(advanced(SyncEvent::PassDue, progress, Schedule::At(task.now))),
-            Due::Later(at, why) => Ok(stay(progress, Some(why), Some(Schedule::At(at)))),
-            Due::Cleanup => match self.ask(task, &rule.cleanup).await? {
-                Ok(()) => Ok(advanced(SyncEvent::InterlocksHold, progress, Schedule::At(task.now))),
-                Err(open) => Ok(stay(progress, Some(told(&open)), Some(after(task.now, PROBE_INTERVAL)))),
-            },
-        }
-    }
-
-    /// `CLEANUP_ELIGIBLE`: every interlock once more, then the list.
-    pub(super) async fn begin_cleanup(&self, task: &SyncTask) -> Step {
-        let rule = self.rule(&task.spec)?;
         let mut progress = task.progress.clone();
-        if let Err(open) = self.ask(task, &rule.cleanup).await? {
-            progress.note = Some(told(&open));
-            return Ok(advanced(SyncEvent::InterlockLost, progress, after(task.now, PROBE_INTERVAL)));
+        let Some(rule) = self.rules.get(&task.spec.capture.rule) else {
+            // When the operator has such a rule again, the job is woken.
+            progress.rests_under = None;
+            let note = format!("no capture rule is named {} any more", task.spec.capture.rule);
+            return Ok(stay(progress, Some(note), None));
+        };
+        let due = rule.cleanup.enabled.then(|| due(rule, &progress, task.now));
+        if due == Some(Due::Pass) {
+            // The pass looks for late evidence itself.
+            return Ok(advanced(SyncEvent::PassDue, progress, None, Schedule::At(task.now)));
         }
-        let Some(manifest) = progress.manifest else {
-            return Err(Failure::new(FailureKind::Unknown, "sync.cleanup", "no manifest").into());
-        };
-        let work_dir = self.work_dir(task.job);
-        let list = blocking("sync.cleanup", move || cleanup::write_list(&work_dir, manifest)).await?;
-        progress.cleanup_list = Some(list);
-        Ok(advanced(SyncEvent::ListWritten, progress, Schedule::At(task.now)))
-    }
-
-    /// `CLEANING`: by the list, and only as long as every interlock holds. There is no way back from here, so what does not
-    /// hold makes it wait.
-    pub(super) async fn clean(&self, task: &SyncTask) -> Step {
-        let rule = self.rule(&task.spec)?;
-        let mut progress = task.progress.clone();
-        let again = after(task.now, PROBE_INTERVAL);
-        let Some(list) = progress.cleanup_list else {
-            return Ok(stay(progress, Some("the list of what to delete is not known".into()), Some(again)));
-        };
-        if let Err(mut open) = self.ask(task, &rule.cleanup).await? {
-            // It is we who emptied it.
-            open.retain(|interlock| *interlock != Interlock::RootEmpty);
-            if !open.is_empty() {
-                return Ok(stay(progress, Some(told(&open)), Some(again)));
+        let survey = self.survey(task).await?;
+        match &survey {
+            Survey::Here(found) => {
+                if let Some(told) = found.told() {
+                    return Err(late::late(&told).into());
+                }
+            }
+            Survey::Gone { removed: true } => {
+                progress.rests_under = Some(rule.cleanup);
+                return Ok(stay(progress, Some(REMOVED.into()), None));
+            }
+            Survey::Gone { removed: false } => {
+                return Ok(stay(progress, Some(UNSEEN.into()), Some(after(task.now, LOOK_LATER))));
             }
         }
-        let (capture, work_dir) = (task.spec.capture.clone(), self.work_dir(task.job));
-        let (metadata, cancel) = (rule.cleanup.remove_metadata, task.cancel.clone());
-        let delete =
-            move || cleanup::delete(&capture, &work_dir, list, metadata, &|| cleanup::until(&cancel));
-        match blocking("sync.cleanup", delete).await {
-            Ok(cleaned) => {
-                progress.kept_files = cleaned.kept;
-                progress.note = (cleaned.kept > 0)
-                    .then(|| format!("{} files stay: they are not what was verified", cleaned.kept));
-                Ok(advanced(SyncEvent::ListGone, progress, Schedule::Parked))
-            }
-            Err(failure) => Ok(stay(progress, Some(failure.detail), Some(again))),
+        if due == Some(Due::Cleanup) {
+            return Ok(match self.ask(task, &rule.cleanup, survey).await? {
+                Ok(()) => advanced(SyncEvent::InterlocksHold, progress, None, Schedule::At(task.now)),
+                Err(open) => stay(progress, Some(told(&open)), Some(after(task.now, PROBE_INTERVAL))),
+            });
         }
-    }
-
-    /// Finds out every fact there is to find out, now, and asks every interlock.
-    async fn ask(&self, task: &SyncTask, rule: &CleanupRule) -> Result<Result<(), Vec<Interlock>>, Failure> {
-        let destination = self.destination(&task.spec)?;
-        let remote = match destination.transport.stat(&task.spec.remote).await {
-            Ok(stat) => RemoteAnswer::Answered {
-                ours: stat.owner.as_deref() == Some(task.spec.remote.owner.as_str()),
-                sealed: stat.sealed,
-            },
-            Err(error) => RemoteAnswer::Silent(error.failure.detail),
-        };
-        let (capture, work_dir) = (task.spec.capture.clone(), self.work_dir(task.job));
-        let root = blocking("sync.interlocks", move || Ok(cleanup::root_now(&capture, &work_dir))).await?;
-        Ok(interlocks(&Facts {
-            rule,
-            passes: &task.progress.passes,
-            passes_total: task.progress.passes_total,
-            manifest: task.progress.manifest,
-            now: task.now,
-            remote: &remote,
-            // No rule has a gate: there is nothing in the configuration that could set one up.
-            gate: Gate::None,
-            root,
-        }))
+        let (why, next) = wait(rule, &progress, task.now);
+        let is_as_told =
+            progress.rests_under == Some(rule.cleanup) && progress.note.as_deref() != Some(UNSEEN);
+        let note = if is_as_told { progress.note.take() } else { why };
+        progress.rests_under = Some(rule.cleanup);
+        Ok(stay(progress, note, Some(next)))
     }
 }
 
-fn told(open: &[Interlock]) -> String {
-    let all: Vec<String> = open.iter().map(ToString::to_string).collect();
-    format!("not cleaned up: {}", all.join("; "))
+/// What a verified capture waits for, for people, and when it is looked at next.
+pub(super) fn wait(
+    rule: &CaptureRule,
+    progress: &SyncProgress,
+    now: Timestamp,
+) -> (Option<String>, Schedule) {
+    let last = progress.passes.last().map_or(now, |pass| pass.at);
+    let age = Duration::try_from(now.duration_since(last)).unwrap_or(Duration::ZERO);
+    let look = at(now, if age < SOON { LOOK_SOON } else { LOOK_LATER });
+    if !rule.cleanup.enabled {
+        return (None, Schedule::At(look));
+    }
+    match due(rule, progress, now) {
+        Due::Pass | Due::Cleanup => (None, Schedule::At(now)),
+        Due::Later(at, why) => (Some(why), Schedule::At(at.min(look))),
+    }
 }
 
-/// How long a pass counts as recent, at the least.
-const RECENT_MIN: Duration = Duration::from_secs(24 * 60 * 60);
+fn at(from: Timestamp, wait: Duration) -> Timestamp {
+    match after(from, wait) {
+        Schedule::At(at) => at,
+        Schedule::Parked => Timestamp::MAX,
+    }
+}
 
-/// What a verified job waits for.
+/// What a verified job waits for, with cleanup on.
 #[derive(Debug, PartialEq, Eq)]
 enum Due {
     Pass,
@@ -120,17 +101,14 @@ enum Due {
     Later(Timestamp, String),
 }
 
-fn due(rule: &CleanupRule, spacing: Duration, progress: &SyncProgress, now: Timestamp) -> Due {
+fn due(rule: &CaptureRule, progress: &SyncProgress, now: Timestamp) -> Due {
+    let CleanupRule { min_passes, min_age, .. } = rule.cleanup;
     let (Some(first), Some(last)) = (progress.passes.first(), progress.passes.last()) else {
         return Due::Pass;
     };
-    let at = |from: Timestamp, wait: Duration| match after(from, wait) {
-        Schedule::At(at) => at,
-        Schedule::Parked => Timestamp::MAX,
-    };
-    let asked = rule.min_passes.max(1);
+    let asked = min_passes.max(1);
     if progress.passes_total < asked {
-        let next = at(last.at, spacing);
+        let next = at(last.at, rule.pass_spacing());
         if next <= now {
             return Due::Pass;
         }
@@ -138,15 +116,12 @@ fn due(rule: &CleanupRule, spacing: Duration, progress: &SyncProgress, now: Time
             format!("verified {} of {asked} times; the next pass is due at {next:.0}", progress.passes_total);
         return Due::Later(next, why);
     }
-    let old_enough = at(first.at, rule.min_age);
+    let old_enough = at(first.at, min_age);
     if old_enough > now {
         return Due::Later(old_enough, format!("may be cleaned up from {old_enough:.0} on"));
     }
     // What was last seen long ago (the destination was silent, or cleanup is new) is looked at once more before anything goes.
-    if at(last.at, rule.min_age.max(spacing).max(RECENT_MIN)) < now {
-        return Due::Pass;
-    }
-    Due::Cleanup
+    if is_recent(&rule.cleanup, last, now) { Due::Cleanup } else { Due::Pass }
 }
 
 #[cfg(test)]
@@ -159,12 +134,19 @@ mod tests {
 
     fn hours(passes: &[i64], now: i64) -> Due {
         let at = |hour: i64| Timestamp::from_second(hour * HOUR).unwrap();
-        let rule = CleanupRule {
-            enabled: true,
-            min_passes: 2,
-            min_age: Duration::from_secs(24 * 3600),
-            accept_other_proof: false,
-            remove_metadata: false,
+        let rule = CaptureRule {
+            name: "lab".parse().unwrap(),
+            path: "/captures".into(),
+            each: crate::Each::Whole,
+            complete: crate::Completeness::Quiet(Duration::ZERO),
+            destination: "vault".parse().unwrap(),
+            cleanup: CleanupRule {
+                enabled: true,
+                min_passes: 2,
+                min_age: Duration::from_secs(24 * 3600),
+                accept_other_proof: false,
+                remove_metadata: false,
+            },
         };
         let pass = |hour: &i64| CaptureProof {
             at: at(*hour),
@@ -176,14 +158,14 @@ mod tests {
             passes_total: u32::try_from(passes.len()).unwrap(),
             ..SyncProgress::default()
         };
-        due(&rule, Duration::from_secs(12 * 3600), &progress, at(now))
+        due(&rule, &progress, at(now))
     }
 
     #[test]
     fn inv_6_a_pass_is_due_until_there_are_enough_and_the_last_is_recent() {
         assert_eq!(hours(&[], 1), Due::Pass);
         assert!(matches!(hours(&[0], 11), Due::Later(..)));
-        assert_eq!(hours(&[0], 12), Due::Pass);
+        assert_eq!(hours(&[0], 24), Due::Pass);
         assert!(matches!(hours(&[0, 12], 23), Due::Later(..)));
         assert_eq!(hours(&[0, 12], 24), Due::Cleanup);
         assert_eq!(hours(&[0, 12], 36), Due::Cleanup);

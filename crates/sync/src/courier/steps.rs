@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use verisim_core::{
-    CaptureProof, Decision, Failure, FailureKind, OperationClass, PROBE_INTERVAL, RelPath, Schedule,
+    CaptureProof, Decision, Digest, Failure, FailureKind, OperationClass, PROBE_INTERVAL, RelPath, Schedule,
     SyncEvent, SyncProgress, SyncReport, SyncTask, Timestamp, TransportError, policy,
 };
 
-use super::{Courier, blocking};
+use super::{Courier, blocking, rest};
 use crate::completeness::{self, Look};
+use crate::late::{self, Survey};
 use crate::native::folder;
 use crate::native::push::{MANIFEST, NEEDED};
 use crate::source;
@@ -28,10 +29,18 @@ pub(super) fn after(now: Timestamp, wait: Duration) -> Schedule {
 /// Nothing changed; `next` is `None` where only a person moves it.
 pub(super) fn stay(mut progress: SyncProgress, note: Option<String>, next: Option<Schedule>) -> SyncReport {
     progress.note = note;
-    SyncReport::Stay { progress: Box::new(progress), next: next.unwrap_or(Schedule::Parked) }
+    let next = next.unwrap_or(Schedule::Parked);
+    SyncReport::Stay { progress: Box::new(progress), next, damaged: Vec::new() }
 }
 
-pub(super) fn advanced(event: SyncEvent, progress: SyncProgress, next: Schedule) -> SyncReport {
+/// It moves on. `note` is what this step has to say; what an earlier one said is not said again.
+pub(super) fn advanced(
+    event: SyncEvent,
+    mut progress: SyncProgress,
+    note: Option<String>,
+    next: Schedule,
+) -> SyncReport {
+    progress.note = note;
     SyncReport::Advanced { event, progress: Box::new(progress), next, damaged: Vec::new() }
 }
 
@@ -41,6 +50,9 @@ pub(super) fn failed(task: &SyncTask, error: TransportError, class: OperationCla
         FailureKind::SourceVanished => OperationClass::Capture,
         FailureKind::SourceChanged => {
             progress.source_changes = progress.source_changes.saturating_add(1);
+            // What was proved is not all there is.
+            progress.passes.clear();
+            progress.passes_total = 0;
             OperationClass::Capture
         }
         _ => class,
@@ -61,12 +73,9 @@ impl Courier {
         let (changes, work_dir, now) = (task.progress.source_changes, self.work_dir(task.job), task.now);
         let cancel = task.cancel.clone();
         let look = move || completeness::look(&capture, &owner, &rule, changes, &work_dir, now, &cancel);
-        let mut progress = task.progress.clone();
+        let progress = task.progress.clone();
         Ok(match blocking("sync.completeness", look).await? {
-            Look::Complete => {
-                progress.note = None;
-                advanced(SyncEvent::Complete, progress, Schedule::At(now))
-            }
+            Look::Complete => advanced(SyncEvent::Complete, progress, None, Schedule::At(now)),
             Look::Wait { why, again } => stay(progress, Some(why), Some(after(now, again))),
         })
     }
@@ -83,36 +92,60 @@ impl Courier {
         progress.inventory = Some(pushed.inventory);
         progress.manifest = Some(pushed.manifest_sha256);
         progress.cleanup_list = None;
-        progress.note = remarks(&pushed.remarks);
-        Ok(advanced(SyncEvent::Pushed, progress, Schedule::At(task.now)))
+        let note = remarks(&pushed.remarks);
+        Ok(advanced(SyncEvent::Pushed, progress, note, Schedule::At(task.now)))
     }
 
+    /// `AWAITING_VERIFY`: what is here must still be what was pushed, and what is there too.
     pub(super) async fn verify(&self, task: &SyncTask) -> Step {
+        let rule = self.rule(&task.spec)?;
         let destination = self.destination(&task.spec)?;
-        let options = self.options(task);
-        let manifest_path = options.work_dir.join(MANIFEST);
-        let Some(manifest) = task.progress.manifest else {
-            let what = "the job is to be verified, and nothing was pushed";
-            return Err(Failure::new(FailureKind::Unknown, "sync.verify", what).into());
-        };
-        let there = destination.transport.hashsum(&task.spec.remote, &options).await?;
-        let found = verify::compare(&manifest_path, manifest, there).await?;
+        if let Survey::Here(found) = self.survey(task).await?
+            && let Some(told) = found.told()
+        {
+            return Err(late::late(&told).into());
+        }
+        let (found, pass) = self.compare(task).await?;
         if found.wrong_total > 0 {
             return Ok(mismatched(task, found));
         }
         let mut progress = task.progress.clone();
-        progress.note = found.note().or(progress.note);
         if found.unproved_total > 0 {
-            return Ok(advanced(SyncEvent::Unproved, progress, Schedule::Parked));
+            return Ok(advanced(SyncEvent::Unproved, progress, found.note(), Schedule::Parked));
         }
-        destination.transport.seal(&task.spec.remote, &manifest_path).await?;
+        destination.transport.seal(&task.spec.remote, &self.work_dir(task.job).join(MANIFEST)).await?;
         self.seal_here(task).await?;
         progress.forced.clear();
         progress.force_all = false;
         progress.source_changes = 0;
+        note_pass(&mut progress, pass);
+        // What it waits for now is said with the pass, so that one event tells both.
+        let (why, next) = rest::wait(rule, &progress, task.now);
+        progress.rests_under = Some(rule.cleanup);
+        let said: Vec<String> = found.note().into_iter().chain(why).collect();
+        let note = (!said.is_empty()).then(|| said.join("; "));
+        Ok(advanced(SyncEvent::Matched, progress, note, next))
+    }
+
+    /// Compares what is there with what was pushed, and says which pass it would be.
+    pub(super) async fn compare(
+        &self,
+        task: &SyncTask,
+    ) -> Result<(Comparison, CaptureProof), TransportError> {
+        let destination = self.destination(&task.spec)?;
+        let options = self.options(task);
+        let manifest = pushed(task)?;
+        let there = destination.transport.hashsum(&task.spec.remote, &options).await?;
+        let found = verify::compare(&options.work_dir.join(MANIFEST), manifest, there).await?;
         let proof = destination.transport.capabilities().proof;
-        note_pass(&mut progress, CaptureProof { at: task.now, proof, manifest });
-        Ok(advanced(SyncEvent::Matched, progress, Schedule::At(task.now)))
+        Ok((found, CaptureProof { at: task.now, proof, manifest }))
+    }
+
+    /// Looks at the capture here, beside what was pushed.
+    pub(super) async fn survey(&self, task: &SyncTask) -> Result<Survey, Failure> {
+        let (capture, work_dir) = (task.spec.capture.clone(), self.work_dir(task.job));
+        let (manifest, cancel) = (pushed(task)?, task.cancel.clone());
+        blocking("sync.late", move || late::survey(&capture, &work_dir, manifest, &cancel)).await
     }
 
     /// The manifest beside the files that it names, here too. A capture that is gone by now needs none.
@@ -159,9 +192,15 @@ impl Courier {
                 let note = format!("{free} bytes are free at the destination, {needed} are needed");
                 Ok(stay(task.progress.clone(), Some(note), Some(again)))
             }
-            _ => Ok(advanced(SyncEvent::Unblocked, task.progress.clone(), Schedule::At(task.now))),
+            _ => Ok(advanced(SyncEvent::Unblocked, task.progress.clone(), None, Schedule::At(task.now))),
         }
     }
+}
+
+/// The manifest of what was pushed last.
+fn pushed(task: &SyncTask) -> Result<Digest, Failure> {
+    let nothing = || Failure::new(FailureKind::Unknown, "sync.verify", "nothing was pushed");
+    task.progress.manifest.ok_or_else(nothing)
 }
 
 fn remarks(remarks: &[String]) -> Option<String> {
@@ -197,7 +236,7 @@ fn mismatched(task: &SyncTask, found: Comparison) -> SyncReport {
 }
 
 /// Notes a pass; of many, the first and the last are kept.
-fn note_pass(progress: &mut SyncProgress, pass: CaptureProof) {
+pub(super) fn note_pass(progress: &mut SyncProgress, pass: CaptureProof) {
     progress.passes_total = progress.passes_total.saturating_add(1);
     progress.passes.push(pass);
     if progress.passes.len() > PASSES_KEPT_LAST + 1 {

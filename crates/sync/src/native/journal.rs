@@ -170,6 +170,16 @@ pub(crate) fn completed(dir: &Path) -> io::Result<HashMap<RelPath, Done>> {
     State::read(&file, &subject).map(|state| state.done)
 }
 
+/// Hands out every note of a complete file in the journal in `dir`, in the order in which they were made; of several about
+/// one file the last counts. After a push that ended, nothing of it is in doubt. One line is in memory.
+pub(crate) fn each_done(dir: &Path, mut each: impl FnMut(RelPath, Done)) -> io::Result<()> {
+    each_line(&File::open(dir.join("journal"))?, |line| {
+        if let Some(Line::Done(path, done)) = parse(line) {
+            each(path, done);
+        }
+    })
+}
+
 fn orders(subject: &Subject<'_>) -> Option<Digest> {
     if subject.force_all {
         return Some(Digest::of(b"all"));
@@ -217,19 +227,12 @@ struct State {
 impl State {
     fn read(file: &File, subject: &Subject<'_>) -> io::Result<Self> {
         let mut state = Self { void: true, ..Self::default() };
-        let mut reader = BufReader::with_capacity(1 << 16, file);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let read = io::Read::take(&mut reader, LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
-            if read == 0 {
-                break;
-            }
+        each_line(file, |line| {
             state.torn = line.last() != Some(&b'\n');
-            if let Some(parsed) = parse(&line) {
+            if let Some(parsed) = parse(line) {
                 state.apply(parsed, subject);
             }
-        }
+        })?;
         state.under(&subject.boot);
         Ok(state)
     }
@@ -277,6 +280,19 @@ impl State {
             }
             boot.clone_into(&mut self.boot);
         }
+    }
+}
+
+/// Hands out the lines of a journal, each bounded, and with its end where it has one.
+fn each_line(file: &File, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if io::Read::take(&mut reader, LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        each(&line);
     }
 }
 

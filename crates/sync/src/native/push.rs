@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, Mode};
-use verisim_core::manifest::{Entry, Parser, Sorted, Writer, Written};
+use verisim_core::manifest::{Entry, Writer, Written};
 use verisim_core::{
     CancellationToken, Capture, Clock, Failure, FailureKind, PushOptions, Pushed, RelPath, Remote, ToolOutput,
 };
 
 use crate::bandwidth::Bucket;
 use crate::errno::{Side, failure};
+use crate::manifest_file::ManifestFile;
 use crate::native::copy::{self, LastParent, Places, RESUME_BYTES_MIN};
 use crate::native::folder;
 use crate::native::journal::{Complete, Done, Journal, Subject};
@@ -251,26 +252,16 @@ fn set_aside(folder: &Root, journal: &Journal, items: &[Item]) -> Result<(), Fai
 
 /// Evidence never shrinks in silence: what a finished push has sent must still be here when the capture is sent again.
 fn require_what_was_pushed(work_dir: &Path, items: &[Item]) -> Result<(), Failure> {
-    let bytes = match std::fs::read(work_dir.join(MANIFEST)) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(state("reading the manifest")(error)),
+    let Some(mut pushed) = ManifestFile::open_if_there(&work_dir.join(MANIFEST), OPERATION)? else {
+        return Ok(());
     };
-    let mut gone = None;
-    let mut parser = Parser::new(Sorted::Required);
-    let parsed = parser.feed(&bytes, |entry| {
-        if gone.is_none() && find(items, &entry.path).is_none_or(|item| item.kind != Kind::File) {
-            gone = Some(entry.path);
-        }
-    });
-    parsed.map_err(|error| Failure::new(FailureKind::Unknown, OPERATION, error))?;
-    match gone {
-        None => Ok(()),
-        Some(path) => {
-            let what = format_args!("{path} was pushed before and is not in the capture any more");
-            Err(Failure::new(FailureKind::SourceVanished, OPERATION, what))
+    while let Some(entry) = pushed.next()? {
+        if find(items, &entry.path).is_none_or(|item| item.kind != Kind::File) {
+            let what = format_args!("{} was pushed before and is not in the capture any more", entry.path);
+            return Err(Failure::new(FailureKind::SourceVanished, OPERATION, what));
         }
     }
+    Ok(())
 }
 
 fn make_directories(folder: &Root, items: &[Item]) -> Result<(), Failure> {

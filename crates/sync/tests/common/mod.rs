@@ -258,8 +258,9 @@ impl Row {
                 self.to(event);
                 next
             }
-            SyncReport::Stay { progress, next } => {
+            SyncReport::Stay { progress, next, damaged } => {
                 self.progress = *progress;
+                self.damaged.extend(damaged);
                 next
             }
             SyncReport::Failed { error, progress, class } => {

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use verisim_core::{
-    Capture, CaptureName, DestinationName, Failure, FailureKind, InvalidName, InvalidPath, JobId,
-    OperationClass, Progress, RelPath, Remote, RootIdentity, Schedule, SyncEvent, SyncReport, SyncSpec,
-    SyncState, SyncTask, SyncWorker, Timestamp, TransportError,
+    Capture, CaptureName, DestinationName, Digest, Failure, FailureKind, InvalidName, InvalidPath, JobId,
+    LeftOver, OperationClass, Progress, RelPath, Remote, RootIdentity, Schedule, SyncEvent, SyncProgress,
+    SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Timestamp, TransportError,
 };
 
 type Script = Box<dyn FnMut(&SyncTask) -> Option<SyncReport> + Send>;
@@ -30,6 +30,9 @@ struct State {
     huge: bool,
     away: BTreeSet<DestinationName>,
     asked: usize,
+    left_over: HashMap<JobId, LeftOver>,
+    told: BTreeSet<(JobId, Digest)>,
+    outdated: bool,
     script: Option<Script>,
 }
 
@@ -97,6 +100,17 @@ impl ModelSync {
         self.lock().asked
     }
 
+    /// What is in the folder of a job that was cleaned up, from now on.
+    pub fn set_left_over(&self, job: JobId, note: &str) {
+        let left = LeftOver { note: note.into(), print: Digest::of(note.as_bytes()) };
+        self.lock().left_over.insert(job, left);
+    }
+
+    /// Whether every job that rests does so under an old rule.
+    pub fn set_outdated(&self, outdated: bool) {
+        self.lock().outdated = outdated;
+    }
+
     /// The jobs for which it keeps something.
     #[must_use]
     pub fn keeps(&self) -> Vec<JobId> {
@@ -152,7 +166,9 @@ fn happy(task: &SyncTask) -> SyncReport {
         | SyncState::Cleaned
         | SyncState::Failed
         | SyncState::Unverified
-        | SyncState::Cancelled => return SyncReport::Stay { progress, next: Schedule::Parked },
+        | SyncState::Cancelled => {
+            return SyncReport::Stay { progress, next: Schedule::Parked, damaged: Vec::new() };
+        }
     };
     SyncReport::Advanced { event, progress, next, damaged: Vec::new() }
 }
@@ -194,6 +210,25 @@ impl SyncWorker for ModelSync {
         let mut state = self.lock();
         state.asked += 1;
         if state.away.contains(&remote.destination) { Err(gone()) } else { Ok(()) }
+    }
+
+    async fn lighten(&self, job: JobId) -> Result<(), Failure> {
+        self.forget(job).await
+    }
+
+    async fn left_over(&self, job: JobId, _: &Capture) -> Result<Option<LeftOver>, Failure> {
+        let state = self.lock();
+        let left = state.left_over.get(&job);
+        Ok(left.filter(|left| !state.told.contains(&(job, left.print))).cloned())
+    }
+
+    async fn note_told(&self, job: JobId, told: &LeftOver) -> Result<(), Failure> {
+        self.lock().told.insert((job, told.print));
+        Ok(())
+    }
+
+    fn is_outdated(&self, _: &SyncSpec, _: &SyncProgress) -> bool {
+        self.lock().outdated
     }
 
     async fn step(&self, task: SyncTask) -> SyncReport {

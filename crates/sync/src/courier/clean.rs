@@ -1,0 +1,134 @@
+//! Cleanup: the interlocks asked, the list written, and deleting by it.
+
+use verisim_core::{
+    CleanupRule, Failure, FailureKind, PROBE_INTERVAL, Schedule, SyncEvent, SyncReport, SyncTask,
+};
+
+use super::rest::LOOK_LATER;
+use super::steps::{Step, advanced, after, note_pass, stay};
+use super::{Courier, blocking};
+use crate::interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, interlocks};
+use crate::late::Survey;
+use crate::{cleanup, leftover};
+
+impl Courier {
+    /// `CLEANUP_ELIGIBLE`: every interlock once more, then the list.
+    pub(super) async fn begin_cleanup(&self, task: &SyncTask) -> Step {
+        let rule = self.rule(&task.spec)?;
+        let mut progress = task.progress.clone();
+        let survey = self.survey(task).await?;
+        if let Err(open) = self.ask(task, &rule.cleanup, survey).await? {
+            // Late evidence is sent home at once, and a pass that grew old is made anew; for the rest it is asked again.
+            let mends_itself =
+                |interlock: &Interlock| matches!(interlock, Interlock::LateEvidence(_) | Interlock::Stale);
+            let next = match open.iter().any(mends_itself) {
+                true => Schedule::At(task.now),
+                false => after(task.now, PROBE_INTERVAL),
+            };
+            return Ok(advanced(SyncEvent::InterlockLost, progress, Some(told(&open)), next));
+        }
+        let Some(manifest) = progress.manifest else {
+            return Err(Failure::new(FailureKind::Unknown, "sync.cleanup", "no manifest").into());
+        };
+        let work_dir = self.work_dir(task.job);
+        let list = blocking("sync.cleanup", move || cleanup::write_list(&work_dir, manifest)).await?;
+        progress.cleanup_list = Some(list);
+        Ok(advanced(SyncEvent::ListWritten, progress, None, Schedule::At(task.now)))
+    }
+
+    /// `CLEANING`: by the list, and only as long as every interlock holds. There is no way back from here, so what does not
+    /// hold makes it wait; a last pass that grew old meanwhile is made anew, here and now.
+    pub(super) async fn clean(&self, task: &SyncTask) -> Step {
+        let rule = self.rule(&task.spec)?;
+        let mut progress = task.progress.clone();
+        let again = after(task.now, PROBE_INTERVAL);
+        let Some(list) = progress.cleanup_list else {
+            return Ok(stay(progress, Some("the list of what to delete is not known".into()), Some(again)));
+        };
+        let survey = self.survey(task).await?;
+        if let Err(mut open) = self.ask(task, &rule.cleanup, survey).await? {
+            // It is we who emptied it; and what came late is not on the list, so it stays, and is told of at the end.
+            open.retain(|it| !matches!(it, Interlock::RootEmpty | Interlock::LateEvidence(_)));
+            if open == [Interlock::Stale] {
+                return self.verify_again(task).await;
+            }
+            if !open.is_empty() {
+                return Ok(stay(progress, Some(told(&open)), Some(again)));
+            }
+        }
+        let (capture, work_dir) = (task.spec.capture.clone(), self.work_dir(task.job));
+        let (metadata, cancel) = (rule.cleanup.remove_metadata, task.cancel.clone());
+        let delete = move || {
+            let cleaned = cleanup::delete(&capture, &work_dir, list, metadata, &|| cleanup::until(&cancel))?;
+            // With this step's event a person is told of them.
+            if let Some(print) = cleaned.left.print {
+                leftover::note_told(&work_dir, print)?;
+            }
+            Ok(cleaned)
+        };
+        match blocking("sync.cleanup", delete).await {
+            Ok(cleaned) => {
+                progress.kept_files = cleaned.kept;
+                Ok(advanced(SyncEvent::ListGone, progress, cleaned.left.told(), Schedule::Parked))
+            }
+            Err(failure) if failure.kind == FailureKind::Cancelled => Err(failure.into()),
+            Err(failure) => Ok(stay(progress, Some(failure.detail), Some(again))),
+        }
+    }
+
+    /// A pass in the midst of cleaning: what was seen at the destination is too long ago to delete anything more on its word.
+    /// Damage cannot be mended from here, since a part of the capture is deleted: nothing more is, until somebody mended it.
+    async fn verify_again(&self, task: &SyncTask) -> Step {
+        let (found, pass) = self.compare(task).await?;
+        let mut progress = task.progress.clone();
+        if found.wrong_total == 0 && found.unproved_total == 0 {
+            note_pass(&mut progress, pass);
+            return Ok(stay(progress, None, Some(Schedule::At(task.now))));
+        }
+        let note = found.note().map(|found| format!("nothing more is deleted here: {found}"));
+        progress.note = note;
+        let next = after(task.now, LOOK_LATER);
+        Ok(SyncReport::Stay { progress: Box::new(progress), next, damaged: found.names })
+    }
+
+    /// Finds out every fact there is to find out, now, and asks every interlock.
+    pub(super) async fn ask(
+        &self,
+        task: &SyncTask,
+        rule: &CleanupRule,
+        survey: Survey,
+    ) -> Result<Result<(), Vec<Interlock>>, Failure> {
+        let destination = self.destination(&task.spec)?;
+        let remote = match destination.transport.stat(&task.spec.remote).await {
+            Ok(stat) => RemoteAnswer::Answered {
+                ours: stat.owner.as_deref() == Some(task.spec.remote.owner.as_str()),
+                sealed: stat.sealed,
+            },
+            Err(error) => RemoteAnswer::Silent(error.failure.detail),
+        };
+        let evidence = match survey {
+            Survey::Here(found) => found.told().map_or(Evidence::AsPushed, Evidence::Late),
+            Survey::Gone { .. } => Evidence::Unknown("its folder is not here".into()),
+        };
+        let (capture, work_dir) = (task.spec.capture.clone(), self.work_dir(task.job));
+        let root = blocking("sync.interlocks", move || Ok(cleanup::root_now(&capture, &work_dir))).await?;
+        Ok(interlocks(&Facts {
+            rule,
+            passes: &task.progress.passes,
+            passes_total: task.progress.passes_total,
+            manifest: task.progress.manifest,
+            now: task.now,
+            remote: &remote,
+            // No rule has a gate: there is nothing in the configuration that could set one up.
+            gate: Gate::None,
+            root,
+            evidence: &evidence,
+        }))
+    }
+}
+
+/// The interlocks that do not hold, for people.
+pub(super) fn told(open: &[Interlock]) -> String {
+    let all: Vec<String> = open.iter().map(ToString::to_string).collect();
+    format!("not cleaned up: {}", all.join("; "))
+}

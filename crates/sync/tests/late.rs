@@ -1,0 +1,204 @@
+//! Evidence that comes after the push: it is brought home as well, and nothing is deleted around it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod common;
+
+use std::fs;
+use std::time::{Duration, UNIX_EPOCH};
+
+use common::{OFF, ON, Row, Site, content, sentinel, sha256sum_check, write_tree};
+use verisim_core::{CleanupRule, JobId, Schedule, SyncEvent, SyncState, SyncWorker as _, Timestamp};
+use verisim_sync::Courier;
+
+const JOB: JobId = JobId(1);
+
+/// A site whose one capture was brought to `state` at the time that is given.
+async fn site_in(cleanup: CleanupRule, state: SyncState) -> (Site, Courier, Row, Timestamp) {
+    let site = Site::new();
+    let files: [(&str, &[u8]); 4] = [("a", b"alpha"), ("b", b"beta"), ("d/c", b"gamma"), ("done", b"")];
+    write_tree(&site.path("captures/run"), &files);
+    let courier = site.courier(site.rule(sentinel(), cleanup));
+    let mut row = Row::new(site.only(&courier).await);
+    let mut now = site.clock.now();
+    for _ in 0..60 {
+        if row.state == state {
+            return (site, courier, row, now);
+        }
+        now = now.max(step(&mut row, &courier, now).await);
+    }
+    panic!("it never was {state}: {row:?}");
+}
+
+async fn step(row: &mut Row, courier: &Courier, now: Timestamp) -> Timestamp {
+    match row.step(courier, now).await {
+        Schedule::At(at) => at,
+        Schedule::Parked => panic!("parked in {}: {:?}", row.state, row.progress),
+    }
+}
+
+fn later(now: Timestamp, hours: u64) -> Timestamp {
+    now + Duration::from_secs(hours * 3600)
+}
+
+#[tokio::test]
+async fn inv_5_what_came_or_changed_after_the_push_is_pushed_and_verified_too() {
+    for by_pass in [false, true] {
+        let (site, courier, mut row, now) = site_in(OFF, SyncState::Verified).await;
+        let run = site.path("captures/run");
+        fs::write(run.join("d/late"), b"late").unwrap();
+        // As long as it was, and with the time it had.
+        let time = fs::metadata(run.join("b")).unwrap().modified().unwrap();
+        let other = site.path("captures/other");
+        fs::write(&other, b"BETA").unwrap();
+        fs::File::options().write(true).open(&other).unwrap().set_modified(time).unwrap();
+        fs::rename(other, run.join("b")).unwrap();
+        if by_pass {
+            row.state = row.state.next(SyncEvent::PassDue).unwrap();
+        }
+        row.step(&courier, later(now, 1)).await;
+        assert_eq!((row.state, row.progress.passes_total), (SyncState::Waiting, 0), "{:?}", row.progress);
+        let note = row.progress.note.clone().unwrap();
+        assert!(note.contains("new since it was pushed: 1 file (d/late)"), "{note}");
+        assert!(note.contains("changed since it was pushed: 1 file (b)"), "{note}");
+        row.run(&courier, later(now, 1), 12).await;
+        assert_eq!((row.state, row.progress.passes_total), (SyncState::Verified, 1), "{:?}", row.progress);
+        assert_eq!(content(&site.remote_of(&row.spec)), content(&run));
+        assert_eq!(sha256sum_check(&site.remote_of(&row.spec)), (true, String::new()));
+        assert_eq!(row.progress.note, None, "what an earlier step said is not said again");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_only_touched_or_is_not_here_any_more_is_no_late_evidence() {
+    let (site, courier, mut row, now) = site_in(OFF, SyncState::Verified).await;
+    let run = site.path("captures/run");
+    fs::File::options().write(true).open(run.join("a")).unwrap().set_modified(UNIX_EPOCH).unwrap();
+    fs::remove_file(run.join("b")).unwrap();
+    row.step(&courier, later(now, 1)).await;
+    assert_eq!((row.state, row.progress.note), (SyncState::Verified, None));
+}
+
+#[tokio::test]
+async fn a_capture_that_rests_is_looked_at_hourly_for_a_day_and_then_daily_until_its_folder_goes() {
+    let (site, courier, mut row, start) = site_in(OFF, SyncState::Verified).await;
+    let mut now = start;
+    let mut waits = Vec::new();
+    for _ in 0..27 {
+        let next = step(&mut row, &courier, now).await;
+        waits.push(next.duration_since(now).as_hours());
+        now = next;
+    }
+    // The first of these looks is made an hour after the pass.
+    assert_eq!((&waits[..23], &waits[23..]), (&[1; 23][..], &[24; 4][..]));
+    // What the folder is on is away: it may come back.
+    fs::rename(site.path("captures"), site.path("unmounted")).unwrap();
+    assert_eq!(step(&mut row, &courier, now).await, later(now, 24));
+    fs::rename(site.path("unmounted"), site.path("captures")).unwrap();
+    step(&mut row, &courier, now).await;
+    assert_eq!((row.state, &row.progress.note), (SyncState::Verified, &None));
+    // The operator removed it.
+    fs::remove_dir_all(site.path("captures/run")).unwrap();
+    assert_eq!(row.step(&courier, now).await, Schedule::Parked);
+    assert_eq!(row.state, SyncState::Verified);
+    assert!(row.progress.note.unwrap().contains("not here any more"));
+}
+
+#[tokio::test]
+async fn inv_6_late_evidence_is_never_deleted_around() {
+    let (site, courier, mut row, now) = site_in(ON, SyncState::CleanupEligible).await;
+    let run = site.path("captures/run");
+    fs::write(run.join("late"), b"late").unwrap();
+    let mut now = step(&mut row, &courier, now).await.max(now);
+    assert_eq!(row.state, SyncState::Verified);
+    assert!(row.progress.note.clone().unwrap().contains("1 file (late)"), "{:?}", row.progress.note);
+    now = step(&mut row, &courier, now).await.max(now);
+    assert_eq!(row.state, SyncState::Waiting);
+    assert_eq!(content(&run).len(), 5);
+    // It begins anew: two passes, a day apart.
+    let sent_back = now;
+    now = row.run(&courier, now, 60).await;
+    assert_eq!((row.state, row.progress.passes_total), (SyncState::Cleaned, 2), "{:?}", row.progress);
+    assert!(now.duration_since(sent_back).as_hours() >= 24);
+    assert!(content(&run).is_empty());
+    assert_eq!(content(&site.remote_of(&row.spec)).len(), 5);
+    assert_eq!(sha256sum_check(&site.remote_of(&row.spec)), (true, String::new()));
+    assert_eq!(courier.left_over(JOB, &row.spec.capture).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_came_while_it_was_cleaned_up_stays_and_is_told_once_for_each_set_of_files() {
+    let (site, courier, mut row, now) = site_in(ON, SyncState::Cleaning).await;
+    let (run, remote) = (site.path("captures/run"), site.remote_of(&row.spec));
+    fs::write(run.join("late"), b"late").unwrap();
+    row.step(&courier, now).await;
+    assert_eq!(row.state, SyncState::Cleaned);
+    assert!(row.progress.note.clone().unwrap().contains("1 file (late)"), "{:?}", row.progress.note);
+    // Nothing more is kept of the job than what was told.
+    for _ in 0..2 {
+        courier.lighten(JOB).await.unwrap();
+        assert_eq!(courier.left_over(JOB, &row.spec.capture).await.unwrap(), None, "told by the job's event");
+    }
+    fs::write(run.join("later"), b"later").unwrap();
+    for _ in 0..2 {
+        let news = courier.left_over(JOB, &row.spec.capture).await.unwrap().unwrap();
+        assert!(news.note.contains("2 files (late, later)"), "{}", news.note);
+    }
+    let news = courier.left_over(JOB, &row.spec.capture).await.unwrap().unwrap();
+    courier.note_told(JOB, &news).await.unwrap();
+    assert_eq!(courier.left_over(JOB, &row.spec.capture).await.unwrap(), None);
+    // The sealed manifest still speaks of all that was cleaned up.
+    assert_eq!(sha256sum_check(&remote), (true, String::new()));
+    assert_eq!((content(&remote).len(), content(&run).len()), (4, 2));
+    assert!(courier.discover(&[row.spec.capture.clone()], now).await.is_empty());
+    courier.forget(JOB).await.unwrap();
+    assert_eq!(courier.kept().await, []);
+}
+
+#[tokio::test]
+async fn inv_6_in_the_midst_of_cleaning_an_old_pass_is_made_anew_before_anything_more_goes() {
+    for is_damaged in [false, true] {
+        let (site, courier, mut row, now) = site_in(ON, SyncState::Cleaning).await;
+        let (run, remote) = (site.path("captures/run"), site.remote_of(&row.spec));
+        if is_damaged {
+            fs::write(remote.join("a"), b"ALPHA").unwrap();
+        }
+        let weeks_later = later(now, 24 * 30);
+        let next = step(&mut row, &courier, weeks_later).await;
+        assert_eq!(
+            (row.state, content(&run).len()),
+            (SyncState::Cleaning, 4),
+            "nothing goes before the pass"
+        );
+        if is_damaged {
+            assert_eq!(
+                (row.damaged.as_slice(), next),
+                (&["different: a".to_owned()][..], later(weeks_later, 24))
+            );
+            assert!(row.progress.note.clone().unwrap().contains("nothing more is deleted"));
+            step(&mut row, &courier, next).await;
+            assert_eq!((row.state, content(&run).len()), (SyncState::Cleaning, 4));
+            // Somebody mended it.
+            fs::copy(run.join("a"), remote.join("a")).unwrap();
+        }
+        row.run(&courier, next, 5).await;
+        assert_eq!((row.state, row.progress.passes_total), (SyncState::Cleaned, 3), "{:?}", row.progress);
+        assert!(content(&run).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_rests_is_outdated_once_the_rule_is_another() {
+    let (site, courier, mut row, now) = site_in(OFF, SyncState::Verified).await;
+    assert!(!courier.is_outdated(&row.spec, &row.progress));
+    drop(courier);
+    for rule in
+        [ON, CleanupRule { min_passes: 3, ..ON }, CleanupRule { min_age: Duration::from_secs(1), ..ON }]
+    {
+        let courier = site.courier(site.rule(sentinel(), rule));
+        assert!(courier.is_outdated(&row.spec, &row.progress), "{rule:?}");
+        row.step(&courier, now).await;
+        assert!(row.state != SyncState::Verified || !courier.is_outdated(&row.spec, &row.progress));
+        row.state = SyncState::Verified;
+    }
+}
