@@ -1,26 +1,7 @@
-//! Any bytes, cut anywhere: the parser does not panic, pieces do not matter, and what it takes is written back as it was.
+//! What libFuzzer calls; see the body.
 #![no_main]
 
-use verisim_core::manifest::{Entry, ParseError, Parser, Sorted, write_line};
+#[path = "../bodies/manifest.rs"]
+mod body;
 
-fn parse(bytes: &[u8], piece: usize, sorted: Sorted) -> Result<Vec<Entry>, ParseError> {
-    let mut parser = Parser::new(sorted);
-    let mut out = Vec::new();
-    for piece in bytes.chunks(piece.max(1)) {
-        parser.feed(piece, |entry| out.push(entry))?;
-    }
-    parser.finish().map(|()| out)
-}
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    let Some((cut, bytes)) = input.split_first() else { return };
-    for sorted in [Sorted::Any, Sorted::Required] {
-        let whole = parse(bytes, bytes.len(), sorted);
-        assert_eq!(parse(bytes, usize::from(*cut), sorted), whole);
-        if let Ok(entries) = whole {
-            let mut lines = Vec::new();
-            entries.iter().for_each(|entry| write_line(entry, &mut lines));
-            assert_eq!(parse(&lines, lines.len(), sorted).as_ref(), Ok(&entries));
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| body::check(input));

@@ -1,18 +1,7 @@
-//! Any edits of any content: no panic, never longer than the limit, and the same twice.
+//! What libFuzzer calls; see the body.
 #![no_main]
 
-use verisim_core::{TextEdit, apply_edits};
+#[path = "../bodies/text_edit.rs"]
+mod body;
 
-const LIMIT: usize = 4096;
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    // The edits as JSON, a zero byte, the content.
-    let at = input.iter().position(|byte| *byte == 0).unwrap_or(input.len());
-    let (json, content) = input.split_at(at);
-    let Ok(edits) = serde_json::from_slice::<Vec<TextEdit>>(json) else { return };
-    let edited = apply_edits(content, &edits, LIMIT);
-    assert_eq!(apply_edits(content, &edits, LIMIT), edited);
-    if let Ok(edited) = edited {
-        assert!(edits.is_empty() || edited.len() <= LIMIT);
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| body::check(input));

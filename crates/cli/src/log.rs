@@ -1,15 +1,19 @@
 //! What the daemon says while it runs: on standard error, one bounded line a message.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
-use verisim_core::{Event, EventPayload, TopicFilter};
+use verisim_core::{CancellationToken, Clock, Event, EventPayload, TopicFilter};
+use verisim_engine::control::Operator;
 use verisim_engine::{Delivery, LocalBus};
 
 use crate::args::{Global, LogFormat};
 use crate::output::Output;
+use crate::render::time;
 
 /// The longest line, in bytes.
 const LINE_BYTES_MAX: usize = 4096;
@@ -79,6 +83,54 @@ fn tell(event: &Event) {
         }
         EventPayload::Activity(_) | EventPayload::Health { .. } => {
             tracing::debug!(event = %id, %topic, detail, "done");
+        }
+    }
+}
+
+/// How soon after the start it is said what comes next: by then the first plan is made.
+const FIRST_PULSE: Duration = Duration::from_secs(2);
+/// How often it is said again.
+const PULSE: Duration = Duration::from_secs(3600);
+
+/// Says what comes next, so that a quiet day does not look like a dead daemon: once after the start, then once an hour.
+pub(crate) struct Pulse {
+    pub(crate) operator: Operator,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Whether anybody works on the decoys.
+    pub(crate) has_people: bool,
+    /// Whether captures are looked for.
+    pub(crate) has_captures: bool,
+}
+
+impl Pulse {
+    /// Until `end`.
+    pub(crate) async fn beat(self, end: CancellationToken) {
+        let mut wait = FIRST_PULSE;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = end.cancelled() => return,
+            }
+            wait = PULSE;
+            // What the store refuses is told where it happens.
+            let Ok(status) = self.operator.status().await else { continue };
+            let open: Vec<String> = status
+                .store
+                .open_jobs
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(state, count)| format!("{count} {}", state.to_lowercase().replace('_', " ")))
+                .collect();
+            let next = match status.next_slot {
+                Some(at) => {
+                    format!("somebody works {} ({})", time::distance(at, self.clock.now()), time::utc(at))
+                }
+                None if self.has_people => "nobody works in the coming two weeks".into(),
+                None => "no persona works here".into(),
+            };
+            let captures = if self.has_captures { "; captures are looked for once a minute" } else { "" };
+            let jobs = if open.is_empty() { "none".into() } else { open.join(", ") };
+            tracing::info!(jobs, "{next}{captures}");
         }
     }
 }

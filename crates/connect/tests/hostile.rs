@@ -13,6 +13,12 @@ mod rootfs_with_named_staging {
     verisim_testkit::hostile_suite!(crate::common::DirectoryDecoy::with(RootfsConnector::with_named_staging));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inv_7_a_million_entries_are_listed_within_bounds() {
+    let decoy = common::DirectoryDecoy::in_memory();
+    verisim_testkit::hostile_suite::inv_7_a_million_entries_are_listed_within_bounds(&decoy).await;
+}
+
 /// As root, everything above runs once more as a user who may do nothing special (nobody, by its number on every Linux).
 #[test]
 fn all_of_it_holds_as_an_ordinary_user() {

@@ -39,12 +39,6 @@ macro_rules! hostile_suite {
             what_permissions_forbid_is_denied,
             a_missing_root_is_not_found,
         }
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        #[ignore = "a million files take a minute and a gigabyte of inodes"]
-        async fn inv_7_a_million_entries_are_listed_within_bounds() {
-            let decoy = $fresh;
-            $crate::hostile_suite::inv_7_a_million_entries_are_listed_within_bounds(&decoy).await;
-        }
     };
     (@ $fresh:expr; $($check:ident,)*) => {
         $(

@@ -80,6 +80,12 @@ fn since(job: &JobView) -> Timestamp {
 /// Why it is not further: its failure, else what was noted.
 fn note(job: &JobView) -> String {
     let noted = job.progress.as_ref().and_then(|progress| progress.note.clone()).unwrap_or_default();
+    if let Some(at) = job.away_since {
+        return format!(
+            "its destination is away since {}; it goes on by itself when that is back",
+            time::utc(at)
+        );
+    }
     match &job.failure {
         Some((kind, detail)) if !matches!(job.state.as_str(), "VERIFIED" | "CLEANED") => {
             printable(&format!("{kind}: {detail}"))

@@ -32,6 +32,7 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
         state = %crate::error::show(&config.state),
         "up"
     );
+    let has_people = parts.planner.is_some();
     let engine = Engine::new(parts);
     let server = Server::bind(
         &here.state.socket(),
@@ -47,10 +48,18 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
     let serving = tokio::spawn(server.run(end.clone()));
     let bus = std::sync::Arc::clone(engine.handle().bus());
     let telling = tokio::spawn(async move { crate::log::follow(&bus).await });
+    let pulse = crate::log::Pulse {
+        operator: Operator::new(engine.handle()),
+        clock: context.clock(),
+        has_people,
+        has_captures: !config.captures.is_empty(),
+    };
+    let pulse = tokio::spawn(pulse.beat(end.clone()));
     let done = engine.run(stop).await;
     let _ = telling.await;
     end.cancel();
     let _ = serving.await;
+    let _ = pulse.await;
     done?;
     tracing::info!("down");
     Ok(Exit::Done)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::sandbox::{Sandbox, assert_clean, eventually, json_lines, sha256};
+use crate::sandbox::{Sandbox, assert_clean, command, eventually, finish, json_lines, sha256};
 
 #[test]
 fn up_lives_answers_and_ends_on_sigterm() {
@@ -24,6 +24,51 @@ fn up_lives_answers_and_ends_on_sigterm() {
         assert!(line["level"].is_string() && line["message"].is_string(), "{line}");
     }
     assert!(!sandbox.path("state/control.sock").exists());
+}
+
+#[test]
+fn on_a_quiet_day_the_log_says_what_comes_next() {
+    let sandbox = Sandbox::new();
+    sandbox.capture("run-1");
+    let daemon = sandbox.up();
+    std::thread::sleep(Duration::from_secs(3));
+    let (code, log) = daemon.terminate();
+    assert_eq!(code, Some(0), "{log}");
+    let told = "no persona works here; captures are looked for once a minute";
+    assert_eq!(json_lines(&log).iter().filter(|line| line["message"] == told).count(), 1, "{log}");
+}
+
+/// Sends a signal to a process by its number.
+fn signal(name: &str, id: u32) {
+    let mut kill = command("kill");
+    kill.args([name, &id.to_string()]);
+    finish(kill).exits(0);
+}
+
+#[test]
+fn the_second_signal_ends_a_drain_at_once() {
+    let sandbox = Sandbox::new();
+    // A disk that takes most of a second for every flush: the store is not closed at once.
+    let mut daemon = command("strace");
+    daemon
+        .args(["-D", "-f", "-q", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"])
+        .args(["-e", "inject=fsync,fdatasync:delay_enter=800000", env!("CARGO_BIN_EXE_verisim"), "--config"])
+        .args([sandbox.path("verisim.toml").as_os_str(), "up".as_ref()])
+        .stderr(std::fs::File::create(sandbox.path("log")).unwrap());
+    let mut daemon = daemon.spawn().unwrap();
+    let socket = sandbox.path("state/control.sock");
+    eventually("the daemon answers", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
+    signal("-INT", daemon.id());
+    // A second signal sooner than this belongs to the first.
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(daemon.try_wait().unwrap().is_none(), "it drains");
+    signal("-INT", daemon.id());
+    let code = daemon.wait().unwrap().code();
+    let log = std::fs::read_to_string(sandbox.path("log")).unwrap();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("stopped at once; nothing is lost"), "{log}");
+    // Nothing was: the next one starts.
+    assert_eq!(sandbox.up().terminate().0, Some(0));
 }
 
 #[test]

@@ -22,8 +22,18 @@ impl DirectoryDecoy {
         Self::with(|connector| connector)
     }
 
+    /// In memory where this machine has a place for that: for what would take a disk long.
+    #[allow(dead_code, reason = "not every suite needs it")]
+    pub(crate) fn in_memory() -> Self {
+        let held = TempDir::new_in("/dev/shm").unwrap_or_else(|_| TempDir::new().unwrap());
+        Self::held(held, |connector| connector)
+    }
+
     pub(crate) fn with(shape: impl FnOnce(RootfsConnector) -> RootfsConnector) -> Self {
-        let held = TempDir::new().unwrap();
+        Self::held(TempDir::new().unwrap(), shape)
+    }
+
+    fn held(held: TempDir, shape: impl FnOnce(RootfsConnector) -> RootfsConnector) -> Self {
         let (root, outside) = (held.path().join("root"), held.path().join("outside"));
         std::fs::create_dir(&root).unwrap();
         std::fs::create_dir(&outside).unwrap();

@@ -49,7 +49,7 @@ pub async fn inv_7_a_crowded_directory_is_listed_within_bounds(decoy: &dyn Decoy
     crowd(decoy, 100_000).await;
 }
 
-/// A million entries.
+/// A million entries. It takes some seconds where the decoy lies in memory, and a minute on a disk: once is enough.
 pub async fn inv_7_a_million_entries_are_listed_within_bounds(decoy: &dyn DecoyUnderTest) {
     crowd(decoy, 1_000_000).await;
 }
@@ -58,9 +58,16 @@ async fn crowd(decoy: &dyn DecoyUnderTest, entries: usize) {
     let connector: std::sync::Arc<dyn Connector> = decoy.connector();
     let dir = decoy.host_root().join("crowd");
     fs::create_dir(&dir).unwrap();
+    // Further names of one file are the cheapest entries there are, up to the 65,000 that ext4 allows.
+    let mut file = dir.clone();
     for number in 0..entries {
-        // Links to nowhere are the cheapest entries there are.
-        std::os::unix::fs::symlink("x", dir.join(format!("{number:07}"))).unwrap();
+        let name = dir.join(format!("{number:07}"));
+        if number % 50_000 == 0 {
+            fs::File::create(&name).unwrap();
+            file = name;
+        } else {
+            fs::hard_link(&file, name).unwrap();
+        }
     }
     // Far less than reading all of it takes.
     let limit = Duration::from_secs(5);
