@@ -246,11 +246,8 @@ pub(crate) enum SyncCommand {
         #[arg(long, short = 'n', value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
     },
-    /// Try a failed, cancelled or unverified capture again
-    Retry {
-        /// The job
-        job: i64,
-    },
+    /// Try a failed, cancelled or unverified capture again, or all that failed
+    Retry(SyncRetryArgs),
     /// Read what is at the destination, and compare it with what was pushed
     Verify {
         /// The job; without one, every capture that was verified before
@@ -285,6 +282,26 @@ pub(crate) struct SyncAddArgs {
     /// Wait until it is verified
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+/// Arguments of `sync retry`.
+#[derive(Debug, Args)]
+pub(crate) struct SyncRetryArgs {
+    /// The job
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) job: Option<i64>,
+    /// Every capture that failed; what was cancelled or could not be proved only where --in names it
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// With --all: only those for this destination
+    #[arg(long, value_name = "NAME", requires = "all")]
+    pub(crate) destination: Option<verisim_core::DestinationName>,
+    /// With --all: only those that this capture rule found
+    #[arg(long, value_name = "NAME", requires = "all")]
+    pub(crate) rule: Option<verisim_core::CaptureName>,
+    /// With --all: those in this state instead of failed: cancelled, unverified, blocked; may be given several times
+    #[arg(long = "in", value_name = "STATE", value_parser = retried_state, requires = "all")]
+    pub(crate) states: Vec<String>,
 }
 
 /// Arguments of `jobs`.
@@ -329,6 +346,11 @@ fn topic(text: &str) -> Result<String, verisim_core::InvalidTopic> {
 /// A state of a capture's job.
 fn sync_state(text: &str) -> Result<String, String> {
     one_of(text, &SyncState::ALL.map(SyncState::name))
+}
+
+/// A state out of which captures are tried again together.
+fn retried_state(text: &str) -> Result<String, String> {
+    one_of(text, &verisim_engine::control::RETRIED_STATES)
 }
 
 /// A state of any job.

@@ -6,14 +6,17 @@ use std::path::Path;
 
 use serde::Serialize;
 use verisim_core::{Connector, DecoyPath, HostFacts, Owner, PersonaName, StatRequest, Timestamp};
+use verisim_engine::control::{Answer, AwayView, Request};
 use verisim_sync::Recognised;
 
+use crate::access::Access;
 use crate::config::units::show_size;
 use crate::config::{Config, DecoyConfig, DestinationConfig, PersonaConfig};
 use crate::context::Context;
 use crate::error::{CliResult, advice, show};
 use crate::exit::Exit;
 use crate::output::{Output, Tone};
+use crate::render::time;
 use crate::state::StateDir;
 use crate::wire::{Wired, known_destination};
 
@@ -77,6 +80,7 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
     let config = context.config()?;
     let mut findings = Vec::new();
     state(&config, &mut findings);
+    let away = away(context, &config).await;
     let wired = Wired::new(config, context.clock());
     if wired.config.decoys.is_empty() && wired.config.captures.is_empty() {
         let mut sheet = Sheet { subject: "configuration".into(), out: &mut findings };
@@ -96,6 +100,14 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
     for destination in &wired.config.destinations {
         let mut sheet = Sheet { subject: format!("destination {}", destination.name), out: &mut findings };
         look_at_destination(&mut sheet, &wired.config, destination);
+        let lane = format!("destination/{}", destination.name);
+        if let Some(away) = away.iter().find(|away| *away.lane.0 == *lane) {
+            sheet.bad(
+                Exit::Unreachable,
+                format!("went away {}; its captures wait: {}", time::distance(away.since, context.now()), away.why),
+                "nothing more is to be done once it is back: it is asked every 5 minutes, or at once by `verisim sync retry`",
+            );
+        }
     }
     for capture in &wired.config.captures {
         let mut sheet = Sheet { subject: format!("capture {}", capture.name), out: &mut findings };
@@ -103,6 +115,19 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
     }
     report(context.output, &findings)?;
     Ok(findings.iter().map(|finding| finding.exit).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done))
+}
+
+/// The destinations that the captures wait for, as far as that can be found out.
+async fn away(context: &Context, config: &Config) -> Vec<AwayView> {
+    let has_store = StateDir::open(&config.state).is_ok_and(|state| state.store().exists());
+    if !has_store {
+        return Vec::new();
+    }
+    let Ok(mut access) = Access::open(context, config.clone()).await else { return Vec::new() };
+    match access.ask(Request::Status).await {
+        Ok(Answer::Status(status)) => status.away,
+        _ => Vec::new(),
+    }
 }
 
 fn state(config: &Config, findings: &mut Vec<Finding>) {

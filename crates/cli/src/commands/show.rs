@@ -92,6 +92,10 @@ fn row(job: &JobView, now: verisim_core::Timestamp, verbose: bool) -> Vec<Cell> 
     };
     let note = job.progress.as_ref().and_then(|progress| progress.note.clone());
     let why = match (&job.failure, note) {
+        _ if job.away_since.is_some() && job.state != "VERIFIED" => {
+            let since = job.away_since.map_or_else(String::new, |at| time::distance(at, now));
+            format!("waits: {} went away {since}", job.lane)
+        }
         (Some((kind, detail)), _) if job.state != "DONE" && job.state != "VERIFIED" => {
             format!("{kind}: {detail}")
         }
@@ -232,7 +236,8 @@ pub(super) async fn status(context: &Context) -> CliResult {
         }
     }
     let silent = status.decoys.iter().any(|decoy| decoy.silent_since.is_some());
-    Ok(if silent || !missing.is_empty() { Exit::Unreachable } else { Exit::Done })
+    let away = silent || !missing.is_empty() || !status.away.is_empty();
+    Ok(if away { Exit::Unreachable } else { Exit::Done })
 }
 
 fn status_text(output: Output, running: bool, status: &StatusView, captures: &[JobView]) -> String {
@@ -272,6 +277,16 @@ fn status_text(output: Output, running: bool, status: &StatusView, captures: &[J
         let since = decoy.silent_since.map_or_else(String::new, |at| time::distance(at, status.now));
         let _ =
             writeln!(out, "          {} does not answer since {since}", output.paint(Tone::Bad, &decoy.name));
+    }
+    for away in &status.away {
+        let name = away.lane.0.trim_start_matches("destination/");
+        let _ = writeln!(
+            out,
+            "away      {} went away {}; its captures wait: {}",
+            output.paint(Tone::Bad, name),
+            time::distance(away.since, status.now),
+            verisim_core::printable(&away.why)
+        );
     }
     let mut states: Vec<(String, usize)> = Vec::new();
     for capture in captures {

@@ -5,12 +5,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use verisim_core::{EventPayload, JobId, JobKind, Progress, RelPath, Timestamp};
-use verisim_engine::control::{Answer, JobQuery, JobView, Request, RunningView};
+use verisim_engine::control::{Answer, JobQuery, JobView, Request, RetryQuery, RunningView};
 
 use super::captures::show_captures;
 use super::show::{list, tone};
 use crate::access::Access;
-use crate::args::{SyncAddArgs, SyncCommand};
+use crate::args::{SyncAddArgs, SyncCommand, SyncRetryArgs};
 use crate::config::units::show_size;
 use crate::config::{Config, Each};
 use crate::context::{Context, absolute};
@@ -39,7 +39,10 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
             };
             show_captures(context, &jobs, none)
         }
-        SyncCommand::Retry { job } => change(context, config, Request::Retry { job: JobId(*job) }).await,
+        SyncCommand::Retry(args) => match args.job {
+            Some(job) => change(context, config, Request::Retry { job: JobId(job) }).await,
+            None => retry_all(context, config, args).await,
+        },
         SyncCommand::Cancel { job } => change(context, config, Request::Cancel { job: JobId(*job) }).await,
         SyncCommand::Verify { job } => verify(context, config, job.map(JobId)).await,
         SyncCommand::Manifest { job } => manifest(context, config, JobId(*job)).await,
@@ -92,6 +95,70 @@ async fn change(context: &Context, config: Config, request: Request) -> CliResul
     show_captures(context, &[job], "")?;
     if matches!(access, Access::Here(_)) {
         context.output.say("no daemon runs; `verisim sync watch` or `verisim up` goes on with it");
+    }
+    Ok(Exit::Done)
+}
+
+/// Has many captures tried again, and says how many. That there are none is no failure.
+async fn retry_all(context: &Context, config: Config, args: &SyncRetryArgs) -> CliResult {
+    #[derive(serde::Serialize)]
+    struct Line<'a> {
+        count: usize,
+        jobs: &'a [JobId],
+    }
+    let unknown = |what: &str, name: &str, known: Vec<&str>| {
+        let error = CliError::new(Exit::Usage, format!("no {what} is called {name}"));
+        Err(error.hint(format!("there are: {}", known.join(", "))))
+    };
+    if let Some(name) = &args.destination
+        && !config.destinations.iter().any(|destination| destination.name == *name)
+    {
+        let known = config.destinations.iter().map(|destination| destination.name.as_str()).collect();
+        return unknown("destination", name.as_str(), known);
+    }
+    if let Some(name) = &args.rule
+        && !config.captures.iter().any(|rule| rule.name == *name)
+    {
+        return unknown(
+            "capture rule",
+            name.as_str(),
+            config.captures.iter().map(|rule| rule.name.as_str()).collect(),
+        );
+    }
+    let mut access = Access::open(context, config).await?;
+    let mut query = RetryQuery {
+        states: args.states.clone(),
+        destination: args.destination.clone(),
+        rule: args.rule.clone(),
+        before: None,
+    };
+    let mut retried = Vec::new();
+    loop {
+        let Answer::Retried { jobs, next } = access.ask(Request::RetryAll(query.clone())).await? else {
+            return Err(CliError::new(
+                Exit::Failed,
+                "the daemon answered something else than what was asked",
+            ));
+        };
+        retried.extend(jobs);
+        query.before = next;
+        if next.is_none() {
+            break;
+        }
+    }
+    retried.sort_unstable();
+    let output = context.output;
+    if output.json {
+        output.typed("retried", &Line { count: retried.len(), jobs: &retried })?;
+    } else {
+        output.line(match retried.len() {
+            0 => "no capture is like that; nothing is tried again".to_owned(),
+            1 => "1 capture is tried again".to_owned(),
+            count => format!("{count} captures are tried again"),
+        })?;
+    }
+    if !retried.is_empty() && matches!(access, Access::Here(_)) {
+        output.say("no daemon runs; `verisim sync watch` or `verisim up` goes on with them");
     }
     Ok(Exit::Done)
 }
@@ -152,7 +219,7 @@ async fn add(context: &Context, config: Config, args: &SyncAddArgs) -> CliResult
 /// asked about again some minutes later, and nobody waits for that.
 fn is_settled(job: &JobView, now: Timestamp) -> bool {
     let lacks = job.state == "BLOCKED" && job.next_at.is_some_and(|at| at > now);
-    job.rests || lacks || matches!(job.state.as_str(), "VERIFIED" | "CLEANED")
+    job.rests || lacks || job.away_since.is_some() || matches!(job.state.as_str(), "VERIFIED" | "CLEANED")
 }
 
 async fn watch(context: &Context, config: Config, job: Option<JobId>) -> CliResult {
@@ -191,6 +258,7 @@ fn verdict(job: &JobView) -> Exit {
     match job.state.as_str() {
         "VERIFIED" | "CLEANED" | "CLEANUP_ELIGIBLE" | "CLEANING" => Exit::Done,
         "UNVERIFIED" => Exit::Found,
+        _ if job.away_since.is_some() => Exit::Unreachable,
         _ => job.failure.as_ref().map_or(Exit::Failed, |(kind, _)| advice(*kind).0),
     }
 }

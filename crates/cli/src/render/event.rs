@@ -61,6 +61,11 @@ pub(crate) fn tell(event: &Event) -> Told {
         }
         EventPayload::Reachable { reachable } => {
             told.verb = if *reachable { "answers again" } else { "does not answer" }.into();
+            if let Some(name) = destination(event) {
+                told.place = "evidence".into();
+                told.verb = if *reachable { "is back" } else { "is away" }.into();
+                told.object = name.to_owned();
+            }
             told.detail = failure(event);
             told.tone = if *reachable { Tone::Good } else { Tone::Bad };
         }
@@ -78,6 +83,11 @@ pub(crate) fn tell(event: &Event) -> Told {
         }
     }
     told
+}
+
+/// The destination that an event is about.
+fn destination(event: &Event) -> Option<&str> {
+    event.body.topic.as_str().strip_prefix("destination.")?.strip_suffix(".reachable")
 }
 
 fn failure(event: &Event) -> String {

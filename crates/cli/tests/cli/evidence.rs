@@ -97,12 +97,24 @@ fn inv_6_a_share_that_is_not_mounted_costs_no_evidence_and_fills_no_disk() {
     let unreachable = |name: &str| {
         sandbox.captures().iter().any(|job| {
             job["subject"] == format!("sensor/{name}")
-                && job["progress"]["note"].to_string().contains("mount the share")
+                && (job["away_since"].is_string()
+                    || job["progress"]["note"].to_string().contains("mount the share"))
         })
     };
-    eventually("both captures say what to do", || unreachable("run-1") && unreachable("run-2"));
-    let events = sandbox.run(&["--json", "events", "--topic", "sync.>"]).exits(0);
-    assert!(events.json().iter().any(|event| event["failure"] == "network"), "{}", events.stdout);
+    eventually("both captures wait, and say for what", || unreachable("run-1") && unreachable("run-2"));
+    let gone =
+        || sandbox.run(&["--json", "events", "--topic", "destination.vault.reachable"]).exits(0).json();
+    eventually("the operator is told", || gone().len() == 1);
+    let status = sandbox.run(&["status"]).exits(5);
+    assert!(
+        status.stdout.contains("vault went away") && status.stdout.contains("mount the share"),
+        "{}",
+        status.stdout
+    );
+    let doctor = sandbox.run(&["doctor"]).exits(5);
+    assert!(doctor.stdout.contains("went away"), "{}", doctor.stdout);
+    let listed = sandbox.run(&["sync", "ls"]).exits(0);
+    assert!(listed.stdout.contains("destination/vault went away"), "{}", listed.stdout);
     assert_eq!(sha256(&local), hash);
     assert_eq!(fs::read_dir(sandbox.path("vault")).unwrap().count(), 0);
     // It is back, and the operator does not want to wait.
@@ -117,4 +129,36 @@ fn inv_6_a_share_that_is_not_mounted_costs_no_evidence_and_fills_no_disk() {
         assert_clean(&sandbox.path(&format!("vault/sensor/{name}")));
     }
     assert!(!local.exists());
+}
+
+#[test]
+fn everything_that_failed_is_tried_again_by_one_command() {
+    let sandbox = Sandbox::new();
+    let foreign = |name: &str| format!("vault/sensor/{name}/foreign");
+    for name in ["run-1", "run-2", "run-3"] {
+        sandbox.capture(name);
+        sandbox.write(&foreign(name), "somebody else's");
+        let dir = sandbox.path(&format!("captures/{name}"));
+        sandbox.run(&["sync", "add", "--wait", dir.to_str().unwrap()]).exits(1);
+    }
+    sandbox.run(&["sync", "cancel", "3"]).exits(0);
+    let count = |args: &[&str]| {
+        let told = sandbox.run(&[&["--json", "sync", "retry", "--all"], args].concat()).exits(0).json();
+        (told[0]["type"].to_string(), told[0]["count"].as_u64())
+    };
+    let retried = |count| ("\"retried\"".to_owned(), Some(count));
+    assert_eq!(count(&["--rule", "sensor", "--destination", "vault"]), retried(2));
+    assert_eq!(count(&[]), retried(0));
+    for wrong in [&["--all", "--rule", "nobody"][..], &["--all", "1"], &[], &["--all", "--in", "verified"]] {
+        sandbox.run(&[&["sync", "retry"], wrong].concat()).exits(2);
+    }
+    sandbox.run(&["sync", "watch"]).exits(1);
+    for name in ["run-1", "run-2", "run-3"] {
+        fs::remove_file(sandbox.path(&foreign(name))).unwrap();
+    }
+    let daemon = sandbox.up();
+    let said = sandbox.run(&["sync", "retry", "--all", "--in", "failed", "--in", "cancelled"]).exits(0);
+    assert_eq!(said.stdout, "3 captures are tried again\n");
+    eventually("all are verified", || sandbox.captures().iter().all(|job| job["state"] == "VERIFIED"));
+    assert_eq!(daemon.terminate().0, Some(0));
 }

@@ -20,4 +20,5 @@ pub use protocol::{
 };
 pub use server::{Server, ServerParts};
 pub(crate) use view::has_settled;
+pub use syncs::RETRIED_STATES;
 pub use view::{AwayView, DecoyView, JobView, RunningView, StatusView};

@@ -17,7 +17,7 @@ const TOGETHER: usize = 64;
 const BLOCKED_MAX: usize = 1_000;
 /// The states in which a capture may be tried again with others. What was cancelled, or could not be proved, waits for a
 /// person who names it.
-const RETRIED: [&str; 4] = ["FAILED", "CANCELLED", "UNVERIFIED", "BLOCKED"];
+pub const RETRIED_STATES: [&str; 4] = ["FAILED", "CANCELLED", "UNVERIFIED", "BLOCKED"];
 
 impl Operator {
     /// Has captures tried again that are in one of the states of `query`, newest first; answers which, and where the next
@@ -30,8 +30,9 @@ impl Operator {
             [] => vec![SyncState::Failed.name().to_owned()],
             named => named.iter().map(|state| state.to_ascii_uppercase()).collect(),
         };
-        if let Some(other) = states.iter().find(|state| !RETRIED.contains(&state.as_str())) {
-            let message = format!("captures are tried again out of {}, not {other}", RETRIED.join(", "));
+        if let Some(other) = states.iter().find(|state| !RETRIED_STATES.contains(&state.as_str())) {
+            let message =
+                format!("captures are tried again out of {}, not {other}", RETRIED_STATES.join(", "));
             return Err(Refusal::new(RefusalKind::BadRequest, verisim_core::printable(&message)));
         }
         let filter = JobFilter {
