@@ -47,7 +47,7 @@ fn text(output: Output, jobs: &[JobView], now: Timestamp) -> String {
     lines.next().into_iter().for_each(&mut push);
     for (line, job) in lines.zip(jobs) {
         push(line);
-        for line in wrap(&note(job), width.min(100) - INDENT) {
+        for line in wrap(&note(job, now), width.min(100) - INDENT) {
             push(&format!("{:INDENT$}{}", "", output.paint(Tone::Faint, line)));
         }
     }
@@ -77,8 +77,13 @@ fn since(job: &JobView) -> Timestamp {
     }
 }
 
-/// Why it is not further: its failure, else what was noted.
-fn note(job: &JobView) -> String {
+/// Why it is not further: its destination, its failure, else what was noted.
+fn note(job: &JobView, now: Timestamp) -> String {
+    let is_done = matches!(job.state.as_str(), "VERIFIED" | "CLEANED" | "CANCELLED");
+    if let Some(since) = job.away_since.filter(|_| !is_done) {
+        let why = job.failure.as_ref().map_or_else(String::new, |(_, detail)| format!(": {detail}"));
+        return printable(&format!("{} went away {}{why}", job.lane, time::distance(since, now)));
+    }
     let noted = job.progress.as_ref().and_then(|progress| progress.note.clone()).unwrap_or_default();
     if let Some(at) = job.away_since {
         return format!(

@@ -119,11 +119,7 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
 
 /// The destinations that the captures wait for, as far as that can be found out.
 async fn away(context: &Context, config: &Config) -> Vec<AwayView> {
-    let has_store = StateDir::open(&config.state).is_ok_and(|state| state.store().exists());
-    if !has_store {
-        return Vec::new();
-    }
-    let Ok(mut access) = Access::open(context, config.clone()).await else { return Vec::new() };
+    let Ok(mut access) = Access::look(context, config.clone()).await else { return Vec::new() };
     match access.ask(Request::Status).await {
         Ok(Answer::Status(status)) => status.away,
         _ => Vec::new(),

@@ -94,7 +94,7 @@ fn row(job: &JobView, now: verisim_core::Timestamp, verbose: bool) -> Vec<Cell> 
     let why = match (&job.failure, note) {
         _ if job.away_since.is_some() && job.state != "VERIFIED" => {
             let since = job.away_since.map_or_else(String::new, |at| time::distance(at, now));
-            format!("waits: {} went away {since}", job.lane)
+            format!("{} went away {since}", job.lane)
         }
         (Some((kind, detail)), _) if job.state != "DONE" && job.state != "VERIFIED" => {
             format!("{kind}: {detail}")

@@ -120,9 +120,7 @@ fn inv_6_a_share_that_is_not_mounted_costs_no_evidence_and_fills_no_disk() {
     // It is back, and the operator does not want to wait.
     fs::remove_dir(sandbox.path("vault")).unwrap();
     fs::rename(sandbox.path("share"), sandbox.path("vault")).unwrap();
-    for job in sandbox.captures() {
-        sandbox.run(&["sync", "retry", &job["id"].to_string()]).exits(0);
-    }
+    sandbox.run(&["sync", "retry", "--all", "--in", "blocked"]).exits(0);
     eventually("both are cleaned up", || sandbox.captures().iter().all(|job| job["state"] == "CLEANED"));
     assert_eq!(daemon.terminate().0, Some(0));
     for name in ["run-1", "run-2"] {
