@@ -19,6 +19,6 @@ pub use protocol::{
     RetryQuery, SOCKET_NAME,
 };
 pub use server::{Server, ServerParts};
-pub(crate) use view::has_settled;
 pub use syncs::RETRIED_STATES;
+pub(crate) use view::has_settled;
 pub use view::{AwayView, DecoyView, JobView, RunningView, StatusView};
