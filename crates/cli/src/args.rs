@@ -31,6 +31,7 @@ pub(crate) struct Cli {
 
 /// What every command understands.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// The configuration [default: ./verisim.toml, else /etc/verisim/verisim.toml]
     #[arg(long, short = 'c', global = true, value_name = "FILE", env = "VERISIM_CONFIG", value_hint = ValueHint::FilePath)]

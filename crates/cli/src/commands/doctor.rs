@@ -1,7 +1,8 @@
 //! `verisim doctor`: says what is missing, and how to mend it.
 
+mod state;
+
 use std::collections::{HashMap, HashSet};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde::Serialize;
@@ -24,6 +25,11 @@ use crate::wire::{Wired, known_destination};
 const FREE_BYTES_MIN: u64 = 256 << 20;
 /// A decoy's clock may differ from ours by so much before it is a tell.
 const CLOCK_SECONDS_MAX: u64 = 5;
+
+/// A later directory of one name gets `~2` and so on at the destination, where a name has at most 255 bytes.
+const NAME_BYTES_MAX: usize = 247;
+/// How many names of a captures folder are looked at.
+const NAMES_MAX: usize = 100_000;
 
 /// How a finding is to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -79,7 +85,7 @@ impl Sheet<'_> {
 pub(super) async fn doctor(context: &Context) -> CliResult {
     let config = context.config()?;
     let mut findings = Vec::new();
-    state(&config, &mut findings);
+    state::look(&config, &mut Sheet { subject: "state".into(), out: &mut findings });
     let away = away(context, &config).await;
     let wired = Wired::new(config, context.clock());
     if wired.config.decoys.is_empty() && wired.config.captures.is_empty() {
@@ -124,49 +130,6 @@ async fn away(context: &Context, config: &Config) -> Vec<AwayView> {
         Ok(Answer::Status(status)) => status.away,
         _ => Vec::new(),
     }
-}
-
-fn state(config: &Config, findings: &mut Vec<Finding>) {
-    let mut sheet = Sheet { subject: "state".into(), out: findings };
-    let shown = show(&config.state);
-    match StateDir::look(&config.state) {
-        Err(error) => sheet.bad(Exit::Store, error.message, error.hint.unwrap_or_default()),
-        Ok(None) => match nearest_folder(&config.state).map(|above| (writable(&above), above)) {
-            Some((Ok(()), above)) => {
-                sheet.good(format!("{shown} is not there yet; it is made when something is stored"));
-                space(&mut sheet, free_bytes(&above));
-            }
-            Some((Err(error), above)) => sheet.bad(
-                Exit::Store,
-                format!("{shown} is not there, and cannot be made in {}: {error}", show(&above)),
-                "make it for this user with mode 0700, or name another folder with `state = ..`",
-            ),
-            None => sheet.bad(Exit::Store, format!("{shown} cannot be made"), "name another folder"),
-        },
-        Ok(Some(_)) => {
-            match writable(&config.state) {
-                Ok(()) => sheet.good(format!("{shown} is ours and writable")),
-                Err(error) => sheet.bad(
-                    Exit::Store,
-                    format!("{shown} cannot be written: {error}"),
-                    "let this user write there, or name another folder with `state = ..`",
-                ),
-            }
-            let mode = std::fs::metadata(&config.state).map_or(0, |meta| meta.permissions().mode() & 0o7777);
-            if mode & 0o077 != 0 {
-                sheet.warn(
-                    format!("others on this machine can look into {shown} (mode {mode:04o})"),
-                    format!("chmod 0700 {shown}"),
-                );
-            }
-            space(&mut sheet, free_bytes(&config.state));
-        }
-    }
-}
-
-/// The folder that is there and in which `path` would be made.
-fn nearest_folder(path: &Path) -> Option<std::path::PathBuf> {
-    path.ancestors().find(|above| above.exists()).filter(|above| above.is_dir()).map(Path::to_owned)
 }
 
 async fn look_at_decoy(
@@ -342,7 +305,17 @@ fn look_at_captures(sheet: &mut Sheet<'_>, path: &Path, cleanup: bool) {
         Err(error) => {
             sheet.bad(Exit::Unreachable, format!("{shown} cannot be read: {error}"), "let this user read it");
         }
-        Ok(_) => sheet.good(format!("{shown} can be read")),
+        Ok(entries) => {
+            sheet.good(format!("{shown} can be read"));
+            let names = entries.take(NAMES_MAX).flatten().map(|entry| entry.file_name());
+            let long = names.filter(|name| name.len() > NAME_BYTES_MAX).count();
+            if long > 0 {
+                sheet.warn(
+                    format!("names of more than {NAME_BYTES_MAX} bytes: {long}; a directory that replaces one of them later cannot be pushed"),
+                    "give captures shorter names",
+                );
+            }
+        }
     }
     if cleanup && let Err(error) = writable(path) {
         sheet.bad(

@@ -269,6 +269,7 @@ fn status_text(output: Output, running: bool, status: &StatusView, captures: &[J
         status.decoys.iter().filter(|decoy| decoy.silent_since.is_some()).collect();
     let answer = match (status.decoys.len(), silent.len()) {
         (0, _) => "none".to_owned(),
+        (all, _) if !running => format!("{all}; `verisim doctor` asks whether they answer"),
         (all, 0) => format!("{all}, all answer"),
         (all, silent) => format!("{all}, {silent} of them silent"),
     };

@@ -174,6 +174,9 @@ fn a_captures_folder_that_is_not_there_is_said_by_status_and_doctor() {
         serde_json::json!(["sensor"])
     );
     fs::create_dir(sandbox.path("captures")).unwrap();
+    fs::create_dir(sandbox.path("captures").join("n".repeat(250))).unwrap();
+    let ran = sandbox.run(&["doctor"]).exits(0);
+    assert!(ran.stdout.contains("names of more than 247 bytes: 1"), "{}", ran.stdout);
     eventually("status is content", || sandbox.run(&["status"]).code == Some(0));
 }
 
