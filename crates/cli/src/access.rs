@@ -199,7 +199,8 @@ impl Access {
     }
 }
 
-fn confused() -> CliError {
+/// An answer to another question.
+pub(crate) fn confused() -> CliError {
     CliError::new(Exit::Failed, "the daemon answered something else than what was asked")
         .hint("daemon and command line should be of one version")
 }

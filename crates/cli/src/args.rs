@@ -1,11 +1,14 @@
 //! The command line.
 
+mod decoy;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use verisim_core::{ActivityState, DecoyName, FileMode, PersonaName, SyncState};
 
+pub(crate) use self::decoy::{DecoyCommand, LedgerArgs, ReleaseArgs};
 use crate::config::units;
 
 /// Keeps decoys alive, and brings home what they catch.
@@ -85,6 +88,13 @@ pub(crate) enum Command {
     Read(ReadArgs),
     /// Remove a file from a decoy
     Rm(RmArgs),
+    /// List what Verisim knows to be on a decoy
+    Ledger(LedgerArgs),
+    /// Decide about a path that somebody else changed, and that is left alone since
+    Release(ReleaseArgs),
+    /// Decide about a whole decoy
+    #[command(subcommand)]
+    Decoy(DecoyCommand),
     /// Captures on their way home
     #[command(subcommand)]
     Sync(SyncCommand),

@@ -63,9 +63,9 @@ fn tell(event: &Event) {
             tracing::warn!(event = %id, %topic, %remote, files = names.len(), "damaged at the destination");
         }
         EventPayload::Reachable { reachable: false } => {
-            tracing::warn!(event = %id, %topic, detail, "does not answer");
+            tracing::warn!(event = %id, %topic, detail, "is left alone");
         }
-        EventPayload::Reachable { reachable: true } => tracing::info!(event = %id, %topic, "answers"),
+        EventPayload::Reachable { reachable: true } => tracing::info!(event = %id, %topic, detail, "answers"),
         EventPayload::NotDone { action, path, state } => {
             let path = path.as_ref().map_or_else(String::new, ToString::to_string);
             tracing::warn!(event = %id, %topic, action, path, state, detail, "not done");
@@ -80,6 +80,12 @@ fn tell(event: &Event) {
         }
         EventPayload::Health { status } if status == "degraded" => {
             tracing::warn!(event = %id, detail, "degraded");
+        }
+        EventPayload::Released { path, decision, .. } => {
+            tracing::info!(event = %id, %topic, %path, decision, "decided");
+        }
+        EventPayload::RootAccepted { forgotten } => {
+            tracing::info!(event = %id, %topic, forgotten, "another root was accepted");
         }
         EventPayload::Activity(_) | EventPayload::Health { .. } => {
             tracing::debug!(event = %id, %topic, detail, "done");

@@ -1,6 +1,6 @@
 //! From the configuration to the parts of an engine.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -82,7 +82,8 @@ impl Wired {
     }
 
     /// Who the personas are on the decoys: as configured, else as the first decoy that has an account of that login says,
-    /// else a number of their own.
+    /// else a number of their own that no account or group of a decoy has: the lowest from 1000 on, in the order of the
+    /// configuration. Of a decoy that does not answer the accounts are not known.
     pub(crate) async fn owners(&self) -> HashMap<PersonaName, Owner> {
         let mut owners: HashMap<PersonaName, Owner> = self
             .config
@@ -92,25 +93,31 @@ impl Wired {
             .collect();
         let logins: HashMap<&PersonaName, &str> =
             self.config.personas.iter().map(|persona| (&persona.name, persona.login.as_str())).collect();
+        if logins.len() == owners.len() {
+            return owners;
+        }
+        let mut taken: HashSet<u32> = HashSet::new();
         for decoy in &self.config.decoys {
-            let unknown: Vec<&PersonaName> =
-                decoy.personas.iter().filter(|name| !owners.contains_key(*name)).collect();
-            let Some(member) = self.fleet.get(&decoy.name).filter(|_| !unknown.is_empty()) else { continue };
+            let Some(member) = self.fleet.get(&decoy.name) else { continue };
             let Ok(facts) = member.connector.probe().await else { continue };
-            for name in unknown {
+            taken.extend(facts.accounts.iter().flat_map(|account| [account.owner.uid, account.owner.gid]));
+            for name in &decoy.personas {
                 let account =
                     facts.accounts.iter().find(|account| logins.get(name) == Some(&account.login.as_str()));
                 if let Some(account) = account {
-                    owners.insert(name.clone(), account.owner);
+                    owners.entry(name.clone()).or_insert(account.owner);
                 }
             }
         }
-        for (persona, number) in self.config.personas.iter().zip(UID_FIRST..) {
-            owners.entry(persona.name.clone()).or_insert_with(|| {
-                let invented = Owner { uid: number, gid: number };
+        taken.extend(owners.values().flat_map(|owner| [owner.uid, owner.gid]));
+        let mut free = (UID_FIRST..u32::MAX).filter(|number| !taken.contains(number));
+        for persona in &self.config.personas {
+            if !owners.contains_key(&persona.name)
+                && let Some(number) = free.next()
+            {
                 tracing::warn!(persona = %persona.name, uid = number, "no decoy has an account of this login; its files get an invented uid");
-                invented
-            });
+                owners.insert(persona.name.clone(), Owner { uid: number, gid: number });
+            }
         }
         owners
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,14 +32,15 @@ const BATCH_FILES_MAX: usize = 256;
 /// A decoy whose root is a directory of this machine.
 ///
 /// The directory is opened anew for each call: a root that was taken away and put back is found again, and one that is
-/// not there is `NotFound`. Where the path led when it was first opened, it must lead ever after, and to the same directory: a
-/// root that becomes a link to another part of this machine, or whose mount goes away and leaves an empty folder, is
-/// `NotFound` too, until the connector is made anew. Else everything that was planted would look tampered with.
+/// not there is `NotFound`. Where the path led when it was first opened, it must lead ever after, and to the directory that
+/// the latest probe found: a root that becomes a link to another part of this machine, or whose mount goes away and leaves
+/// an empty folder, is `NotFound` too. Whoever probes compares what it finds with what was there before.
 #[derive(Clone)]
 pub struct RootfsConnector {
     path: Arc<PathBuf>,
     real: Arc<OnceLock<PathBuf>>,
-    identity: Arc<OnceLock<(u32, u32, u64)>>,
+    /// The directory that calls go to: what the latest probe found, or else the first call.
+    met: Arc<Mutex<Option<(u32, u32, u64)>>>,
     clock: Arc<dyn Clock>,
     calls: Arc<Semaphore>,
     named_staging: bool,
@@ -53,7 +54,7 @@ impl RootfsConnector {
         Self {
             path: Arc::new(path),
             real: Arc::default(),
-            identity: Arc::default(),
+            met: Arc::default(),
             clock,
             calls,
             named_staging: false,
@@ -67,7 +68,25 @@ impl RootfsConnector {
         self
     }
 
+    /// The root, if it is the directory that was met last.
     fn open(&self) -> Result<Root, Problem> {
+        let (root, identity) = self.find()?;
+        if *self.met.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(identity) == identity {
+            return Ok(root);
+        }
+        let path = self.path.display();
+        let what = format!("the decoy's root {path} is another directory since, or its mount is gone");
+        Err(Problem::new(FailureKind::NotFound, what))
+    }
+
+    /// The root, whichever directory it is; later calls go to this one.
+    fn meet(&self) -> Result<Root, Problem> {
+        let (root, identity) = self.find()?;
+        *self.met.lock().unwrap_or_else(PoisonError::into_inner) = Some(identity);
+        Ok(root)
+    }
+
+    fn find(&self) -> Result<(Root, (u32, u32, u64)), Problem> {
         let path = self.path.display();
         if let Ok(real) = self.path.canonicalize()
             && *self.real.get_or_init(|| real.clone()) != real
@@ -87,19 +106,23 @@ impl RootfsConnector {
         let identity = root
             .identity()
             .map_err(|error| Problem::new(error.kind(), format!("the decoy's root {path}: {error}")))?;
-        if *self.identity.get_or_init(|| identity) != identity {
-            let what = format!(
-                "the decoy's root {path} is another directory since, or its mount is gone; if it shall be so, start \
-                 Verisim anew"
-            );
-            return Err(Problem::new(FailureKind::NotFound, what));
-        }
-        Ok(if self.named_staging { root.with_named_staging() } else { root })
+        Ok((if self.named_staging { root.with_named_staging() } else { root }, identity))
     }
 
     /// Runs what blocks on a thread that may, within a bound. `effect` is what is not known when the bound is passed.
     async fn call<T: Send + 'static>(
         &self,
+        operation: &'static str,
+        limit: Duration,
+        effect: Effect,
+        work: impl FnOnce(&Root) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.call_in(Self::open, operation, limit, effect, work).await
+    }
+
+    async fn call_in<T: Send + 'static>(
+        &self,
+        open: fn(&Self) -> Result<Root, Problem>,
         operation: &'static str,
         limit: Duration,
         effect: Effect,
@@ -114,7 +137,7 @@ impl RootfsConnector {
         let this = self.clone();
         let running = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            this.open().and_then(|root| work(&root)).map_err(|problem| problem.into_failure(operation))
+            open(&this).and_then(|root| work(&root)).map_err(|problem| problem.into_failure(operation))
         });
         match tokio::time::timeout(limit, running).await {
             Ok(Ok(answer)) => answer,
@@ -224,8 +247,8 @@ impl Connector for RootfsConnector {
 
     async fn probe(&self) -> Result<HostFacts, Failure> {
         let now = self.clock.now();
-        self.call("rootfs.probe", PROBE_TIME_MAX, Effect::NotApplied, move |root| tree::facts(root, now))
-            .await
+        let look = move |root: &Root| tree::facts(root, now);
+        self.call_in(Self::meet, "rootfs.probe", PROBE_TIME_MAX, Effect::NotApplied, look).await
     }
 }
 
@@ -257,19 +280,25 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_root_that_is_another_directory_is_not_taken_for_the_decoy() {
+    #[tokio::test]
+    async fn a_root_that_is_another_directory_is_not_taken_for_the_decoy() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("decoy");
         std::fs::create_dir(&path).unwrap();
         let clock = verisim_testkit::VirtualClock::new("2026-11-22T08:00:00Z".parse().unwrap());
-        let connector = RootfsConnector::new(path.clone(), clock.clone());
-        connector.open().unwrap();
+        let connector = RootfsConnector::new(path.clone(), clock);
+        let first = connector.probe().await.unwrap().identity.unwrap();
         // As when a mount goes away and its empty mount point is left.
         std::fs::rename(&path, dir.path().join("away")).unwrap();
         std::fs::create_dir(&path).unwrap();
         assert_eq!(connector.open().unwrap_err().into_failure("test").kind, FailureKind::NotFound);
-        // Who starts anew means it.
-        RootfsConnector::new(path, clock).open().unwrap();
+        // Who probes sees which one it is, and goes on with it.
+        let other = connector.probe().await.unwrap().identity.unwrap();
+        assert_ne!(other, first);
+        connector.open().unwrap();
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(dir.path().join("away"), &path).unwrap();
+        assert!(connector.open().is_err());
+        assert_eq!(connector.probe().await.unwrap().identity, Some(first));
     }
 }

@@ -75,7 +75,8 @@ pub trait Connector: Send + Sync {
     /// Opens a TCP connection that leaves FROM the decoy.
     async fn dial(&self, to: SocketAddr) -> Result<Box<dyn Stream>, Failure>;
 
-    /// Whether the decoy can be reached, and the facts that can be had without leaving a trace. Bounded to 20 seconds.
+    /// Whether the decoy can be reached, and the facts that can be had without leaving a trace. Bounded to 20 seconds. What
+    /// it finds is what later calls go to: one that meets another root than the latest probe did answers `NotFound`.
     async fn probe(&self) -> Result<HostFacts, Failure>;
 }
 
@@ -277,4 +278,8 @@ pub struct HostFacts {
     pub free_bytes: u64,
     /// Whether that file system takes writes.
     pub writable: bool,
+    /// What tells its root from another one at the same place: opaque, printable, at most 200 bytes. The same after a
+    /// restart of this machine or a new mount; another where the root was made anew. `None` where nothing can tell.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub identity: Option<String>,
 }

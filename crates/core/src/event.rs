@@ -82,6 +82,20 @@ pub enum EventPayload {
         /// Whether it does.
         reachable: bool,
     },
+    /// A person decided about a path that was left alone.
+    Released {
+        /// The path.
+        path: DecoyPath,
+        /// `adopt`: what stands there is ours from now on; `forget`: it is somebody else's for good.
+        decision: String,
+        /// The hash of what was adopted.
+        sha256: Option<Digest>,
+    },
+    /// A person said that a decoy's root was replaced on purpose.
+    RootAccepted {
+        /// How many paths were known on the former root, and are forgotten.
+        forgotten: u64,
+    },
     /// A sync job reached a state.
     Sync(SyncPayload),
     /// Damage at a destination.

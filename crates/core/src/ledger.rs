@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Body, DecoyName, DecoyPath, Digest, FileClass, PersonaName, Timestamp};
+use crate::{Body, DecoyName, DecoyPath, Digest, FileClass, NewEvent, PersonaName, Timestamp};
 
 /// The largest content that the ledger keeps, in bytes.
 pub const LEDGER_BODY_BYTES_MAX: usize = 64 * 1024;
@@ -17,6 +17,8 @@ pub enum OwnershipPolicy {
     Append,
     /// Nobody of ours touches it: it was tampered with, and waits for a person.
     HandsOff,
+    /// A person decided that what stands there is somebody else's: it is never touched, and its name is never used.
+    Foreign,
 }
 
 /// One path on one decoy.
@@ -73,6 +75,8 @@ pub enum LedgerChange {
         decoy: DecoyName,
         /// The path.
         path: DecoyPath,
+        /// Whose action met it: the name stays taken for them.
+        persona: Option<PersonaName>,
         /// What should have been there.
         expected: Option<Digest>,
         /// What was there, where it could be hashed.
@@ -82,4 +86,26 @@ pub enum LedgerChange {
         /// When.
         at: Timestamp,
     },
+}
+
+/// A change of what is known of a decoy that no job makes: a person's decision, or what the engine found out.
+#[derive(Debug, Clone)]
+pub struct Amendment {
+    /// The decoy.
+    pub decoy: DecoyName,
+    /// What changes.
+    pub change: Amend,
+    /// What is published about it, in the same transaction.
+    pub events: Vec<NewEvent>,
+}
+
+/// What an [`Amendment`] changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Amend {
+    /// The word on one path; refused while an action on that path is under way, or its fate is open.
+    Path(LedgerChange),
+    /// What its root is known again by.
+    Root(String),
+    /// Everything: no path is known any more, nor the root; refused while any action on the decoy is leased.
+    Forget,
 }

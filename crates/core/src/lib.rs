@@ -67,7 +67,7 @@ pub use job::{
     Counters, Enqueued, Job, JobFilter, JobKind, JobState, Lane, LeaseRequest, LeasedJob, NewJob, OrderKey,
     Record, Recorded, Schedule, StartMark, Work,
 };
-pub use ledger::{LEDGER_BODY_BYTES_MAX, LedgerChange, LedgerEntry, OwnershipPolicy};
+pub use ledger::{Amend, Amendment, LEDGER_BODY_BYTES_MAX, LedgerChange, LedgerEntry, OwnershipPolicy};
 pub use path::{DecoyPath, InvalidPath, RelPath};
 pub use payload::{
     AppendPayload, EditPayload, EmailPayload, MovePayload, Payload, PlantPayload, RemovePayload,

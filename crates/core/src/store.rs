@@ -8,9 +8,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Capture, Counters, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, Fence, Job, JobFilter, JobId,
-    JobState, LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, Record, Recorded, Schedule, StartMark,
-    Timestamp, TopicFilter, WorkerId,
+    Amendment, Capture, Counters, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, Fence, Job,
+    JobFilter, JobId, JobState, LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, Record, Recorded,
+    Schedule, StartMark, Timestamp, TopicFilter, WorkerId,
 };
 
 /// Jobs, events, the ledger, decoys, captures and manifests, durably.
@@ -93,6 +93,13 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> StoreResult<Vec<LedgerEntry>>;
 
+    /// Changes what is known of a decoy without a job. `Stale`, with nothing changed, while an action that it concerns is
+    /// under way, as [`crate::Amend`] says.
+    async fn amend(&self, change: Amendment) -> StoreResult<Recorded>;
+
+    /// What the root of a decoy was known by last; `None` where that was never remembered, or was forgotten.
+    async fn root_identity(&self, decoy: &DecoyName) -> StoreResult<Option<String>>;
+
     /// Remembers the fleet: replaces what was there.
     async fn put_decoys(&self, decoys: Vec<Decoy>) -> StoreResult<()>;
 
@@ -115,7 +122,7 @@ pub trait Store: Send + Sync {
     /// per call; answers how many rows went, 0 when nothing is left to do.
     async fn prune(&self, rule: PruneRule) -> StoreResult<usize>;
 
-    /// How it stands.
+    /// How it stands. Fails with [`StoreError::Gone`] when it was removed or replaced, as every write does.
     async fn health(&self) -> StoreResult<Health>;
 }
 
@@ -175,6 +182,15 @@ pub enum StoreError {
     /// What is stored cannot be understood, or what was asked cannot be stored.
     #[error("the store met something it cannot handle: {0}")]
     Invalid(String),
+    /// Its file, its lock or its folder is not what was opened: somebody removed or replaced it.
+    #[error(
+        "the store {path} was removed or replaced while it was in use; nothing more is done, since it could not be \
+         recorded; put the state folder back, or start anew without it"
+    )]
+    Gone {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// The store is shut down.
     #[error("the store is closed")]
     Closed,

@@ -30,6 +30,18 @@ impl Topic {
         Self(format!("decoy.{decoy}.tampered"))
     }
 
+    /// A person decided about a frozen path: `decoy.<decoy>.released`.
+    #[must_use]
+    pub fn released(decoy: &DecoyName) -> Self {
+        Self(format!("decoy.{decoy}.released"))
+    }
+
+    /// A person accepted another root: `decoy.<decoy>.accepted`.
+    #[must_use]
+    pub fn accepted(decoy: &DecoyName) -> Self {
+        Self(format!("decoy.{decoy}.accepted"))
+    }
+
     /// A decoy became reachable or unreachable: `decoy.<decoy>.reachable`.
     #[must_use]
     pub fn reachable(decoy: &DecoyName) -> Self {

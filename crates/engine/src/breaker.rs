@@ -103,6 +103,13 @@ impl Breaker {
         self.open_for = (self.open_for * 2).min(settings.breaker_open_max);
     }
 
+    /// A silent decoy is to be asked at once.
+    pub(crate) const fn hasten(&mut self, now: Timestamp) {
+        if let BreakerState::Open { until } = &mut self.state {
+            *until = now;
+        }
+    }
+
     /// Whether it is time to ask; if so, somebody is asking from now on.
     pub(crate) fn begin_probe(&mut self, now: Timestamp) -> bool {
         let due = matches!(self.state, BreakerState::Open { until } if until <= now);

@@ -1,11 +1,11 @@
 //! The engine's outside: what it is made of, how it is run, how others talk to it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use verisim_core::{
-    ActivityDriver, CancellationToken, Clock, DriverKind, JobId, Progress, Store, StoreResult, SyncWorker,
-    Timestamp, WorkerId,
+    ActivityDriver, CancellationToken, Clock, DecoyName, DriverKind, JobId, Progress, Store, StoreResult,
+    SyncWorker, Timestamp, WorkerId,
 };
 
 use crate::away::AwayBoard;
@@ -67,7 +67,10 @@ impl Engine {
             idle: IdleBoard::default(),
             trouble: Mutex::new(None),
             away: AwayBoard::default(),
+            lost: OnceLock::new(),
             silent: Mutex::default(),
+            admitted: Mutex::default(),
+            recalled: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -83,11 +86,11 @@ impl Engine {
     /// at the next start (INV-12).
     ///
     /// # Errors
-    /// When the store cannot even be read at the start. Later troubles of the store are waited out.
+    /// When the store cannot even be read at the start, and when it is taken away while it runs: then nothing more is done.
+    /// Other troubles of the store are waited out.
     pub async fn run(self, shutdown: CancellationToken) -> StoreResult<()> {
         let _ended = EndGuard(Arc::clone(&self.shared));
-        Loop::start(self.shared).await?.run(shutdown).await;
-        Ok(())
+        Loop::start(self.shared).await?.run(shutdown).await
     }
 }
 
@@ -105,6 +108,12 @@ impl Handle {
     /// There may be work: something was enqueued or changed from outside the loop.
     pub fn wake(&self) {
         self.shared.idle.call();
+    }
+
+    /// A decoy that is left alone is asked again at once.
+    pub(crate) fn recall(&self, decoy: &DecoyName) {
+        self.shared.recalled.lock().unwrap_or_else(PoisonError::into_inner).insert(decoy.clone());
+        self.wake();
     }
 
     /// Waits until nothing is in flight and nothing is due before the clock moves on, or the engine has ended. Answers when

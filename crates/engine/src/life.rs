@@ -123,11 +123,9 @@ async fn compose(shared: &Shared, drafts: Vec<Draft>) -> StoreResult<Vec<Planned
     }
     let paths: Vec<_> = drafts.iter().map(|draft| (draft.decoy.clone(), draft.path.clone())).collect();
     let entries = shared.store.ledger(&paths).await?;
-    let mut guard = planner(shared);
-    let Some(planner) = guard.as_mut() else { return Ok(Vec::new()) };
     let composed = drafts.into_iter().zip(entries).filter_map(|(draft, entry)| {
         let entry = entry.filter(|entry| entry.ownership == OwnershipPolicy::Owned)?;
-        planner.compose(draft, entry.body.as_ref())
+        (draft.finish)(entry.body.as_ref())
     });
     Ok(composed.collect())
 }

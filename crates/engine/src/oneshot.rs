@@ -41,6 +41,7 @@ impl Engine {
         let mut turns = Loop::start(Arc::clone(&shared)).await?.only(lanes);
         let end = loop {
             turns.turn().await;
+            turns.check_store()?;
             if all_rest(&shared, jobs).await? {
                 break OneShot::Finished;
             }

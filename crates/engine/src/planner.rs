@@ -24,9 +24,6 @@ pub trait LifePlanner: Send {
     /// Takes the next slot at or before `now`. `None` when there is none.
     fn next(&mut self, now: Timestamp) -> Option<Decision>;
 
-    /// Makes the action of a slot that needs the content of a file; `None` leaves it alone after all.
-    fn compose(&mut self, draft: Draft, body: Option<&Body>) -> Option<Planned>;
-
     /// What would happen from `from` on, at most `limit` actions, without taking anything.
     fn preview(&self, from: Timestamp, limit: usize) -> Vec<Preview>;
 }
@@ -44,6 +41,9 @@ pub enum Decision {
     Needs(Draft),
 }
 
+/// Makes an action of the content that it needs.
+pub type Finish = Box<dyn FnOnce(Option<&Body>) -> Option<Planned> + Send>;
+
 /// A decision that waits for the content of a file.
 pub struct Draft {
     /// When the slot is.
@@ -52,8 +52,8 @@ pub struct Draft {
     pub decoy: DecoyName,
     /// The file.
     pub path: DecoyPath,
-    /// What the planner needs to go on.
-    pub state: Box<dyn std::any::Any + Send>,
+    /// Makes the action once the content is known; `None` leaves the slot alone after all.
+    pub finish: Finish,
 }
 
 /// An action that is ready to be enqueued.

@@ -1,8 +1,8 @@
 //! What the loop, its tasks and the control socket share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use verisim_core::{
@@ -32,8 +32,22 @@ pub(crate) struct Shared {
     pub(crate) trouble: Mutex<Option<StoreError>>,
     /// Destinations that are away.
     pub(crate) away: AwayBoard,
-    /// Decoys that do not answer, and since when; what the breakers say, for people.
-    pub(crate) silent: Mutex<BTreeMap<DecoyName, Timestamp>>,
+    /// Why the store is lost for good, once it is: nothing more may be done.
+    pub(crate) lost: OnceLock<StoreError>,
+    /// Decoys that do not answer; what the breakers say, for people.
+    pub(crate) silent: Mutex<BTreeMap<DecoyName, Silence>>,
+    /// Decoys that were recognised, and did not fall silent since.
+    pub(crate) admitted: Mutex<BTreeSet<DecoyName>>,
+    /// Silent decoys that shall be asked again at once.
+    pub(crate) recalled: Mutex<BTreeSet<DecoyName>>,
+}
+
+/// A decoy that is left alone.
+#[derive(Debug, Clone)]
+pub(crate) struct Silence {
+    pub(crate) since: Timestamp,
+    /// What was found, where it answers and is not the decoy that we know.
+    pub(crate) why: Option<String>,
 }
 
 /// Why waiting for work ended without its answer.
@@ -52,6 +66,16 @@ impl Shared {
 
     pub(crate) fn after(&self, wait: Duration) -> Timestamp {
         self.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The decoy is the one that we know.
+    pub(crate) fn admit(&self, decoy: &DecoyName) {
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).insert(decoy.clone());
+    }
+
+    /// Whether the decoy was recognised, and did not fall silent since.
+    pub(crate) fn is_admitted(&self, decoy: &DecoyName) -> bool {
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).contains(decoy)
     }
 
     /// Waits for `work`, but not longer than a batch may take, nor after it was cancelled.
@@ -83,7 +107,7 @@ impl Shared {
                     self.learn(&records, &answers);
                     return Ok(answers);
                 }
-                Err(error) if self.after(wait) > give_up => {
+                Err(error) if self.after(wait) > give_up || matches!(error, StoreError::Gone { .. }) => {
                     self.report_trouble(&error);
                     return Err(error);
                 }
@@ -100,18 +124,28 @@ impl Shared {
 
     fn learn(&self, records: &[Record], answers: &[Recorded]) {
         let committed = records.iter().zip(answers).filter(|(_, answer)| **answer == Recorded::Committed);
-        let changes: Vec<&LedgerChange> = committed.flat_map(|(record, _)| &record.ledger).collect();
-        if changes.is_empty() {
-            return;
-        }
-        if let Some(planner) = self.planner.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            changes.into_iter().for_each(|change| planner.learn(change));
+        self.tell_planner(committed.flat_map(|(record, _)| &record.ledger));
+    }
+
+    /// Lets the planner learn what was committed.
+    pub(crate) fn tell_planner<'c>(&self, changes: impl Iterator<Item = &'c LedgerChange>) {
+        let mut changes = changes.peekable();
+        if changes.peek().is_some()
+            && let Some(planner) = self.planner.lock().unwrap_or_else(PoisonError::into_inner).as_mut()
+        {
+            changes.for_each(|change| planner.learn(change));
         }
     }
 
     /// Notes that the store refused: shown at once, and made an event when the store takes it.
     pub(crate) fn report_trouble(&self, error: &StoreError) {
-        tracing::warn!(%error, "the store refused; trying again");
+        if matches!(error, StoreError::Gone { .. }) {
+            // Who waits for the loop finds it ended; the first to notice has said why.
+            let _ = self.lost.set(error.clone());
+            self.idle.call();
+        } else {
+            tracing::warn!(%error, "the store refused; trying again");
+        }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
     }
 

@@ -64,6 +64,8 @@ struct Timers {
     discover: Option<Timestamp>,
     prune: Option<Timestamp>,
     store: Option<Timestamp>,
+    /// When it is looked whether the store is still there.
+    presence: Option<Timestamp>,
     /// When the last turn began: a clock that shows less was set back.
     last_turn: Option<Timestamp>,
 }
@@ -80,7 +82,7 @@ struct Running {
 enum End {
     Batch(BatchEnd),
     Step(StepEnd),
-    Probe { decoy: DecoyName, answers: bool },
+    Probe { decoy: DecoyName, answer: Result<(), Option<String>> },
     Asked { lane: Lane, answer: Result<(), String> },
     Discovered(StoreResult<usize>),
     Tidied(StoreResult<()>),
@@ -135,12 +137,24 @@ impl Loop {
     }
 
     /// Runs until `shutdown`, and drains.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+    ///
+    /// # Errors
+    /// When the store was taken away: what runs is stopped where it is, since nothing of it could be recorded.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> StoreResult<()> {
         while !shutdown.is_cancelled() {
             self.turn().await;
+            self.check_store()?;
             self.rest(&shutdown).await;
         }
         self.drain().await;
+        self.check_store()
+    }
+
+    /// Whether the store is still ours.
+    pub(crate) fn check_store(&self) -> StoreResult<()> {
+        let Some(error) = self.shared.lost.get() else { return Ok(()) };
+        self.stop.cancel();
+        Err(error.clone())
     }
 
     /// Does whatever is due.
@@ -174,6 +188,7 @@ impl Loop {
 
     async fn serve(&mut self, now: Timestamp) -> StoreResult<()> {
         self.heartbeat(now).await?;
+        self.look_at_store(now).await?;
         self.probe_open_decoys(now);
         self.ask_away(now);
         self.plan(now).await?;
@@ -221,7 +236,7 @@ impl Loop {
         match end {
             End::Batch(end) => {
                 self.free(&Lane(format!("decoy/{}", end.decoy).into()));
-                self.note_signs(&end.decoy, &end.signs, now);
+                self.note_signs(&end.decoy, &end.signs, end.stranger.as_deref(), now);
                 self.ended(end.abandoned);
             }
             End::Step(end) => {
@@ -235,8 +250,8 @@ impl Loop {
                 self.end_asking(&lane, answer, now);
                 self.ended(false);
             }
-            End::Probe { decoy, answers } => {
-                self.end_probe(&decoy, answers, now);
+            End::Probe { decoy, answer } => {
+                self.end_probe(&decoy, answer, now);
                 self.ended(false);
             }
             End::Discovered(Ok(found)) => {

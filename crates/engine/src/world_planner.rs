@@ -27,21 +27,6 @@ impl WorldPlanner {
         Self { world, slots: None, ledger, patience }
     }
 
-    fn planned(&self, choice: &Choice, body: Option<&Body>) -> Option<Planned> {
-        let slot = &choice.slot;
-        let action = compose(&self.world, choice, body.map(Body::as_bytes)).ok()?;
-        Some(Planned {
-            key: slot.key(&self.world)?,
-            at: slot.at,
-            deadline: slot.at.saturating_add(self.patience).unwrap_or(Timestamp::MAX),
-            decoy: self.world.decoy(slot.decoy)?.name.clone(),
-            persona: self.world.persona(slot.persona)?.name.clone(),
-            session: slot.session.id(),
-            action,
-            why: choice.why.to_string(),
-        })
-    }
-
     /// Notes what is under way, so that the next slot does not choose the same file.
     fn begin(&mut self, choice: &Choice) {
         let deadline = choice.slot.at.saturating_add(self.patience).unwrap_or(Timestamp::MAX);
@@ -49,7 +34,7 @@ impl WorldPlanner {
     }
 
     fn show(&self, choice: &Choice) -> Option<Preview> {
-        let planned = self.planned(choice, None)?;
+        let planned = planned(&self.world, self.patience, choice, None)?;
         let path = planned.action.paths().0.map_or_else(String::new, |path| format!(" {path}"));
         Some(Preview {
             at: planned.at,
@@ -59,6 +44,22 @@ impl WorldPlanner {
             what: format!("{}{path}: {}", planned.action.name(), planned.why),
         })
     }
+}
+
+/// The action of a choice; `body` is the content of the file that it changes.
+fn planned(world: &World, patience: Duration, choice: &Choice, body: Option<&Body>) -> Option<Planned> {
+    let slot = &choice.slot;
+    let action = compose(world, choice, body.map(Body::as_bytes)).ok()?;
+    Some(Planned {
+        key: slot.key(world)?,
+        at: slot.at,
+        deadline: slot.at.saturating_add(patience).unwrap_or(Timestamp::MAX),
+        decoy: world.decoy(slot.decoy)?.name.clone(),
+        persona: world.persona(slot.persona)?.name.clone(),
+        session: slot.session.id(),
+        action,
+        why: choice.why.to_string(),
+    })
 }
 
 impl LifePlanner for WorldPlanner {
@@ -87,16 +88,17 @@ impl LifePlanner for WorldPlanner {
             let decoy = self.world.decoy(slot.decoy)?.name.clone();
             self.begin(&choice);
             match choice.change.wants().cloned() {
-                Some(path) => Some(Decision::Needs(Draft { at, decoy, path, state: Box::new(choice) })),
-                None => self.planned(&choice, None).map(|planned| Decision::Act(Box::new(planned))),
+                Some(path) => {
+                    let (world, patience) = (Arc::clone(&self.world), self.patience);
+                    let finish =
+                        Box::new(move |body: Option<&Body>| planned(&world, patience, &choice, body));
+                    Some(Decision::Needs(Draft { at, decoy, path, finish }))
+                }
+                None => planned(&self.world, self.patience, &choice, None)
+                    .map(|planned| Decision::Act(Box::new(planned))),
             }
         });
         Some(decision.unwrap_or(Decision::LeaveAlone { at }))
-    }
-
-    fn compose(&mut self, draft: Draft, body: Option<&Body>) -> Option<Planned> {
-        let choice = draft.state.downcast::<Choice>().ok()?;
-        self.planned(&choice, body)
     }
 
     fn preview(&self, from: Timestamp, limit: usize) -> Vec<Preview> {

@@ -21,7 +21,7 @@ pub(crate) struct Held {
     pub(crate) size: u32,
     pub(crate) edits: u16,
     pub(crate) class: FileClass,
-    /// Foreign content was found there: nobody touches it, nobody uses its name again.
+    /// Foreign content was found there, or stays there: nobody touches it, nobody uses its name again.
     frozen: bool,
 }
 
@@ -81,7 +81,7 @@ impl LedgerIndex {
                 size: u32::try_from(entry.size).unwrap_or(u32::MAX),
                 edits: u16::try_from(entry.edits).unwrap_or(u16::MAX),
                 class: entry.class,
-                frozen: entry.ownership == OwnershipPolicy::HandsOff,
+                frozen: matches!(entry.ownership, OwnershipPolicy::HandsOff | OwnershipPolicy::Foreign),
             },
         );
     }

@@ -117,6 +117,7 @@ fn the_index_follows_the_ledger() {
     let freeze = LedgerChange::Freeze {
         decoy: host,
         path: path("/home/user0/c"),
+        persona: None,
         expected: None,
         found: None,
         evidence,

@@ -126,10 +126,11 @@ pub(crate) fn parse_class(word: &str) -> Outcome<FileClass> {
         .ok_or_else(|| Fault::invalid(format_args!("{word:?} is no class of file")))
 }
 
-const OWNERSHIPS: [(OwnershipPolicy, &str); 3] = [
+const OWNERSHIPS: [(OwnershipPolicy, &str); 4] = [
     (OwnershipPolicy::Owned, "owned"),
     (OwnershipPolicy::Append, "append"),
     (OwnershipPolicy::HandsOff, "hands_off"),
+    (OwnershipPolicy::Foreign, "foreign"),
 ];
 
 pub(crate) const fn ownership(policy: OwnershipPolicy) -> &'static str {
@@ -137,6 +138,7 @@ pub(crate) const fn ownership(policy: OwnershipPolicy) -> &'static str {
         OwnershipPolicy::Owned => OWNERSHIPS[0].1,
         OwnershipPolicy::Append => OWNERSHIPS[1].1,
         OwnershipPolicy::HandsOff => OWNERSHIPS[2].1,
+        OwnershipPolicy::Foreign => OWNERSHIPS[3].1,
     }
 }
 
@@ -169,7 +171,7 @@ mod tests {
             let expected = if job_state.name() == "RUNNING" { "QUEUED" } else { job_state.name() };
             assert_eq!(back.name(), expected);
         }
-        for policy in [OwnershipPolicy::Owned, OwnershipPolicy::Append, OwnershipPolicy::HandsOff] {
+        for (policy, _) in OWNERSHIPS {
             assert_eq!(parse_ownership(ownership(policy)).unwrap(), policy);
         }
     }

@@ -41,10 +41,16 @@ impl Change {
                     (decoy.as_str(), from.as_bytes(), to.as_bytes()),
                 )
                 .map(drop),
-            Self::Other(LedgerChange::Freeze { decoy, path, expected, found, evidence, at }) => {
+            Self::Other(LedgerChange::Freeze { decoy, path, persona, expected, found, evidence, at }) => {
                 let kept = evidence.as_bytes();
                 let kept = &kept[..kept.len().min(LEDGER_BODY_BYTES_MAX)];
-                freeze(tx, (decoy, path), (expected.as_ref(), found.as_ref()), kept, codes::time(*at))
+                freeze(
+                    tx,
+                    (decoy, path, persona.as_ref()),
+                    (expected.as_ref(), found.as_ref()),
+                    kept,
+                    codes::time(*at),
+                )
             }
         }
     }
@@ -76,7 +82,7 @@ fn put(tx: &Tx<'_>, entry: &LedgerEntry, size: i64) -> Outcome<()> {
 /// Freezes a path and keeps what was found. A path that the ledger did not know gets an entry, so that nobody plans for it.
 fn freeze(
     tx: &Tx<'_>,
-    (decoy, path): (&DecoyName, &DecoyPath),
+    (decoy, path, persona): (&DecoyName, &DecoyPath, Option<&PersonaName>),
     (expected, found): (Option<&Digest>, Option<&Digest>),
     evidence: &[u8],
     at: i64,
@@ -94,8 +100,8 @@ fn freeze(
     )?;
     let hash = expected.or(found).copied().unwrap_or_else(|| Digest::of(evidence));
     tx.run(
-        "INSERT INTO file (decoy, path, ownership, sha256, size, class, edits, planted_at, changed_at)
-         VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, ?6, ?6)
+        "INSERT INTO file (decoy, path, ownership, sha256, size, class, edits, planted_at, changed_at, persona)
+         VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, ?6, ?6, ?7)
          ON CONFLICT (decoy, path) DO UPDATE SET ownership = ?3",
         (
             decoy.as_str(),
@@ -104,6 +110,7 @@ fn freeze(
             hash.as_bytes(),
             FileClass::Manual.wire(),
             at,
+            persona.map(PersonaName::as_str),
         ),
     )
     .map(drop)

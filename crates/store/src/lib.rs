@@ -9,6 +9,7 @@
 //! Leases, fences and states live in the table `job`, which is narrow because it changes at every step; what never changes
 //! after the enqueue lives in `work`.
 
+mod amend;
 mod codes;
 mod enqueue;
 mod error;
@@ -16,6 +17,7 @@ mod events;
 mod ledger;
 mod lifecycle;
 mod open;
+mod presence;
 mod prune;
 mod queue;
 mod reader;

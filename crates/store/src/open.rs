@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::FlockOperation;
 use verisim_core::{Lane, StoreError, StoreResult};
 
 use crate::codes;
 use crate::error::{Fault, Outcome};
+use crate::presence::{Presence, folder_of};
 use crate::queue::Entry;
 use crate::schema::{APPLICATION_ID, MIGRATIONS};
 use crate::tx::State;
@@ -27,20 +27,19 @@ const CHECKED_BYTES_MAX: u64 = 64 << 20;
 /// The tables that grow with the fleet and not with its history.
 const SMALL_TABLES: [&str; 4] = ["meta", "lane", "decoy", "capture"];
 /// For us alone.
-const PRIVATE: u32 = 0o600;
+pub(crate) const PRIVATE: u32 = 0o600;
 
 /// What opening gives the writer.
 pub(crate) struct Opened {
     pub(crate) db: Connection,
     pub(crate) state: State,
-    /// Held for as long as the store is open; `None` where there is nothing to keep others from.
-    pub(crate) lock: Option<File>,
+    pub(crate) presence: Presence,
     pub(crate) secret: [u8; 32],
     pub(crate) place: Place,
 }
 
 pub(crate) fn open(path: &Path) -> StoreResult<Opened> {
-    let lock = lock(path)?;
+    let mut presence = Presence::lock(path)?;
     let place = Place::File(path.to_owned());
     inspect(&place, path, MIGRATIONS.len())?;
     make_private(path).map_err(|error| unusable(path, &error))?;
@@ -54,13 +53,14 @@ pub(crate) fn open(path: &Path) -> StoreResult<Opened> {
         Ok((load_state(&db)?, secret))
     };
     let (state, secret) = load().map_err(|fault: Fault| fault.at(path))?;
-    Ok(Opened { db, state, lock: Some(lock), secret, place })
+    presence.watch(path)?;
+    Ok(Opened { db, state, presence, secret, place })
 }
 
 /// Opens to look: nothing on the disk is made or changed, and the folder may be one that cannot be written. Where there is
 /// no store, an empty one in memory answers.
 pub(crate) fn look(path: &Path) -> StoreResult<Opened> {
-    let lock = lock_to_look(path)?;
+    let presence = Presence::lock_to_look(path)?;
     if file_bytes(path) == 0 {
         return empty(path);
     }
@@ -84,7 +84,7 @@ pub(crate) fn look(path: &Path) -> StoreResult<Opened> {
         Ok((load_state(&db)?, secret, db))
     };
     let (state, secret, db) = load().map_err(|fault: Fault| fault.at(path))?;
-    Ok(Opened { db, state, lock, secret, place })
+    Ok(Opened { db, state, presence, secret, place })
 }
 
 /// A store in memory with nothing in it.
@@ -96,7 +96,7 @@ fn empty(path: &Path) -> StoreResult<Opened> {
     upgrade(&db, path, MIGRATIONS)?;
     let load = || Ok((load_state(&db)?, secret(&db)?));
     let (state, secret) = load().map_err(|fault: Fault| fault.at(path))?;
-    Ok(Opened { db, state, lock: None, secret, place })
+    Ok(Opened { db, state, presence: Presence::default(), secret, place })
 }
 
 /// Where the connections of a store go.
@@ -132,47 +132,14 @@ impl Place {
     }
 }
 
-fn unusable(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+pub(crate) fn unusable(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Io { path: path.to_owned(), detail: error.to_string() }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-/// Takes the exclusive lock on a file beside the database, for as long as the answer lives. The database itself is not
-/// locked: SQLite needs its own locks on it, and closing any descriptor of it would end them.
-fn lock(path: &Path) -> StoreResult<File> {
-    let name = beside(path, ".lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(PRIVATE)
-        .open(&name)
-        .map_err(|error| unusable(path, &error))?;
-    take(&file, FlockOperation::NonBlockingLockExclusive, path)?;
-    file.set_permissions(Permissions::from_mode(PRIVATE)).map_err(|error| unusable(&name, &error))?;
-    Ok(file)
-}
-
-/// The lock of those who only look: shared, and without making the file. Where it is not there, nobody ever wrote.
-fn lock_to_look(path: &Path) -> StoreResult<Option<File>> {
-    match File::open(beside(path, ".lock")) {
-        Ok(file) => take(&file, FlockOperation::NonBlockingLockShared, path).map(|()| Some(file)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unusable(path, &error)),
-    }
-}
-
-fn take(file: &File, how: FlockOperation, path: &Path) -> StoreResult<()> {
-    match rustix::fs::flock(file, how) {
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse { path: path.to_owned() }),
-        Err(error) => Err(unusable(path, &error)),
-    }
 }
 
 /// Has the database file, and what SQLite keeps beside it, for us alone, whatever the process masks: SQLite makes its other
@@ -305,8 +272,7 @@ fn back_up(db: &Connection, path: &Path, version: i64) -> Outcome<()> {
     db.execute("VACUUM INTO ?1", [name])?;
     File::open(&partial).and_then(|file| file.sync_all()).map_err(io)?;
     std::fs::rename(&partial, &copy).map_err(io)?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)
+    File::open(folder_of(path)).and_then(|dir| dir.sync_all()).map_err(io)
 }
 
 /// The secret of this store, made when there is none.

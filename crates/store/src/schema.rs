@@ -4,7 +4,12 @@
 pub(crate) const APPLICATION_ID: i64 = 0x5653_494d;
 
 /// One entry per schema version, from 1. An entry that was ever released is never changed.
-pub(crate) const MIGRATIONS: &[&str] = &[V1];
+pub(crate) const MIGRATIONS: &[&str] = &[V1, V2];
+
+/// What the root of a decoy is known again by.
+const V2: &str = "
+    CREATE TABLE root (decoy TEXT PRIMARY KEY, identity TEXT NOT NULL) STRICT, WITHOUT ROWID;
+";
 
 /// What the tables hold. Times are nanoseconds since the epoch; JSON is versioned, see `wire`; codes are those of `codes`.
 const V1: &str = "

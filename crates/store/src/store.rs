@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params_from_iter, types::Value};
 use verisim_core::{
-    Capture, Clock, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, EventPage, EventQuery, Fence,
-    Health, Intervention, Job, JobFilter, JobId, LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob,
-    PruneRule, Record, Recorded, StartMark, Store, StoreResult, Timestamp, WorkerId,
+    Amendment, Capture, Clock, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, EventPage, EventQuery,
+    Fence, Health, Intervention, Job, JobFilter, JobId, LeaseRequest, LeasedJob, LedgerEntry, NewEvent,
+    NewJob, PruneRule, Record, Recorded, StartMark, Store, StoreResult, Timestamp, WorkerId,
 };
 
+use crate::amend::{self, Amending};
 use crate::enqueue::Enqueue;
 use crate::error::{Fault, Outcome};
 use crate::events::{self, NewEvents, Published};
@@ -66,7 +67,7 @@ impl SqliteStore {
 
     fn start(path: &Path, clock: Arc<dyn Clock>, opened: open::Opened) -> StoreResult<Self> {
         let readers = Readers::new(path.to_owned(), opened.place);
-        let writer = Writer::start(path.to_owned(), opened.db, opened.state, opened.lock)
+        let writer = Writer::start(path.to_owned(), opened.db, opened.state, opened.presence)
             .map_err(|error| Fault::invalid(format_args!("no thread for the writer: {error}")).at(path))?;
         Ok(Self { path: path.to_owned(), clock, readers, writer, secret: opened.secret })
     }
@@ -186,6 +187,15 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> StoreResult<Vec<LedgerEntry>> {
         self.readers.ask(move |db| ledger::scan(db, after.as_ref(), limit)).await
+    }
+
+    async fn amend(&self, change: Amendment) -> StoreResult<Recorded> {
+        self.ask(Amending::new(change)).await
+    }
+
+    async fn root_identity(&self, decoy: &DecoyName) -> StoreResult<Option<String>> {
+        let decoy = decoy.clone();
+        self.readers.ask(move |db| amend::root_identity(db, &decoy)).await
     }
 
     async fn put_decoys(&self, decoys: Vec<Decoy>) -> StoreResult<()> {

@@ -1,7 +1,6 @@
 //! The one thread that writes. It takes what waits, runs it in one transaction, commits once, and answers all: many
 //! writers share one fsync, and a lone one waits for nobody.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -12,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use verisim_core::{StoreError, StoreResult};
 
 use crate::error::Outcome;
+use crate::presence::Presence;
 use crate::tx::{Safety, State, Tx, Write};
 
 /// Commands that may wait; further callers wait before they ask.
@@ -60,22 +60,27 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `lock` is let go when it has ended.
+    /// Starts the thread. The lock of `presence` is let go when it has ended.
     pub(crate) fn start(
         path: PathBuf,
         db: Connection,
         state: State,
-        lock: Option<File>,
+        presence: Presence,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (queue, inbox) = mpsc::channel();
-        let mut worker =
-            Worker { path, db, state, shared: Arc::clone(&shared), full: None, log_bytes_max: LOG_BYTES_MAX };
+        let mut worker = Worker {
+            path,
+            db,
+            state,
+            presence,
+            shared: Arc::clone(&shared),
+            full: None,
+            log_bytes_max: LOG_BYTES_MAX,
+        };
         worker.tell();
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
             worker.serve(&inbox);
-            drop(worker);
-            drop(lock);
         })?;
         Ok(Self {
             queue: Some(queue),
@@ -150,6 +155,8 @@ struct Worker {
     path: PathBuf,
     db: Connection,
     state: State,
+    /// Declared after the database, so that the lock is let go when that is closed.
+    presence: Presence,
     shared: Arc<Shared>,
     /// The level of `PRAGMA synchronous` that is set: FULL or NORMAL.
     full: Option<bool>,
@@ -211,6 +218,10 @@ impl Worker {
     }
 
     fn attempt(&mut self, group: &mut [Box<dyn Waiting>]) -> StoreResult<()> {
+        // What is written to a file without a name is lost: nothing may follow from it.
+        if !self.presence.holds() {
+            return Err(StoreError::Gone { path: self.path.clone() });
+        }
         let safety = group.iter().map(|command| command.safety()).max().unwrap_or(Safety::Look);
         let mut tx = Tx { db: &self.db, state: &mut self.state };
         if safety == Safety::Look {

@@ -77,6 +77,16 @@ impl Meta {
     }
 }
 
+/// The inode number of what `fd` stands for, and when it was made, where the file system knows that.
+pub(crate) fn inode_and_birth(fd: impl AsFd) -> Result<(u64, Option<i128>)> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    let found = rustix::fs::statx(fd, c"", flags, StatxFlags::BASIC_STATS | StatxFlags::BTIME)
+        .map_err(Error::call("stat it"))?;
+    let born = i128::from(found.stx_btime.tv_sec) * 1_000_000_000 + i128::from(found.stx_btime.tv_nsec);
+    let known = found.stx_mask & StatxFlags::BTIME.bits() != 0;
+    Ok((found.stx_ino, known.then_some(born)))
+}
+
 fn from_statx(found: StatxTimestamp) -> Timestamp {
     timestamp(found.tv_sec, found.tv_nsec)
 }

@@ -7,7 +7,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use verisim_core::{DecoyPath, FileKind};
 
-use crate::{Directory, Error, Meta, Result};
+use crate::{Directory, Error, Meta, Result, meta};
 
 /// How often a resolution is tried that the kernel gave up because something was renamed meanwhile. A decoy that renames
 /// without pause can make each attempt fail; then nothing happened, and the caller backs off.
@@ -56,6 +56,16 @@ impl Root {
     /// When the kernel does not say.
     pub fn identity(&self) -> Result<(u32, u32, u64)> {
         Meta::of(&self.fd).map(|meta| meta.identity)
+    }
+
+    /// What tells the directory from another one at the same place for as long as it exists, also after another mount or a
+    /// restart, which may change the device number: its inode number, and its birth in nanoseconds since 1970 where the
+    /// file system knows it, since an inode number is used again.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn lasting_identity(&self) -> Result<(u64, Option<i128>)> {
+        meta::inode_and_birth(&self.fd)
     }
 
     /// The directory at `path`, links in it resolved inside the root.

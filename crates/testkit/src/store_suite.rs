@@ -612,6 +612,7 @@ pub async fn the_ledger_follows_the_outcomes(store: Arc<dyn Store>) {
     let freeze = |file: &str| LedgerChange::Freeze {
         decoy: decoy("d1"),
         path: path(file),
+        persona: Some("maria-keller".parse().unwrap()),
         expected: None,
         found: Some(Digest::of(b"foreign")),
         evidence: Body::from("foreign".as_bytes()),
@@ -642,6 +643,7 @@ pub async fn the_ledger_follows_the_outcomes(store: Arc<dyn Store>) {
     assert_eq!(found[4], Some(frozen), "what we left there is still known");
     let unknown = found[5].as_ref().unwrap();
     assert_eq!((unknown.ownership, unknown.planted_at), (OwnershipPolicy::HandsOff, at(2)));
+    assert!(unknown.persona.is_some(), "whoever met it knows the name as taken, also after a start");
     let mut scanned = Vec::new();
     let mut after = None;
     loop {

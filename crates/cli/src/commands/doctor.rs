@@ -2,7 +2,7 @@
 
 mod state;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -185,33 +185,29 @@ async fn look_at_decoy(
     }
     space(sheet, Some(facts.free_bytes));
     let named: HashMap<&str, &PersonaConfig> = config.personas.iter().map(|p| (p.name.as_str(), p)).collect();
-    let mut taken: HashSet<u32> = facts.accounts.iter().map(|account| account.owner.uid).collect();
     for persona in decoy.personas.iter().filter_map(|name| named.get(name.as_str())) {
         let owner = owners.get(&persona.name).copied().unwrap_or(Owner::ROOT);
-        look_at_account(sheet, persona, owner, &mut taken, &facts);
+        look_at_account(sheet, persona, owner, &facts);
         look_at_home(sheet, persona, connector).await;
     }
 }
 
-/// Files below a home of a login that nobody has an account for are a tell. `owner` is whose they will be; `taken` are the
-/// uids of the decoy, together with those that were proposed already.
-fn look_at_account(
-    sheet: &mut Sheet<'_>,
-    persona: &PersonaConfig,
-    owner: Owner,
-    taken: &mut HashSet<u32>,
-    facts: &HostFacts,
-) {
+/// Files below a home of a login that nobody has an account for are a tell. `owner` is whose they will be.
+fn look_at_account(sheet: &mut Sheet<'_>, persona: &PersonaConfig, owner: Owner, facts: &HostFacts) {
     let login = &persona.login;
     match facts.accounts.iter().find(|account| &account.login == login) {
         None => {
-            let free = (owner.uid..u32::MAX).find(|uid| !taken.contains(uid));
-            let uid = persona.owner.map(|owner| owner.uid).or(free).unwrap_or(owner.uid);
-            taken.insert(uid);
+            let (uid, gid) = (owner.uid, owner.gid);
+            if let Some(other) = facts.accounts.iter().find(|account| account.owner.uid == uid) {
+                return sheet.warn(
+                    format!("the files of {} get uid {uid}, which is `{}` here", persona.name, other.login),
+                    format!("add an account `{login}` of another uid to its /etc/passwd, or give {} another `uid`", persona.name),
+                );
+            }
             let (home, name) = (&persona.home, &persona.full_name);
             sheet.warn(
-                format!("{} works here, but there is no account `{login}`", persona.name),
-                format!("add to its /etc/passwd: {login}:x:{uid}:{uid}:{name}:{home}:/bin/bash, and to its /etc/group: {login}:x:{uid}:"),
+                format!("{} works here, but there is no account `{login}`: its files get uid {uid}, which is nobody's", persona.name),
+                format!("add to its /etc/passwd: {login}:x:{uid}:{gid}:{name}:{home}:/bin/bash, and to its /etc/group: {login}:x:{gid}:"),
             );
         }
         Some(account) => match persona.owner {

@@ -112,7 +112,7 @@ fn tame(bytes: &[u8]) -> String {
     out
 }
 
-fn decoy_path(path: &OsStr) -> CliResult<DecoyPath> {
+pub(super) fn decoy_path(path: &OsStr) -> CliResult<DecoyPath> {
     DecoyPath::new(path.as_bytes()).map_err(|error| CliError::new(Exit::Usage, error))
 }
 
@@ -201,7 +201,7 @@ fn verdict(job: &JobView) -> CliResult {
             Exit::Found,
             "what is there is not what was left there; nothing was overwritten",
         )
-        .hint("look at it with `verisim read`; the path is left alone until you decide")),
+        .hint("look at it with `verisim read`; the path is left alone until you decide: `verisim release`")),
         _ if job.rests => {
             let (exit, hint) = job.failure.as_ref().map_or((Exit::Failed, None), |(kind, _)| advice(*kind));
             let error = CliError::new(exit, format!("job {} is {state}{said}", job.id));

@@ -1,6 +1,7 @@
 //! One module per command.
 
 mod captures;
+mod decide;
 mod demo;
 mod doctor;
 mod files;
@@ -27,6 +28,9 @@ pub(crate) fn run(context: &Context, command: Command) -> CliResult {
         Command::Plant(args) => context.block_on(files::plant(context, &args)),
         Command::Read(args) => context.block_on(files::read(context, &args)),
         Command::Rm(args) => context.block_on(files::rm(context, &args)),
+        Command::Ledger(args) => context.block_on(decide::ledger(context, &args)),
+        Command::Release(args) => context.block_on(decide::release(context, &args)),
+        Command::Decoy(command) => context.block_on(decide::decoy(context, &command)),
         Command::Sync(command) => context.block_on(sync::sync(context, &command)),
         Command::Jobs(args) => context.block_on(show::jobs(context, &args)),
         Command::Events(args) => context.block_on(show::events(context, &args)),

@@ -271,13 +271,16 @@ fn status_text(output: Output, running: bool, status: &StatusView, captures: &[J
         (0, _) => "none".to_owned(),
         (all, _) if !running => format!("{all}; `verisim doctor` asks whether they answer"),
         (all, 0) => format!("{all}, all answer"),
-        (all, silent) => format!("{all}, {silent} of them silent"),
+        (all, silent) => format!("{all}, {silent} of them left alone"),
     };
     let _ = writeln!(out, "decoys    {answer}");
     for decoy in silent {
         let since = decoy.silent_since.map_or_else(String::new, |at| time::distance(at, status.now));
         let _ =
-            writeln!(out, "          {} does not answer since {since}", output.paint(Tone::Bad, &decoy.name));
+            writeln!(out, "          {} is left alone since {since}", output.paint(Tone::Bad, &decoy.name));
+        if let Some(why) = &decoy.why {
+            let _ = writeln!(out, "          {}", verisim_core::printable(why));
+        }
     }
     for away in &status.away {
         let name = away.lane.0.trim_start_matches("destination/");

@@ -19,6 +19,68 @@ pub(super) fn once(what: &str, key: &str, entries: &[Section<'_>]) {
     }
 }
 
+/// Whether a text can name a folder as it stands. What a shell would make of it is nobody's work here.
+pub(super) fn folder(text: &str) -> Result<(), String> {
+    let shell_name = |part: &str| {
+        part.strip_prefix('$')
+            .is_some_and(|rest| rest.starts_with(|c: char| c == '{' || c == '_' || c.is_ascii_alphabetic()))
+    };
+    if text.trim().is_empty() {
+        return Err("the path is blank".into());
+    }
+    if text.trim() != text {
+        return Err(format!("{text:?} begins or ends with a blank"));
+    }
+    if text.contains('\0') {
+        return Err("the path has a NUL".into());
+    }
+    if text.starts_with('~') {
+        return Err("`~` is not expanded; write the full path".into());
+    }
+    if let Some(name) = text.split('/').find(|part| shell_name(part)) {
+        return Err(format!("`{}` is not expanded; write the full path", verisim_core::printable(name)));
+    }
+    Ok(())
+}
+
+/// Folders that hold a part of the running system, or the homes of its people: none is a decoy's root. What lies below
+/// them may be one, for instance a honeyfs in `/usr/share`.
+const SYSTEM: [&str; 21] = [
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/sbin",
+    "/var",
+    "/var/lib",
+];
+/// Below these there are no files that stay.
+const KERNEL: [&str; 2] = ["/proc", "/sys"];
+
+/// Which part of the running system a folder is, under whatever name: a link and a bind mount of it are the same folder.
+fn system_part(real: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::MetadataExt as _;
+    let identity = |path: &Path| std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    let own = identity(real);
+    let same = |part: &&&str| real == Path::new(part) || (own.is_some() && own == identity(Path::new(part)));
+    let below = |part: &&&str| real.starts_with(part);
+    SYSTEM.iter().find(same).or_else(|| KERNEL.iter().find(below)).copied()
+}
+
 /// What a folder is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -60,6 +122,12 @@ pub(super) fn places(mut places: Vec<Place>, top: &Section<'_>) {
         } else if place.real == Path::new("/") {
             let what = format!("{} is the root of this machine", place.title);
             top.mistake(place.span.clone(), what, "name a folder below it");
+        } else if place.kind == Kind::Decoy
+            && let Some(part) = system_part(&place.real)
+        {
+            let what = format!("{} ({}) is {part} of this machine", place.title, show(&place.path));
+            let mend = "personas would work on the machine itself: name a folder that is a decoy's own root";
+            top.mistake(place.span.clone(), what, mend);
         }
     }
     // Sorted by path, everything that lies inside a folder follows it directly: not every pair has to be tried.
@@ -102,6 +170,9 @@ fn harm(outer: &Place, inner: &Place) -> Option<&'static str> {
         }
         (Kind::Destination, Kind::State) if same => "keep our store and the evidence apart",
         (Kind::State, Kind::Destination | Kind::Capture) if same => "give it a folder of its own",
+        (Kind::Decoy, Kind::Capture) if same => {
+            "our own activity would be captured: name the folder in it where captures appear"
+        }
         // What a decoy catches may lie inside it: bringing that home is the purpose. The rest keeps out of each other's way.
         (Kind::Decoy, Kind::Capture) | (Kind::State, _) | (Kind::Destination, Kind::State) => return None,
     })

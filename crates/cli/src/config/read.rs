@@ -110,11 +110,8 @@ impl Reader<'_> {
         kind: Kind,
         name: &str,
     ) -> Option<PathBuf> {
-        let path = section.parse_with(key, example, |text| match text {
-            "" => Err("the path is empty".into()),
-            text if text.contains('\0') => Err("the path has a NUL".into()),
-            text => Ok(self.base.join(text)),
-        })?;
+        let path =
+            section.parse_with(key, example, |text| check::folder(text).map(|()| self.base.join(text)))?;
         self.places.borrow_mut().push(Place::new(kind, name, &path.value, path.span));
         Some(path.value)
     }

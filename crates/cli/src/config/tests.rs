@@ -55,6 +55,82 @@ fn text_that_is_no_toml_does_not_hide_the_rest() {
     assert!(lines.contains(&2) && lines.contains(&4) && lines.contains(&5), "{found:#?}");
 }
 
+/// What is wrong with a decoy of this root, in one line; empty where nothing is.
+fn about_root(root: &str) -> String {
+    let text = format!(
+        "state = \"/nowhere/state\"\nseed = 1\n[[decoy]]\nname = \"d\"\nconnector = {{ rootfs = {{ path = {root:?} }} }}\n\
+         [[destination]]\nname = \"v\"\nnative = {{ path = \"/nowhere/vault\" }}\n[[capture]]\nname = \"c\"\n\
+         path = \"/nowhere/captures\"\ncomplete = {{ quiet = \"10m\" }}\ndestination = \"v\"\n"
+    );
+    match parse(&text, Path::new("/nowhere/verisim.toml"), None) {
+        Ok(_) => String::new(),
+        Err(ConfigError::Mistakes { mistakes, .. }) => {
+            mistakes.iter().map(|mistake| format!("{}: {}", mistake.line, mistake.what)).collect()
+        }
+        Err(ConfigError::Unreadable(error)) => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn a_root_that_is_the_running_machine_or_ours_is_refused() {
+    for root in
+        ["/", "/etc", "/etc/", "/usr/../etc", "/proc", "/proc/self/root", "/proc/1/cwd", "/sys/kernel"]
+    {
+        assert!(about_root(root).contains("machine"), "{root}: {}", about_root(root));
+    }
+    for root in ["/dev", "/home", "/usr", "/var", "/root", "/tmp", "/boot", "/bin"] {
+        assert!(about_root(root).starts_with("5: "), "{root}: {}", about_root(root));
+    }
+    for root in [
+        "/nowhere",
+        "/nowhere/state",
+        "/nowhere/state/d",
+        "/nowhere/vault",
+        "/nowhere/captures",
+        "/nowhere/captures/d",
+    ] {
+        assert!(!about_root(root).is_empty(), "{root}");
+    }
+    // The same folder under another name.
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink("/etc", &link).unwrap();
+    assert!(about_root(link.to_str().unwrap()).contains("/etc of this machine"));
+    for root in [
+        "/var/lib/docker/overlay2/abc/merged",
+        "/var/lib/lxc/x/rootfs",
+        "/srv/x",
+        "/srv",
+        "/mnt",
+        "/opt/cowrie/honeyfs",
+        "/usr/share/cowrie/honeyfs",
+        "/home/ann/decoy",
+        "/dev/shm/decoy",
+        "files01",
+        "/tmp/a",
+        "/mnt/c$",
+        "/srv/a~b",
+    ] {
+        assert_eq!(about_root(root), "", "{root}");
+    }
+}
+
+#[test]
+fn what_only_a_shell_would_expand_is_told_apart_from_a_folder() {
+    for (root, said) in [
+        ("~", "`~` is not expanded"),
+        ("~/decoy", "`~` is not expanded"),
+        ("$HOME/decoy", "`$HOME` is not expanded"),
+        ("/srv/${name}", "`${name}` is not expanded"),
+        ("", "blank"),
+        (" ", "blank"),
+        ("/srv/x ", "blank"),
+    ] {
+        let told = about_root(root);
+        assert!(told.starts_with("5: ") && told.contains(said), "{root:?}: {told}");
+    }
+}
+
 #[test]
 fn a_whole_configuration_is_read() {
     let text = r#"

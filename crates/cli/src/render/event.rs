@@ -5,6 +5,7 @@ use verisim_core::{Event, EventPayload, Payload, SyncPayload, printable};
 use crate::config::units::show_size;
 use crate::error::CliResult;
 use crate::output::{Output, Tone, paint};
+use crate::render::table::counted;
 use crate::render::time;
 
 /// An event in pieces, so that a line and a live view can arrange them.
@@ -53,14 +54,14 @@ pub(crate) fn tell(event: &Event) -> Told {
             told.verb = "TAMPERED".into();
             told.object = path.to_string();
             told.detail = format!(
-                "expected {}, found {}; hands off until a person decides",
+                "expected {}, found {}; hands off until you decide: `verisim release`",
                 short(expected),
                 short(found)
             );
             told.tone = Tone::Bad;
         }
         EventPayload::Reachable { reachable } => {
-            told.verb = if *reachable { "answers again" } else { "does not answer" }.into();
+            told.verb = if *reachable { "answers" } else { "is left alone" }.into();
             if let Some(name) = destination(event) {
                 told.place = "evidence".into();
                 told.verb = if *reachable { "is back" } else { "is away" }.into();
@@ -68,6 +69,20 @@ pub(crate) fn tell(event: &Event) -> Told {
             }
             told.detail = failure(event);
             told.tone = if *reachable { Tone::Good } else { Tone::Bad };
+        }
+        EventPayload::Released { path, decision, sha256 } => {
+            told.verb = if decision == "adopt" { "adopted" } else { "forgotten" }.into();
+            told.object = path.to_string();
+            let hash = sha256.map_or_else(String::new, |digest| format!(", {digest:.12}"));
+            told.detail = format!("{}{hash}", printable(&event.body.detail));
+        }
+        EventPayload::RootAccepted { forgotten } => {
+            told.verb = "starts anew".into();
+            told.detail = format!(
+                "{} of its former root forgotten, {}",
+                counted(*forgotten, "path"),
+                printable(&event.body.detail)
+            );
         }
         EventPayload::Sync(payload) => sync(event, payload, &mut told),
         EventPayload::RemoteDamaged { remote, names } => {

@@ -8,5 +8,6 @@ mod demo;
 mod evidence;
 mod files;
 mod looking;
+mod roots;
 mod sandbox;
 mod shell;

@@ -202,6 +202,17 @@ impl Daemon {
         (code, self.log.take().unwrap().join().unwrap())
     }
 
+    /// Waits until it ends by itself; answers its exit code and its log.
+    #[track_caller]
+    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
+        let mut code = None;
+        eventually("the daemon ends", || {
+            code = self.child.try_wait().unwrap();
+            code.is_some()
+        });
+        (code.and_then(|code| code.code()), self.log.take().unwrap().join().unwrap())
+    }
+
     /// Ends it at this instant.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -12,7 +12,9 @@ const FACT_BYTES_MAX: u64 = 256 * 1024;
 const ACCOUNTS_MAX: usize = 1_000;
 
 pub(crate) fn facts(root: &Root, clock: Timestamp) -> Outcome<HostFacts> {
-    let (free_bytes, writable) = root.space().map_err(|error| Problem::at(&DecoyPath::root(), error))?;
+    let failed = |error| Problem::at(&DecoyPath::root(), error);
+    let (free_bytes, writable) = root.space().map_err(failed)?;
+    let (inode, born) = root.lasting_identity().map_err(failed)?;
     // `/etc/os-release` is mostly a link, and a final link is not followed.
     let release = text(root, "/etc/os-release").or_else(|| text(root, "/usr/lib/os-release"));
     Ok(HostFacts {
@@ -22,6 +24,9 @@ pub(crate) fn facts(root: &Root, clock: Timestamp) -> Outcome<HostFacts> {
         accounts: text(root, "/etc/passwd").as_deref().map(accounts).unwrap_or_default(),
         free_bytes,
         writable,
+        identity: Some(
+            born.map_or_else(|| format!("inode {inode}"), |born| format!("inode {inode} born {born}")),
+        ),
     })
 }
 

@@ -28,7 +28,7 @@ const EVIDENCE_BYTES_MAX: u64 = 64 * 1024;
 /// | nothing | yes | where a regular file stands | `Config`: what is not ours is not touched |
 /// | `owned` | `Config`: it is there already | `Config`: it is edited instead | yes, if it has the recorded hash |
 /// | `append` | `Config` | yes | `Config`: others write it too, and its hash is nobody's to know |
-/// | `hands_off` | `Denied` | `Denied` | `Denied` |
+/// | `hands_off`, `foreign` | `Denied` | `Denied` | `Denied` |
 #[derive(Debug, Clone)]
 pub struct FileDriver {
     connectors: Connectors,

@@ -45,10 +45,15 @@ fn hands_off(path: &DecoyPath) -> Failure {
     )
 }
 
+fn foreign(path: &DecoyPath) -> Failure {
+    refused(FailureKind::Denied, path, "a person decided that it is somebody else's; it is never touched")
+}
+
 fn allow_new(path: &DecoyPath, known: Option<&LedgerEntry>) -> Result<(), Failure> {
     match known.map(|entry| entry.ownership) {
         None => Ok(()),
         Some(OwnershipPolicy::HandsOff) => Err(hands_off(path)),
+        Some(OwnershipPolicy::Foreign) => Err(foreign(path)),
         Some(OwnershipPolicy::Owned | OwnershipPolicy::Append) => {
             Err(refused(FailureKind::Config, path, "it was planted already; a file that is there is edited"))
         }
@@ -63,6 +68,7 @@ fn ours_alone<'k>(path: &DecoyPath, known: Option<&'k LedgerEntry>) -> Result<&'
     match entry.ownership {
         OwnershipPolicy::Owned => Ok(entry),
         OwnershipPolicy::HandsOff => Err(hands_off(path)),
+        OwnershipPolicy::Foreign => Err(foreign(path)),
         OwnershipPolicy::Append => {
             Err(refused(FailureKind::Config, path, "others write to it too; it is only ever added to"))
         }
@@ -78,6 +84,7 @@ async fn prepare_append(
     match known.map(|entry| entry.ownership) {
         None | Some(OwnershipPolicy::Append) => {}
         Some(OwnershipPolicy::HandsOff) => return Err(hands_off(path).into()),
+        Some(OwnershipPolicy::Foreign) => return Err(foreign(path).into()),
         Some(OwnershipPolicy::Owned) => {
             return Err(refused(FailureKind::Config, path, "it is ours alone, and is edited instead").into());
         }

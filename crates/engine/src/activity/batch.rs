@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use verisim_core::{
     ActivityDriver, ActivityError, ActivityState, CancellationToken, Decoy, DecoyName, DecoyPath, DriverKind,
-    Effect, Failure, FailureKind, Fate, Intended, JobId, JobState, LeasedJob, Prepared, Recorded, Staging,
-    StartMark, Task,
+    Effect, Failure, FailureKind, Fate, HostFacts, Intended, JobId, JobState, LeasedJob, Prepared, Recorded,
+    Staging, StartMark, Task,
 };
 
 use super::judge::{Bench, Outcome, policy_of, sign};
 use super::piece::{self, Piece, action_of, is_late, kind_name, too_long, unanswered};
 use crate::breaker::Sign;
+use crate::contact::{NoContact, contact};
 use crate::shared::{GivenUp, Shared};
 
 /// A batch of actions on one decoy.
@@ -29,6 +30,8 @@ pub(crate) struct BatchEnd {
     pub(crate) decoy: DecoyName,
     /// What its outcomes say about the decoy, in order.
     pub(crate) signs: Vec<Sign>,
+    /// What was found in its place, where it is not the decoy that we know.
+    pub(crate) stranger: Option<String>,
     /// Whether leases were left behind because the store refused: they are taken back when they have run out.
     pub(crate) abandoned: bool,
 }
@@ -36,7 +39,8 @@ pub(crate) struct BatchEnd {
 impl Batch {
     /// Carries out jobs that were leased together, in pieces of bounded size.
     pub(crate) async fn run(self, jobs: Vec<LeasedJob>) -> BatchEnd {
-        let mut end = BatchEnd { decoy: self.decoy.clone(), signs: Vec::new(), abandoned: false };
+        let mut end =
+            BatchEnd { decoy: self.decoy.clone(), signs: Vec::new(), stranger: None, abandoned: false };
         for jobs in piece::cut(jobs, self.shared.settings.batch_bytes_max) {
             let ids: Vec<JobId> = jobs.iter().map(|leased| leased.job.id).collect();
             let mut piece = Piece::default();
@@ -46,6 +50,10 @@ impl Batch {
             } else {
                 self.carry_out(jobs, &mut piece).await;
             }
+            end.stranger = piece.done.iter().find_map(|(_, outcome)| match outcome {
+                Outcome::Withheld { failure, .. } => Some(failure.detail.clone()),
+                _ => None,
+            });
             end.signs.extend(piece.done.iter().map(|(_, outcome)| sign(outcome)));
             let recorded = self.record(&piece).await;
             end.abandoned |= piece.abandoned || !recorded;
@@ -66,19 +74,36 @@ impl Batch {
         let Some(member) = self.shared.fleet.get(&self.decoy) else {
             let detail = format!("there is no decoy {} in the fleet any more", self.decoy);
             let failure = Failure::new(FailureKind::Config, "engine.run", detail);
-            piece.done.extend(jobs.into_iter().map(|leased| {
-                let open = leased.job.intended.is_some();
-                (leased, Outcome::Failed { failure: failure.clone(), open })
-            }));
-            return;
+            return piece.finish(jobs, |open| Outcome::Failed { failure: failure.clone(), open });
         };
+        let is_blocked = |leased: &LeasedJob| leased.job.state == JobState::Activity(ActivityState::Blocked);
+        let is_known = self.shared.is_admitted(&self.decoy);
+        let met = match is_known && !jobs.iter().any(is_blocked) {
+            true => None,
+            false => Some(contact(&self.shared, &self.cancel, &member).await),
+        };
+        match &met {
+            Some(Err(NoContact::Stranger(failure))) => {
+                return piece.finish(jobs, |open| Outcome::Withheld { failure: failure.clone(), open });
+            }
+            Some(Err(NoContact::Store(error))) => {
+                self.shared.report_trouble(error);
+                piece.abandoned = true;
+                return;
+            }
+            Some(Err(NoContact::Failed(failure))) if !is_known => {
+                return piece.finish(jobs, |open| Outcome::Failed { failure: failure.clone(), open });
+            }
+            Some(Err(NoContact::Cancelled)) if !is_known => {
+                return piece.finish(jobs, |open| Outcome::HandedBack { open });
+            }
+            _ => {}
+        }
         if !self.look_up(&jobs, piece).await {
             return;
         }
-        let (blocked, jobs): (Vec<_>, Vec<_>) = jobs
-            .into_iter()
-            .partition(|leased| leased.job.state == JobState::Activity(ActivityState::Blocked));
-        self.unblock(&member, blocked, piece).await;
+        let (blocked, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(is_blocked);
+        self.unblock(met.as_ref(), blocked, piece);
         let mut by_driver: BTreeMap<DriverKind, Vec<LeasedJob>> = BTreeMap::new();
         for leased in jobs {
             if let Some(action) = action_of(&leased) {
@@ -88,12 +113,11 @@ impl Batch {
         for (kind, jobs) in by_driver {
             match self.shared.drivers.get(&kind) {
                 Some(driver) => self.drive(driver.as_ref(), &member.decoy, jobs, piece).await,
-                None => piece.done.extend(jobs.into_iter().map(|leased| {
+                None => {
                     let detail = format!("there is no driver for {}", kind_name(kind));
                     let failure = Failure::new(FailureKind::Unsupported, "engine.run", detail);
-                    let open = leased.job.intended.is_some();
-                    (leased, Outcome::Failed { failure, open })
-                })),
+                    piece.finish(jobs, |open| Outcome::Failed { failure: failure.clone(), open });
+                }
             }
         }
     }
@@ -119,23 +143,26 @@ impl Batch {
         }
     }
 
-    /// Asks whether what blocked jobs lack is there: once for all of them.
-    async fn unblock(&self, member: &crate::Member, blocked: Vec<LeasedJob>, piece: &mut Piece) {
-        if blocked.is_empty() {
-            return;
-        }
-        let answer = self.shared.bounded(&self.cancel, member.connector.probe()).await;
+    /// Sees whether what blocked jobs lack is there, by what the decoy answered.
+    fn unblock(
+        &self,
+        met: Option<&Result<HostFacts, NoContact>>,
+        blocked: Vec<LeasedJob>,
+        piece: &mut Piece,
+    ) {
         let now = self.shared.now();
         for leased in blocked {
             let short_of_space = matches!(leased.job.last_failure, Some((FailureKind::NoSpace, _)));
-            let outcome = match &answer {
+            let outcome = match met {
                 _ if is_late(&leased, now) && leased.job.intended.is_none() => Outcome::Stale,
-                Ok(Ok(facts)) if short_of_space && (facts.free_bytes == 0 || !facts.writable) => {
+                Some(Ok(facts)) if short_of_space && (facts.free_bytes == 0 || !facts.writable) => {
                     Outcome::StillBlocked
                 }
-                Ok(Ok(_)) => Outcome::Unblocked,
-                Ok(Err(_)) | Err(GivenUp::TooLong) => Outcome::StillBlocked,
-                Err(GivenUp::Cancelled) => Outcome::HandedBack { open: leased.job.intended.is_some() },
+                Some(Ok(_)) => Outcome::Unblocked,
+                Some(Err(NoContact::Cancelled)) => {
+                    Outcome::HandedBack { open: leased.job.intended.is_some() }
+                }
+                Some(Err(_)) | None => Outcome::StillBlocked,
             };
             piece.done.push((leased, outcome));
         }

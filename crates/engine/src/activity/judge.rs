@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use verisim_core::{
-    ActivityEvent, ActivityState, Counters, Decision, EventPayload, Failure, FailureKind, IllegalTransition,
-    JobState, Ladder, LeasedJob, LedgerEntry, NewEvent, OperationClass, PROBE_INTERVAL, Payload, Policy,
-    Record, Schedule, Tamper, Timestamp, Topic, Work, policy,
+    ActivityEvent, ActivityState, Counters, Decision, Failure, FailureKind, IllegalTransition, Job, JobState,
+    Ladder, LeasedJob, LedgerEntry, NewEvent, OperationClass, PROBE_INTERVAL, Payload, Policy, Record,
+    Schedule, Tamper, Timestamp, Work, policy,
 };
 
+use super::event;
 use super::ledger::{self, Scene};
 use crate::breaker::Sign;
 use crate::jitter::jitter;
@@ -29,6 +30,8 @@ pub(super) enum Outcome {
     Unknowable,
     /// Its deadline passed before the effect was started.
     Stale,
+    /// The decoy is not the one that we know: nothing is attempted; `open` as above.
+    Withheld { failure: Failure, open: bool },
     /// We gave it up, because the daemon ends or a lease was lost; `open` as above.
     HandedBack { open: bool },
     /// What it lacked is there again.
@@ -63,7 +66,7 @@ pub(super) fn policy_of(failure: &Failure) -> Policy {
 pub(super) fn sign(outcome: &Outcome) -> Sign {
     match outcome {
         Outcome::Confirmed(_) | Outcome::Tampered(_) => Sign::Answered,
-        Outcome::Failed { failure, .. } => Sign::of(failure.kind),
+        Outcome::Failed { failure, .. } | Outcome::Withheld { failure, .. } => Sign::of(failure.kind),
         Outcome::Unknowable
         | Outcome::Stale
         | Outcome::HandedBack { .. }
@@ -103,6 +106,7 @@ impl Bench {
                 verdict.counters.leases_lost += 1;
                 verdict
             }
+            Outcome::Withheld { open, .. } => later(ActivityEvent::LeaseLost, self.now, *open),
             Outcome::Unblocked => later(ActivityEvent::Unblocked, self.now, leased.job.intended.is_some()),
             Outcome::StillBlocked => {
                 let at = self.capped(leased, PROBE_INTERVAL, leased.job.intended.is_some());
@@ -181,7 +185,9 @@ impl Bench {
         to: ActivityState,
     ) -> Record {
         let failure = match outcome {
-            Outcome::Failed { failure, .. } => Some((failure.kind, failure.detail.clone())),
+            Outcome::Failed { failure, .. } | Outcome::Withheld { failure, .. } => {
+                Some((failure.kind, failure.detail.clone()))
+            }
             _ => None,
         };
         Record {
@@ -194,7 +200,7 @@ impl Bench {
             counters: verdict.counters,
             keep_intended: verdict.keep_intended,
             output: None,
-            events: events(leased, outcome, to, failure.as_ref(), self.now),
+            events: events(&leased.job, outcome, to, failure.as_ref(), self.now),
             ledger: changes(leased, outcome, known, self.now),
             failure,
             progress: None,
@@ -231,67 +237,40 @@ fn changes(
         Outcome::Confirmed(payload) => {
             ledger::learnt(action, payload, &Scene { decoy, persona: persona.as_ref(), known, now })
         }
-        Outcome::Tampered(tamper) => vec![ledger::frozen(tamper, decoy, now)],
+        Outcome::Tampered(tamper) => vec![ledger::frozen(tamper, decoy, persona.as_ref(), now)],
         _ => Vec::new(),
     }
 }
 
 fn events(
-    leased: &LeasedJob,
+    job: &Job,
     outcome: &Outcome,
     to: ActivityState,
     failure: Option<&(FailureKind, String)>,
     now: Timestamp,
 ) -> Vec<NewEvent> {
-    let Work::Activity { decoy, action, persona, session, why } = &leased.job.work else { return Vec::new() };
-    let event = |topic, success, detail: String, payload| NewEvent {
-        time: now,
-        topic,
-        job: Some(leased.job.id),
-        decoy: Some(decoy.clone()),
-        persona: persona.clone(),
-        session: session.clone(),
-        success,
-        failure: failure.map(|(kind, _)| *kind),
-        detail,
-        payload,
-    };
-    let topic = Topic::activity(action.driver(), decoy);
-    let not_done = || EventPayload::NotDone {
-        action: action.name().into(),
-        path: action.paths().0.cloned(),
-        state: to.name().into(),
-    };
-    match outcome {
+    let not_done = |detail: String| event::not_done(job, to, failure.map(|(kind, _)| *kind), detail, now);
+    let events = match outcome {
         // Nothing was attempted that could have an outcome.
-        Outcome::HandedBack { .. } | Outcome::Unblocked | Outcome::StillBlocked => Vec::new(),
-        Outcome::Confirmed(payload) => {
-            vec![event(topic, true, why.clone(), EventPayload::Activity(payload.clone()))]
-        }
+        Outcome::HandedBack { .. }
+        | Outcome::Withheld { .. }
+        | Outcome::Unblocked
+        | Outcome::StillBlocked => [None, None],
+        Outcome::Confirmed(payload) => [event::confirmed(job, payload, now), None],
         Outcome::Tampered(tamper) => {
-            let detail = format!("{} is not as it was left", tamper.path);
-            let payload = EventPayload::Tampered {
-                path: tamper.path.clone(),
-                expected: tamper.expected,
-                found: tamper.found.sha256,
-            };
-            vec![
-                event(Topic::tampered(decoy), false, detail.clone(), payload),
-                event(topic, false, detail, not_done()),
-            ]
+            [event::tampered(job, tamper, now), not_done(format!("{} is not as it was left", tamper.path))]
         }
         Outcome::Failed { .. } => {
-            let detail = failure.map(|(_, detail)| detail.clone()).unwrap_or_default();
-            vec![event(topic, false, detail, not_done())]
+            [not_done(failure.map(|(_, detail)| detail.clone()).unwrap_or_default()), None]
         }
         Outcome::Unknowable => {
             let detail = "it was started, and whether it happened cannot be found out; it is not repeated";
-            vec![event(topic, false, detail.into(), not_done())]
+            [not_done(detail.into()), None]
         }
         Outcome::Stale => {
-            let detail =
-                leased.job.deadline.map(|deadline| format!("too late: it was to happen by {deadline}"));
-            vec![event(topic, false, detail.unwrap_or_default(), not_done())]
+            let detail = job.deadline.map(|deadline| format!("too late: it was to happen by {deadline}"));
+            [not_done(detail.unwrap_or_default()), None]
         }
-    }
+    };
+    events.into_iter().flatten().collect()
 }

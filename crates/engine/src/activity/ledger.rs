@@ -38,10 +38,16 @@ pub(super) fn learnt(action: &Action, payload: &Payload, scene: &Scene<'_>) -> V
 }
 
 /// A path that was tampered with is nobody's of ours any more.
-pub(super) fn frozen(tamper: &Tamper, decoy: &DecoyName, now: Timestamp) -> LedgerChange {
+pub(super) fn frozen(
+    tamper: &Tamper,
+    decoy: &DecoyName,
+    persona: Option<&PersonaName>,
+    now: Timestamp,
+) -> LedgerChange {
     LedgerChange::Freeze {
         decoy: decoy.clone(),
         path: tamper.path.clone(),
+        persona: persona.cloned(),
         expected: tamper.expected,
         found: tamper.found.sha256,
         evidence: Body(tamper.found.head.clone()),

@@ -17,6 +17,16 @@ pub(super) struct Piece {
     pub(super) abandoned: bool,
 }
 
+impl Piece {
+    /// Every one of these jobs comes to the same; `outcome` gets whether an effect of it was started.
+    pub(super) fn finish(&mut self, jobs: Vec<LeasedJob>, outcome: impl Fn(bool) -> Outcome) {
+        self.done.extend(jobs.into_iter().map(|leased| {
+            let outcome = outcome(leased.job.intended.is_some());
+            (leased, outcome)
+        }));
+    }
+}
+
 pub(super) fn action_of(leased: &LeasedJob) -> Option<&Arc<Action>> {
     match &leased.job.work {
         Work::Activity { action, .. } => Some(action),

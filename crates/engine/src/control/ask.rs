@@ -38,6 +38,13 @@ impl Operator {
             Request::Manifest { job, piece } => self.manifest(job, piece).await?,
             Request::Progress => Answer::Progress(self.progress()),
             Request::Plan { limit } => Answer::Plan(self.preview(limit)),
+            Request::Ledger { decoy, frozen, after, limit } => {
+                Answer::Ledger(self.ledger(&decoy, frozen, after.as_ref(), limit).await?)
+            }
+            Request::Release { decoy, path, decision } => {
+                Answer::Ledger(self.release(&decoy, &path, decision).await?.into_iter().collect())
+            }
+            Request::AcceptRoot { decoy } => Answer::Accepted { forgotten: self.accept_root(&decoy).await? },
             Request::Follow { .. } | Request::Read { .. } | Request::Shutdown => {
                 return Err(Refusal::new(
                     RefusalKind::BadRequest,

@@ -1,9 +1,8 @@
 //! What is published about a change that an operator made.
 
-use verisim_core::{
-    EventPayload, FailureKind, Job, JobState, NewEvent, SyncProgress, SyncState, Timestamp, Topic, Work,
-};
+use verisim_core::{FailureKind, Job, JobState, NewEvent, SyncProgress, SyncState, Timestamp, Work};
 
+use crate::activity::not_done;
 use crate::sync::sync_event;
 
 /// What is published about an operator's change; nothing where only the time changed.
@@ -21,26 +20,12 @@ pub(super) fn change_event(job: &Job, to: JobState, now: Timestamp) -> Option<Ne
             event.failure = (state == SyncState::Cancelled).then_some(FailureKind::Cancelled);
             Some(event)
         }
-        (Work::Activity { decoy, action, persona, session, .. }, JobState::Activity(state)) => {
-            Some(NewEvent {
-                time: now,
-                topic: Topic::activity(action.driver(), decoy),
-                job: Some(job.id),
-                decoy: Some(decoy.clone()),
-                persona: persona.clone(),
-                session: session.clone(),
-                success: false,
-                failure: Some(FailureKind::Cancelled),
-                detail: match job.intended {
-                    Some(_) => "by the operator; it was started, and whether it happened is not known".into(),
-                    None => "by the operator".into(),
-                },
-                payload: EventPayload::NotDone {
-                    action: action.name().into(),
-                    path: action.paths().0.cloned(),
-                    state: state.name().into(),
-                },
-            })
+        (Work::Activity { .. }, JobState::Activity(state)) => {
+            let detail = match job.intended {
+                Some(_) => "by the operator; it was started, and whether it happened is not known",
+                None => "by the operator",
+            };
+            not_done(job, state, Some(FailureKind::Cancelled), detail.into(), now)
         }
         _ => None,
     }

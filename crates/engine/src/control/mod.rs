@@ -6,6 +6,7 @@
 mod ask;
 mod change;
 mod client;
+mod ledger;
 mod operator;
 mod protocol;
 mod server;
@@ -15,10 +16,10 @@ mod view;
 pub use client::{Client, ClientError, Stream};
 pub use operator::{Asked, Operator};
 pub use protocol::{
-    Answer, Call, JobQuery, LINE_BYTES_MAX, PROTOCOL_VERSION, Refusal, RefusalKind, Reply, Request,
+    Answer, Call, JobQuery, LINE_BYTES_MAX, PROTOCOL_VERSION, Refusal, RefusalKind, Release, Reply, Request,
     RetryQuery, SOCKET_NAME,
 };
 pub use server::{Server, ServerParts};
 pub use syncs::RETRIED_STATES;
 pub(crate) use view::has_settled;
-pub use view::{AwayView, DecoyView, JobView, RunningView, StatusView};
+pub use view::{AwayView, DecoyView, JobView, LedgerView, RunningView, StatusView};

@@ -63,7 +63,8 @@ impl Operator {
         let view = |decoy: &verisim_core::Decoy| DecoyView {
             name: decoy.name.clone(),
             role: decoy.role.clone(),
-            silent_since: silent.get(&decoy.name).copied(),
+            silent_since: silent.get(&decoy.name).map(|silence| silence.since),
+            why: silent.get(&decoy.name).and_then(|silence| silence.why.clone()),
         };
         let trouble = shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(StatusView {
@@ -179,7 +180,7 @@ impl Operator {
         }
     }
 
-    fn member(&self, decoy: &DecoyName) -> Asked<crate::Member> {
+    pub(super) fn member(&self, decoy: &DecoyName) -> Asked<crate::Member> {
         let found = self.shared().fleet.get(decoy);
         found.ok_or_else(|| Refusal::new(RefusalKind::NotFound, format!("there is no decoy {decoy}")))
     }

@@ -6,7 +6,7 @@ use verisim_core::{
     JobKind, Lane, RelPath, StoreError, Timestamp,
 };
 
-use super::view::{JobView, RunningView, StatusView};
+use super::view::{JobView, LedgerView, RunningView, StatusView};
 use crate::Preview;
 
 /// The version of this protocol. Both sides refuse another one.
@@ -130,6 +130,31 @@ pub enum Request {
         /// At most so many; 10,000 at the most.
         limit: usize,
     },
+    /// What is known to be on a decoy, in the order of the paths.
+    Ledger {
+        /// Which.
+        decoy: DecoyName,
+        /// Only what waits for a person.
+        frozen: bool,
+        /// After this path.
+        after: Option<DecoyPath>,
+        /// At most so many; 1,000 at the most.
+        limit: usize,
+    },
+    /// A decision about a path that is left alone.
+    Release {
+        /// Where.
+        decoy: DecoyName,
+        /// Which.
+        path: DecoyPath,
+        /// What is decided.
+        decision: Release,
+    },
+    /// The root that a decoy has now is its root.
+    AcceptRoot {
+        /// Which.
+        decoy: DecoyName,
+    },
     /// The daemon ends, after it has drained.
     Shutdown,
 }
@@ -146,6 +171,27 @@ pub struct RetryQuery {
     pub rule: Option<CaptureName>,
     /// With a lower id than this: where the last answer says so.
     pub before: Option<JobId>,
+}
+
+/// What a person decides about a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    /// What stands there is ours from now on.
+    Adopt,
+    /// What stands there is somebody else's: it leaves the ledger, and is never touched.
+    Forget,
+}
+
+impl Release {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Adopt => "adopt",
+            Self::Forget => "forget",
+        }
+    }
 }
 
 /// Which jobs a client wants to see.
@@ -249,6 +295,13 @@ pub enum Answer {
     Progress(Vec<RunningView>),
     /// What the personas will do next.
     Plan(Vec<Preview>),
+    /// Some of what is known to be on a decoy.
+    Ledger(Vec<LedgerView>),
+    /// Another root was accepted.
+    Accepted {
+        /// How many paths were known on the former one.
+        forgotten: u64,
+    },
     /// It is done.
     Done,
 }
@@ -313,6 +366,7 @@ mod tests {
         let decoy = DecoyName::new("files01").unwrap();
         let path = DecoyPath::new("/home/ann/a.txt").unwrap();
         let remove = Action::Remove(verisim_core::RemoveFile { path: path.clone() });
+        let (name, file) = (decoy.clone(), path.clone());
         let calls = [
             (Request::Status, r#"{"v":1,"request":"status"}"#),
             (
@@ -349,6 +403,15 @@ mod tests {
             (Request::Manifest { job, piece: 2 }, r#"{"v":1,"request":"manifest","job":7,"piece":2}"#),
             (Request::Progress, r#"{"v":1,"request":"progress"}"#),
             (Request::Plan { limit: 3 }, r#"{"v":1,"request":"plan","limit":3}"#),
+            (
+                Request::Ledger { decoy: name.clone(), frozen: true, after: None, limit: 9 },
+                r#"{"v":1,"request":"ledger","decoy":"files01","frozen":true,"after":null,"limit":9}"#,
+            ),
+            (
+                Request::Release { decoy: name.clone(), path: file, decision: Release::Adopt },
+                r#"{"v":1,"request":"release","decoy":"files01","path":"/home/ann/a.txt","decision":"adopt"}"#,
+            ),
+            (Request::AcceptRoot { decoy: name }, r#"{"v":1,"request":"accept_root","decoy":"files01"}"#),
             (Request::Shutdown, r#"{"v":1,"request":"shutdown"}"#),
         ];
         for (request, line) in calls {
@@ -356,6 +419,11 @@ mod tests {
             assert_eq!(serde_json::to_string(&call).unwrap(), line);
             assert_eq!(serde_json::from_str::<Call>(line).unwrap(), call);
         }
+    }
+
+    #[test]
+    fn the_replies_are_as_they_always_were() {
+        let job = JobId(7);
         let failure = Failure::new(verisim_core::FailureKind::NotFound, "rootfs.read", "no such file");
         assert_eq!(failure.effect, Effect::NotApplied);
         let refusal = Refusal {

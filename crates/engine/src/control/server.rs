@@ -1,7 +1,7 @@
 //! The daemon's end of the control socket: bounded in connections, in the length of a line, and in what an answer holds.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +42,7 @@ pub struct ServerParts {
 pub struct Server {
     listener: UnixListener,
     path: PathBuf,
+    inode: u64,
     parts: Arc<ServerParts>,
 }
 
@@ -59,8 +60,9 @@ impl Server {
         remove_if_there(&staged)?;
         let listener = UnixListener::bind(&staged)?;
         std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(0o600))?;
+        let inode = std::fs::symlink_metadata(&staged)?.ino();
         std::fs::rename(&staged, path)?;
-        Ok(Self { listener, path: path.to_owned(), parts: Arc::new(parts) })
+        Ok(Self { listener, path: path.to_owned(), inode, parts: Arc::new(parts) })
     }
 
     /// Serves until `end`, then removes the socket.
@@ -85,7 +87,9 @@ impl Server {
                 }
             }
         }
-        if let Err(error) = remove_if_there(&self.path) {
+        // Where the state folder was replaced, another daemon may listen there by now.
+        let is_ours = std::fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode);
+        if is_ours && let Err(error) = remove_if_there(&self.path) {
             tracing::warn!(%error, "the control socket could not be removed");
         }
     }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use verisim_core::{
-    Counters, DecoyName, FailureKind, Health, Job, JobId, JobKind, JobState, Lane, PersonaName, Progress,
-    Schedule, SessionId, SyncProgress, SyncState, Timestamp, Work,
+    Counters, DecoyName, DecoyPath, Digest, FailureKind, FileClass, Health, Job, JobId, JobKind, JobState,
+    Lane, LedgerEntry, OwnershipPolicy, PersonaName, Progress, Schedule, SessionId, SyncProgress, SyncState,
+    Timestamp, Work,
 };
 
 /// A job.
@@ -114,6 +115,50 @@ impl JobView {
     }
 }
 
+/// What is known of one path on a decoy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerView {
+    /// The decoy.
+    pub decoy: DecoyName,
+    /// The path.
+    pub path: DecoyPath,
+    /// What it is in the story.
+    pub class: FileClass,
+    /// Whose file it is; `hands_off` waits for a person.
+    pub policy: OwnershipPolicy,
+    /// The hash of the content as we left it; of an append-only file, that of the bytes we added last.
+    pub sha256: Digest,
+    /// Its size as we left it, in bytes.
+    pub size: u64,
+    /// Whose it is in the story.
+    pub persona: Option<PersonaName>,
+    /// How often it was edited or added to.
+    pub edits: u32,
+    /// Since when it is known.
+    pub since: Timestamp,
+    /// When we changed it last.
+    pub changed_at: Timestamp,
+}
+
+impl LedgerView {
+    /// The view of an entry.
+    #[must_use]
+    pub fn of(entry: LedgerEntry) -> Self {
+        Self {
+            decoy: entry.decoy,
+            path: entry.path,
+            class: entry.class,
+            policy: entry.ownership,
+            sha256: entry.sha256,
+            size: entry.size,
+            persona: entry.persona,
+            edits: entry.edits,
+            since: entry.planted_at,
+            changed_at: entry.changed_at,
+        }
+    }
+}
+
 /// Whether nothing happens to a job by itself any more.
 pub(crate) const fn rests(state: JobState, schedule: Schedule) -> bool {
     state.is_final() || matches!(schedule, Schedule::Parked)
@@ -143,6 +188,9 @@ pub struct DecoyView {
     pub role: String,
     /// Since when it does not answer; `None` where it does, as far as is known.
     pub silent_since: Option<Timestamp>,
+    /// What was found, where it answers and is not the decoy that is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub why: Option<String>,
 }
 
 /// A destination that is away.

@@ -4,12 +4,14 @@ use std::sync::{Arc, PoisonError};
 
 use verisim_core::{
     ActivityEvent, DecoyName, EventPayload, Intervention, JobFilter, JobKind, JobState, Lane, NewEvent,
-    Schedule, StoreResult, Timestamp, Topic, Work,
+    Schedule, StoreResult, Timestamp, Topic,
 };
 
 use super::{End, Loop};
+use crate::activity::not_done;
 use crate::breaker::{Breaker, BreakerState, Change, Sign};
-use crate::shared::Shared;
+use crate::contact::{NoContact, contact};
+use crate::shared::{Shared, Silence};
 
 /// How many queued jobs of a silent decoy are looked at in one go.
 const SWEEP_PAGE: usize = 256;
@@ -24,25 +26,40 @@ impl Loop {
         self.breakers.values().filter_map(until).min()
     }
 
-    pub(super) fn note_signs(&mut self, decoy: &DecoyName, signs: &[Sign], now: Timestamp) {
+    /// Takes note of what a batch says about its decoy; `stranger` says what was found in its place.
+    pub(super) fn note_signs(
+        &mut self,
+        decoy: &DecoyName,
+        signs: &[Sign],
+        stranger: Option<&str>,
+        now: Timestamp,
+    ) {
         let settings = &self.shared.settings;
         let breaker = self.breakers.entry(decoy.clone()).or_insert_with(|| Breaker::new(settings));
         let changes: Vec<_> = signs.iter().filter_map(|sign| breaker.note(*sign, now, settings)).collect();
         for change in changes {
-            self.announce(decoy, change, now);
+            self.announce(decoy, change, stranger.map(str::to_owned), now);
         }
     }
 
-    fn announce(&mut self, decoy: &DecoyName, change: Change, now: Timestamp) {
+    fn announce(&mut self, decoy: &DecoyName, change: Change, why: Option<String>, now: Timestamp) {
         let reachable = change == Change::Closed;
+        let detail = match (&why, reachable) {
+            (Some(why), _) => why.as_str(),
+            (None, true) => "it answers again",
+            (None, false) => "it does not answer",
+        };
+        let detail = detail.to_owned();
         let mut silent = self.shared.silent.lock().unwrap_or_else(PoisonError::into_inner);
         if reachable {
             silent.remove(decoy);
         } else {
-            silent.insert(decoy.clone(), now);
+            let since = silent.get(decoy).map_or(now, |silence| silence.since);
+            silent.insert(decoy.clone(), Silence { since, why });
+            // Whatever answers next must be recognised first.
+            self.shared.admitted.lock().unwrap_or_else(PoisonError::into_inner).remove(decoy);
         }
         drop(silent);
-        let detail = if reachable { "it answers again" } else { "it does not answer; it is left alone" };
         self.unsent.push_back(NewEvent {
             time: now,
             topic: Topic::reachable(decoy),
@@ -52,38 +69,65 @@ impl Loop {
             session: None,
             success: reachable,
             failure: None,
-            detail: detail.into(),
+            detail,
             payload: EventPayload::Reachable { reachable },
         });
     }
 
     /// Asks every silent decoy whose time has come.
     pub(super) fn probe_open_decoys(&mut self, now: Timestamp) {
+        let recalled =
+            std::mem::take(&mut *self.shared.recalled.lock().unwrap_or_else(PoisonError::into_inner));
         for (name, breaker) in &mut self.breakers {
+            if recalled.contains(name) {
+                breaker.hasten(now);
+            }
             if !breaker.begin_probe(now) {
                 continue;
             }
             let (shared, decoy, stop) = (Arc::clone(&self.shared), name.clone(), self.stop.clone());
             self.tasks.spawn(async move {
-                let answers = match shared.fleet.get(&decoy) {
-                    Some(member) => {
-                        matches!(shared.bounded(&stop, member.connector.probe()).await, Ok(Ok(_)))
-                    }
+                let answer = match shared.fleet.get(&decoy) {
+                    Some(member) => match contact(&shared, &stop, &member).await {
+                        Ok(_) => Ok(()),
+                        Err(NoContact::Stranger(failure)) => Err(Some(failure.detail)),
+                        Err(NoContact::Failed(_) | NoContact::Cancelled) => Err(None),
+                        Err(NoContact::Store(error)) => {
+                            shared.report_trouble(&error);
+                            Err(None)
+                        }
+                    },
                     // Whoever is not in the fleet any more has nothing to wait for.
-                    None => true,
+                    None => Ok(()),
                 };
-                if !answers && let Err(error) = skip_late(&shared, &decoy).await {
+                if answer.is_err()
+                    && let Err(error) = skip_late(&shared, &decoy).await
+                {
                     shared.report_trouble(&error);
                 }
-                End::Probe { decoy, answers }
+                End::Probe { decoy, answer }
             });
         }
     }
 
-    pub(super) fn end_probe(&mut self, decoy: &DecoyName, answers: bool, now: Timestamp) {
+    pub(super) fn end_probe(
+        &mut self,
+        decoy: &DecoyName,
+        answer: Result<(), Option<String>>,
+        now: Timestamp,
+    ) {
         let Some(breaker) = self.breakers.get_mut(decoy) else { return };
-        if let Some(change) = breaker.end_probe(answers, now, &self.shared.settings) {
-            self.announce(decoy, change, now);
+        let change = breaker.end_probe(answer.is_ok(), now, &self.shared.settings);
+        if let Some(change) = change {
+            self.announce(decoy, change, None, now);
+        } else if let Err(Some(why)) = answer {
+            let silent = self.shared.silent.lock().unwrap_or_else(PoisonError::into_inner);
+            let told = silent.get(decoy).is_some_and(|silence| silence.why.is_some());
+            drop(silent);
+            // It was silent, and now another one answers in its place: that is told once.
+            if !told {
+                self.announce(decoy, Change::Opened, Some(why), now);
+            }
         }
     }
 }
@@ -110,23 +154,7 @@ async fn skip_late(shared: &Shared, decoy: &DecoyName) -> StoreResult<()> {
                 continue;
             };
             let Ok(to) = from.next(ActivityEvent::Stale) else { continue };
-            let Work::Activity { decoy, action, persona, session, .. } = &job.work else { continue };
-            let event = NewEvent {
-                time: now,
-                topic: Topic::activity(action.driver(), decoy),
-                job: Some(job.id),
-                decoy: Some(decoy.clone()),
-                persona: persona.clone(),
-                session: session.clone(),
-                success: false,
-                failure: None,
-                detail: "too late: the decoy did not answer in time".into(),
-                payload: EventPayload::NotDone {
-                    action: action.name().into(),
-                    path: action.paths().0.cloned(),
-                    state: to.name().into(),
-                },
-            };
+            let detail = "too late: the decoy did not answer in time";
             let change = Intervention {
                 job: job.id,
                 from: job.state,
@@ -134,7 +162,7 @@ async fn skip_late(shared: &Shared, decoy: &DecoyName) -> StoreResult<()> {
                 at: now,
                 schedule: Schedule::Parked,
                 counters: None,
-                events: vec![event],
+                events: not_done(&job, to, None, detail.into(), now).into_iter().collect(),
             };
             shared.store.intervene(change).await?;
         }

@@ -14,7 +14,14 @@ impl Loop {
         if self.timers.last_turn.is_some_and(|last| now < last) {
             tracing::warn!("the clock was set back");
             let duties = &mut self.timers;
-            for duty in [&mut duties.heartbeat, &mut duties.discover, &mut duties.prune, &mut duties.store] {
+            let duties = [
+                &mut duties.heartbeat,
+                &mut duties.discover,
+                &mut duties.prune,
+                &mut duties.store,
+                &mut duties.presence,
+            ];
+            for duty in duties {
                 *duty = duty.map(|at| at.min(now));
             }
             self.look = true;
@@ -48,6 +55,15 @@ impl Loop {
             }
         }
         self.timers.heartbeat = now.checked_add(settings.heartbeat).ok();
+        Ok(())
+    }
+
+    /// Notices within a minute that the store was taken away, also when there is nothing to write.
+    pub(super) async fn look_at_store(&mut self, now: Timestamp) -> StoreResult<()> {
+        if self.timers.presence.is_none_or(|at| at <= now) {
+            self.shared.store.health().await?;
+            self.timers.presence = now.checked_add(self.shared.settings.sleep_max).ok();
+        }
         Ok(())
     }
 

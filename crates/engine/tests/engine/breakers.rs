@@ -48,7 +48,8 @@ async fn a_silent_decoy_is_left_alone_asked_now_and_then_and_taken_up_again() {
     let run = tokio::spawn(engine.run(stop.clone()));
     crate::stage::pass_time(&handle, &stage.clock, at(3600)).await;
     assert_eq!(told(&stage, "down"), [false, false]);
-    assert!(switch.probes() >= 5 && switch.probes() <= 10, "{} probes", switch.probes());
+    // By the breaker as it waits longer and longer, and once by the first batch of each engine.
+    assert!(switch.probes() >= 5 && switch.probes() <= 12, "{} probes", switch.probes());
     assert!(stage.job(held).counters.failures <= 1);
     switch.set_answers(true);
     crate::stage::pass_time(&handle, &stage.clock, at(3600 + 1801)).await;

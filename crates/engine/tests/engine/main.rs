@@ -8,5 +8,6 @@ mod crash;
 mod destinations;
 mod ends;
 mod planning;
+mod roots;
 mod stage;
 mod sync_jobs;

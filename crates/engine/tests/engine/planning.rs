@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use verisim_core::{
-    Body, IdempotencyKey, LedgerChange, LedgerEntry, PersonaName, SessionId, Store, StoreError, Timestamp,
+    IdempotencyKey, LedgerChange, LedgerEntry, PersonaName, SessionId, Store, StoreError, Timestamp,
 };
 use verisim_engine::{Decision, Draft, Engine, LifePlanner, Planned, Preview};
 use verisim_testkit::MemoryStore;
@@ -48,13 +48,10 @@ impl LifePlanner for Metronome {
                 at: slot,
                 decoy: name("files01"),
                 path: verisim_core::DecoyPath::new("/srv/none").unwrap(),
-                state: Box::new(()),
+                finish: Box::new(|_| None),
             }),
             _ => Decision::Act(Box::new(planned(number))),
         })
-    }
-    fn compose(&mut self, _: Draft, _: Option<&Body>) -> Option<Planned> {
-        None
     }
     fn preview(&self, _: Timestamp, _: usize) -> Vec<Preview> {
         Vec::new()

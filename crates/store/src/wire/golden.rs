@@ -193,6 +193,8 @@ fn events() {
         not_done,
         tampered,
         EventPayload::Reachable { reachable: false },
+        EventPayload::Released { path: path("/a"), decision: "adopt".into(), sha256: Some(sha256()) },
+        EventPayload::RootAccepted { forgotten: 3 },
         EventPayload::Sync(synced),
         damaged,
         EventPayload::Health { status: "started".into() },

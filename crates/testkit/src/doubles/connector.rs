@@ -123,6 +123,7 @@ impl Connector for SwitchConnector {
             accounts: Vec::new(),
             free_bytes: if has_space { 1 << 30 } else { 0 },
             writable: has_space,
+            identity: None,
         })
     }
 }

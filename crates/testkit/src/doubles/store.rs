@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
-    Capture, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, EventPage, EventQuery, Fence, Health,
-    Intervention, Job, JobFilter, JobId, LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, PruneRule,
-    Record, Recorded, StartMark, Store, StoreResult, Timestamp, WorkerId,
+    Amendment, Capture, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, EventPage, EventQuery, Fence,
+    Health, Intervention, Job, JobFilter, JobId, LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob,
+    PruneRule, Record, Recorded, StartMark, Store, StoreResult, Timestamp, WorkerId,
 };
 
 use super::{Faults, Phase};
@@ -58,6 +58,8 @@ guarded! {
     jobs(filter: JobFilter) -> Vec<Job>;
     ledger(paths: &[(DecoyName, DecoyPath)]) -> Vec<Option<LedgerEntry>>;
     ledger_scan(after: Option<(DecoyName, DecoyPath)>, limit: usize) -> Vec<LedgerEntry>;
+    amend(change: Amendment) -> Recorded;
+    root_identity(decoy: &DecoyName) -> Option<String>;
     put_decoys(decoys: Vec<Decoy>) -> ();
     decoys() -> Vec<Decoy>;
     captures() -> Vec<(JobId, Capture)>;

@@ -173,14 +173,10 @@ impl State {
         if record.progress.is_some() {
             job.progress = record.progress;
         }
-        let persona = match &job.work {
-            verisim_core::Work::Activity { persona, .. } => persona.clone(),
-            verisim_core::Work::Sync(_) => None,
-        };
         self.settle_open(record.job);
         self.append(record.events);
         for change in record.ledger {
-            self.apply(change, persona.clone());
+            self.apply(change);
         }
         Recorded::Committed
     }

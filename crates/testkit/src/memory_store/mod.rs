@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
-    Capture, Decoy, DecoyName, DecoyPath, EVENT_VERSION, Enqueued, Event, EventId, EventPage, EventQuery,
-    Fence, Health, IdempotencyKey, Intervention, Job, JobFilter, JobId, JobKind, Lane, LeaseRequest,
-    LeasedJob, LedgerEntry, NewEvent, NewJob, PruneRule, Record, Recorded, StartMark, Store, StoreResult,
-    Timestamp, Work, WorkerId,
+    Amendment, Capture, Decoy, DecoyName, DecoyPath, EVENT_VERSION, Enqueued, Event, EventId, EventPage,
+    EventQuery, Fence, Health, IdempotencyKey, Intervention, Job, JobFilter, JobId, JobKind, Lane,
+    LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, PruneRule, Record, Recorded, StartMark, Store,
+    StoreResult, Timestamp, Work, WorkerId,
 };
 
 /// A store in memory. Nothing of it survives the process; within it, everything the port promises holds.
@@ -38,6 +38,7 @@ struct State {
     ledger: BTreeMap<(DecoyName, DecoyPath), LedgerEntry>,
     frozen: Vec<Frozen>,
     decoys: Vec<Decoy>,
+    roots: HashMap<DecoyName, String>,
     manifests: HashMap<JobId, BTreeMap<u32, Bytes>>,
 }
 
@@ -293,6 +294,14 @@ impl Store for MemoryStore {
         let from = after.map_or(Unbounded, Excluded);
         let bare = |entry: &LedgerEntry| LedgerEntry { body: None, ..entry.clone() };
         Ok(state.ledger.range((from, Unbounded)).take(limit).map(|(_, entry)| bare(entry)).collect())
+    }
+
+    async fn amend(&self, change: Amendment) -> StoreResult<Recorded> {
+        Ok(self.lock().amend(change))
+    }
+
+    async fn root_identity(&self, decoy: &DecoyName) -> StoreResult<Option<String>> {
+        Ok(self.lock().roots.get(decoy).cloned())
     }
 
     async fn put_decoys(&self, decoys: Vec<Decoy>) -> StoreResult<()> {
