@@ -14,6 +14,15 @@ impl Operator {
     /// # Errors
     /// As the method for the request says.
     pub async fn ask(&self, request: Request) -> Asked<Answer> {
+        let answer = self.answer(request).await;
+        if answer.as_ref().is_err_and(|refusal| refusal.kind == RefusalKind::Store) {
+            // The loop looks for itself whether the store is lost.
+            self.handle().wake();
+        }
+        answer
+    }
+
+    async fn answer(&self, request: Request) -> Asked<Answer> {
         let made = |(job, new)| Answer::Made { job, new };
         let job = |view| Answer::Job(Box::new(view));
         Ok(match request {
