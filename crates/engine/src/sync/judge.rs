@@ -37,6 +37,8 @@ pub(crate) fn sync_event(
 ) -> NewEvent {
     let relative = spec.capture.relative.as_ref().map_or_else(String::new, |path| format!("/{path}"));
     let (kind, detail) = failure.map_or((None, String::new()), |(kind, detail)| (Some(kind), detail));
+    // A step that failed has nothing to say beside its failure.
+    let note = progress.note.clone().filter(|note| *note != detail);
     NewEvent {
         time: now,
         topic: Topic::sync(job, state),
@@ -53,7 +55,7 @@ pub(crate) fn sync_event(
             remote: format!("{}:{}", spec.remote.destination, spec.remote.path),
             inventory: progress.inventory,
             proof: progress.passes.last().copied(),
-            note: progress.note.clone(),
+            note,
         }),
     }
 }

@@ -111,8 +111,13 @@ async fn every_failure_of_a_push_or_a_verification_leads_where_the_policy_says()
         assert_eq!(stage.job(JOB).last_failure.unwrap().0, kind);
         let rests = matches!(expected, S::Failed | S::Cancelled);
         assert_eq!(stage.job(JOB).schedule == Schedule::Parked, rests, "{kind} in {from}");
-        let told = stage.events_of(JOB).into_iter().any(|event| event.body.failure == Some(kind));
-        assert!(told, "{kind} in {from}");
+        let told: Vec<_> =
+            stage.events_of(JOB).into_iter().filter(|it| it.body.failure == Some(kind)).collect();
+        assert!(!told.is_empty(), "{kind} in {from}");
+        for event in told {
+            let EventPayload::Sync(payload) = event.body.payload else { panic!("{:?}", event.body.payload) };
+            assert_eq!(payload.note, None, "{kind} in {from}: the detail is not said twice");
+        }
     }
 }
 
