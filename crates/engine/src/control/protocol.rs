@@ -440,7 +440,7 @@ mod tests {
             ),
             (
                 Err(refusal),
-                r#"{"v":1,"refusal":{"kind":"not_found","message":"rootfs.read: no such file","failure":"not_found"}}"#,
+                r#"{"v":1,"refusal":{"kind":"not_found","message":"no such file","failure":"not_found"}}"#,
             ),
         ];
         for (result, line) in replies {
