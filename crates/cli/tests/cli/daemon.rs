@@ -31,7 +31,8 @@ fn on_a_quiet_day_the_log_says_what_comes_next() {
     let sandbox = Sandbox::new();
     sandbox.capture("run-1");
     let daemon = sandbox.up();
-    std::thread::sleep(Duration::from_secs(3));
+    // It is said two seconds after the start.
+    std::thread::sleep(Duration::from_secs(5));
     let (code, log) = daemon.terminate();
     assert_eq!(code, Some(0), "{log}");
     let told = "no persona works here; captures are looked for once a minute";
@@ -48,11 +49,11 @@ fn signal(name: &str, id: u32) {
 #[test]
 fn the_second_signal_ends_a_drain_at_once() {
     let sandbox = Sandbox::new();
-    // A disk that takes most of a second for every flush: the store is not closed at once.
+    // A disk that takes more than a second for every flush: the store is not closed at once.
     let mut daemon = command("strace");
     daemon
         .args(["-D", "-f", "-q", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"])
-        .args(["-e", "inject=fsync,fdatasync:delay_enter=800000", env!("CARGO_BIN_EXE_verisim"), "--config"])
+        .args(["-e", "inject=fsync,fdatasync:delay_enter=1200000", env!("CARGO_BIN_EXE_verisim"), "--config"])
         .args([sandbox.path("verisim.toml").as_os_str(), "up".as_ref()])
         .stderr(std::fs::File::create(sandbox.path("log")).unwrap());
     let mut daemon = daemon.spawn().unwrap();
