@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use verisim_core::{
-    Action, ActivityState, AppendFile, Body, Capture, CaptureName, Counters, Decoy, DecoyName, DecoyPath,
-    DestinationName, Digest, Enqueued, Event, EventId, EventPayload, EventQuery, FailureKind, FileClass,
-    IdempotencyKey, Intended, Intervention, Job, JobFilter, JobId, JobKind, JobState, Lane, LeaseRequest,
-    LeasedJob, LedgerChange, LedgerEntry, MoveFile, NewEvent, NewJob, OwnershipPolicy, PruneRule, Record,
-    Recorded, RelPath, Remote, RootIdentity, Schedule, StartMark, Store, SyncProgress, SyncSpec, SyncState,
-    Timestamp, ToolOutput, Topic, Work, WorkerId,
+    Action, ActivityState, Amend, Amendment, AppendFile, Body, Capture, CaptureName, Counters, Decoy,
+    DecoyName, DecoyPath, DestinationName, Digest, Enqueued, Event, EventId, EventPayload, EventQuery,
+    FailureKind, FileClass, IdempotencyKey, Intended, Intervention, Job, JobFilter, JobId, JobKind, JobState,
+    Lane, LeaseRequest, LeasedJob, LedgerChange, LedgerEntry, MoveFile, NewEvent, NewJob, OwnershipPolicy,
+    PruneRule, Record, Recorded, RelPath, Remote, RootIdentity, Schedule, StartMark, Store, SyncProgress,
+    SyncSpec, SyncState, Timestamp, ToolOutput, Topic, Work, WorkerId,
 };
 
 /// Makes a test of every case. `$make` is an expression that gives a new `Arc<dyn Store>`, and what must live as long as
@@ -42,6 +42,7 @@ macro_rules! store_conformance {
             events_are_filtered_and_paged
             history_is_pruned_and_nothing_else
             the_ledger_follows_the_outcomes
+            what_is_known_of_a_decoy_is_amended_unless_an_action_is_under_way
             captures_decoys_manifests_and_the_cursor_are_kept
             a_sync_job_keeps_its_progress
             jobs_are_found_newest_first
@@ -655,6 +656,47 @@ pub async fn the_ledger_follows_the_outcomes(store: Arc<dyn Store>) {
     assert!(scanned.iter().all(|entry| entry.body.is_none()));
     let paths: Vec<_> = scanned.iter().map(|entry| entry.path.to_string()).collect();
     assert_eq!(paths, ["/B", "/a", "/new", "/z"], "byte by byte");
+}
+
+/// A person's decision changes what is known, with its event, and not while an action that it concerns is under way.
+pub async fn what_is_known_of_a_decoy_is_amended_unless_an_action_is_under_way(store: Arc<dyn Store>) {
+    let on = |change, events| Amendment { decoy: decoy("d1"), change, events };
+    let remove = || Amend::Path(LedgerChange::Remove { decoy: decoy("d1"), path: path("/a") });
+    let known = async || store.ledger_scan(None, 10).await.unwrap().len();
+    let freeze = |file: &str, host: &str| LedgerChange::Freeze {
+        decoy: decoy(host),
+        path: path(file),
+        persona: None,
+        expected: None,
+        found: None,
+        evidence: Body::default(),
+        at: at(0),
+    };
+    for (file, host) in [("/a", "d1"), ("/b", "d1"), ("/a", "d2")] {
+        let change = Amend::Path(freeze(file, host));
+        let amendment = Amendment { decoy: decoy(host), change, events: Vec::new() };
+        assert_eq!(store.amend(amendment).await.unwrap(), Recorded::Committed);
+    }
+    enqueue(&store, vec![append_job("1", "d1", "/a", 0)]).await;
+    let leased = store.lease(request(0)).await.unwrap().remove(0);
+    for change in [remove(), Amend::Forget] {
+        assert_eq!(store.amend(on(change, vec![event("d1", 1)])).await.unwrap(), Recorded::Stale);
+    }
+    assert_eq!((known().await, store.health().await.unwrap().last_event), (3, EventId(0)));
+    // Another path is nobody's business but its own.
+    let other = Amend::Path(LedgerChange::Remove { decoy: decoy("d1"), path: path("/b") });
+    assert_eq!(store.amend(on(other, vec![event("d1", 1)])).await.unwrap(), Recorded::Committed);
+    assert_eq!((known().await, store.health().await.unwrap().last_event), (2, EventId(1)));
+    store.record(vec![done(&leased, 1)]).await.unwrap();
+    assert_eq!(store.root_identity(&decoy("d1")).await.unwrap(), None);
+    for identity in ["one", "two"] {
+        store.amend(on(Amend::Root(identity.into()), Vec::new())).await.unwrap();
+        assert_eq!(store.root_identity(&decoy("d1")).await.unwrap().as_deref(), Some(identity));
+    }
+    assert_eq!(store.amend(on(Amend::Forget, Vec::new())).await.unwrap(), Recorded::Committed);
+    assert_eq!(store.root_identity(&decoy("d1")).await.unwrap(), None);
+    let left = store.ledger_scan(None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|entry| entry.decoy.as_str()).collect::<Vec<_>>(), ["d2"]);
 }
 
 /// The rest of what is remembered.

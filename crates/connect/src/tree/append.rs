@@ -19,10 +19,8 @@ const SEARCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(super) fn append(root: &Root, file: &FileWrite) -> Outcome<WriteOutcome> {
     let path = &file.path;
     let failed = Problem::changing(path);
-    let (dir, name) = match root.parent_of(path) {
-        Ok(found) => found,
-        Err(error) if error.is_absent() => return Ok(WriteOutcome::Foreign(look::nothing())),
-        Err(error) => return Err(failed(error)),
+    let Some((dir, name)) = look::holder(root, path)? else {
+        return Ok(WriteOutcome::Foreign(look::nothing()));
     };
     let Some(entry) = dir.entry(name).map_err(&failed)? else {
         return Ok(WriteOutcome::Foreign(look::nothing()));

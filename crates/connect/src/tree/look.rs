@@ -19,6 +19,15 @@ fn find(root: &Root, path: &DecoyPath) -> Outcome<Option<Entry>> {
     found.map_err(|error| Problem::at(path, error))
 }
 
+/// The directory that holds an entry which is to be changed, and the entry's name; `None` where there is no such directory.
+pub(super) fn holder<'p>(root: &Root, path: &'p DecoyPath) -> Outcome<Option<(Directory, &'p [u8])>> {
+    match root.parent_of(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(Problem::changing(path)(error)),
+    }
+}
+
 pub(crate) fn read(root: &Root, path: &DecoyPath, range: ByteRange) -> Outcome<Bytes> {
     let Some(entry) = find(root, path)? else {
         return Err(Problem::new(FailureKind::NotFound, format!("{path}: it is not there")));

@@ -11,10 +11,8 @@ use super::settle::{put_back, settle_in};
 pub(crate) fn remove(root: &Root, request: &Removal) -> Outcome<RemoveOutcome> {
     let path = &request.path;
     let failed = Problem::changing(path);
-    let (dir, name) = match root.parent_of(path) {
-        Ok(found) => found,
-        Err(error) if error.is_absent() => return Ok(RemoveOutcome::Gone { by_us: false }),
-        Err(error) => return Err(failed(error)),
+    let Some((dir, name)) = look::holder(root, path)? else {
+        return Ok(RemoveOutcome::Gone { by_us: false });
     };
     dir.require_real().map_err(&failed)?;
     let ours = [request.expected];

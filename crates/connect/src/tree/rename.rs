@@ -10,10 +10,8 @@ use super::problem::{Outcome, Problem};
 /// before, and again under the new name: what was changed in between goes back.
 pub(crate) fn rename(root: &Root, request: &Move) -> Outcome<MoveOutcome> {
     let failed = Problem::changing(&request.from);
-    let (dir, name) = match root.parent_of(&request.from) {
-        Ok(found) => found,
-        Err(error) if error.is_absent() => return Ok(MoveOutcome::Foreign(look::nothing())),
-        Err(error) => return Err(failed(error)),
+    let Some((dir, name)) = look::holder(root, &request.from)? else {
+        return Ok(MoveOutcome::Foreign(look::nothing()));
     };
     let (to_dir, to_name) = root.parent_of(&request.to).map_err(|error| match error.is_absent() {
         true => Problem::new(

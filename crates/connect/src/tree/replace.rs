@@ -20,10 +20,8 @@ use super::write::{Facts, confirm, fill};
 pub(super) fn replace(root: &Root, file: &FileWrite, expected: Digest) -> Outcome<WriteOutcome> {
     let path = &file.path;
     let failed = Problem::changing(path);
-    let (dir, name) = match root.parent_of(path) {
-        Ok(found) => found,
-        Err(error) if error.is_absent() => return Ok(WriteOutcome::Foreign(look::nothing())),
-        Err(error) => return Err(failed(error)),
+    let Some((dir, name)) = look::holder(root, path)? else {
+        return Ok(WriteOutcome::Foreign(look::nothing()));
     };
     dir.require_real().map_err(&failed)?;
     let Some(old) = dir.entry(name).map_err(&failed)? else {

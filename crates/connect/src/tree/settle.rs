@@ -25,13 +25,8 @@ pub(crate) fn settle(
         }
         above = dir_path.parent();
     }
-    match root.parent_of(path) {
-        Ok((dir, name)) => {
-            settle_in(&dir, name, &staging.file_name(), ours).map_err(|error| Problem::changing(path)(error))
-        }
-        Err(error) if error.is_absent() => Ok(None),
-        Err(error) => Err(Problem::changing(path)(error)),
-    }
+    let Some((dir, name)) = look::holder(root, path)? else { return Ok(None) };
+    settle_in(&dir, name, &staging.file_name(), ours).map_err(|error| Problem::changing(path)(error))
 }
 
 /// The same in a directory that is held already.
