@@ -309,6 +309,22 @@ async fn a_large_file_goes_on_where_it_was() {
     assert!(fs::read_to_string(pushed.manifest).unwrap().starts_with(&Digest::of(&body).to_string()));
 }
 
+#[tokio::test]
+async fn the_end_of_what_is_there_may_be_asked_for_twice() {
+    let site = Site::new();
+    write_tree(&site.path("captures/run"), &[("a", b"alpha"), ("y", b"x"), ("z", b"x")]);
+    let options = site.options();
+    push(&site, &options).await.unwrap();
+    fs::remove_file(site.path("vault/lab/run/y")).unwrap();
+    fs::remove_file(site.path("vault/lab/run/z")).unwrap();
+    let (_, remote) = spec(&site).await;
+    let mut there = site.transport().hashsum(&remote, &options).await.unwrap();
+    assert!(there.next().await.is_some());
+    for _ in 0..3 {
+        assert!(there.next().await.is_none());
+    }
+}
+
 /// Whoever ends the daemon does not wait for a terabyte.
 #[tokio::test]
 async fn a_huge_file_gives_way_at_once_whatever_is_done_with_it() {

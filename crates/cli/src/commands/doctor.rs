@@ -110,8 +110,8 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
         if let Some(away) = away.iter().find(|away| *away.lane.0 == *lane) {
             sheet.bad(
                 Exit::Unreachable,
-                format!("went away {}; its captures wait: {}", time::distance(away.since, context.now()), away.why),
-                "nothing more is to be done once it is back: it is asked every 5 minutes, or at once by `verisim sync retry`",
+                format!("went away {}; its captures wait", time::distance(away.since, context.now())),
+                "nothing more is to be done once it is back: it is asked every 5 minutes, or at once by `verisim sync retry --all --in blocked`",
             );
         }
     }
@@ -248,11 +248,12 @@ fn look_at_destination(sheet: &mut Sheet<'_>, config: &Config, destination: &Des
         );
     }
     if let Err(error) = writable(path) {
-        return sheet.bad(
-            Exit::Unreachable,
-            format!("{shown} cannot be written: {error}"),
-            "let this user write there",
-        );
+        let mend = if error == rustix::io::Errno::ROFS {
+            "mount it for writing; then `verisim sync retry --all`"
+        } else {
+            "let this user write there; then `verisim sync retry --all`"
+        };
+        return sheet.bad(Exit::Unreachable, format!("{shown} cannot be written: {error}"), mend);
     }
     sheet.good(format!("{shown} is there and writable"));
     space(sheet, free_bytes(path));

@@ -150,7 +150,9 @@ fn sync(event: &Event, payload: &SyncPayload, told: &mut Told) {
         said.push(format!("{} files, {}", inventory.files, show_size(inventory.bytes)));
     }
     said.push(format!("to {}", printable(&payload.remote)));
-    if let Some(note) = payload.note.as_deref().filter(|note| !note.is_empty()) {
+    // What failed is said below, with its kind.
+    let is_news = |note: &&str| !note.is_empty() && (event.body.success || *note != event.body.detail);
+    if let Some(note) = payload.note.as_deref().filter(is_news) {
         said.push(printable(note));
     }
     let failure = failure(event);
