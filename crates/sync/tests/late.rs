@@ -47,6 +47,7 @@ async fn inv_5_what_came_or_changed_after_the_push_is_pushed_and_verified_too() 
         let (site, courier, mut row, now) = site_in(OFF, SyncState::Verified).await;
         let run = site.path("captures/run");
         fs::write(run.join("d/late"), b"late").unwrap();
+        fs::write(run.join("a"), b"alpha and more").unwrap();
         // As long as it was, and with the time it had.
         let time = fs::metadata(run.join("b")).unwrap().modified().unwrap();
         let other = site.path("captures/other");
@@ -60,7 +61,7 @@ async fn inv_5_what_came_or_changed_after_the_push_is_pushed_and_verified_too() 
         assert_eq!((row.state, row.progress.passes_total), (SyncState::Waiting, 0), "{:?}", row.progress);
         let note = row.progress.note.clone().unwrap();
         assert!(note.contains("new since it was pushed: 1 file (d/late)"), "{note}");
-        assert!(note.contains("changed since it was pushed: 1 file (b)"), "{note}");
+        assert!(note.contains("changed since it was pushed: 2 files (a, b)"), "{note}");
         row.run(&courier, later(now, 1), 12).await;
         assert_eq!((row.state, row.progress.passes_total), (SyncState::Verified, 1), "{:?}", row.progress);
         assert_eq!(content(&site.remote_of(&row.spec)), content(&run));
