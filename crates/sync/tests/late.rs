@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use common::{OFF, ON, Row, Site, content, sentinel, sha256sum_check, write_tree};
 use verisim_core::{CleanupRule, JobId, Schedule, SyncEvent, SyncState, SyncWorker as _, Timestamp};
-use verisim_sync::Courier;
+use verisim_sync::{Completeness, Courier};
 
 const JOB: JobId = JobId(1);
 
@@ -201,5 +201,38 @@ async fn a_job_that_rests_is_outdated_once_the_rule_is_another() {
         row.step(&courier, now).await;
         assert!(row.state != SyncState::Verified || !courier.is_outdated(&row.spec, &row.progress));
         row.state = SyncState::Verified;
+    }
+}
+
+/// An event is told when a note changes: a pass says at once what is waited for, and a look that finds nothing is no news.
+#[tokio::test]
+async fn a_look_that_finds_nothing_new_changes_no_note() {
+    for (rule, expected) in [(OFF, None), (ON, Some("verified 1 of 2 times"))] {
+        let (_site, courier, mut row, mut now) = site_in(rule, SyncState::Verified).await;
+        let said = row.progress.note.clone();
+        assert_eq!(said.is_some(), expected.is_some(), "{said:?}");
+        assert!(
+            expected.is_none_or(|part| said.as_ref().is_some_and(|note| note.contains(part))),
+            "{said:?}"
+        );
+        for _ in 0..3 {
+            now = step(&mut row, &courier, now).await;
+            assert_eq!((row.state, &row.progress.note), (SyncState::Verified, &said));
+        }
+    }
+    let site = Site::new();
+    write_tree(&site.path("captures/run"), &[("a", b"alpha")]);
+    let courier = site.courier(site.rule(Completeness::Quiet(Duration::from_secs(600)), OFF));
+    let mut row = Row::new(site.only(&courier).await);
+    let now = site.clock.now();
+    step(&mut row, &courier, now).await;
+    let said = row.progress.note.clone();
+    for minute in 1..9 {
+        fs::write(site.path("captures/run/a"), vec![b'a'; minute]).unwrap();
+        for seconds in [0, 30] {
+            let at = now + Duration::from_secs(60 * minute as u64 + seconds);
+            step(&mut row, &courier, at).await;
+            assert_eq!((row.state, &row.progress.note), (SyncState::Waiting, &said));
+        }
     }
 }
