@@ -1,6 +1,6 @@
 //! The control socket: how the command line reaches a running daemon, and what it can ask.
 //!
-//! [`Operator`] answers; [`serve`] and [`Client`] carry its questions and answers over a Unix socket as JSON lines. Where no
+//! [`Operator`] answers; [`Server`] and [`Client`] carry its questions and answers over a Unix socket as JSON lines. Where no
 //! daemon runs, the command line asks an [`Operator`] of its own.
 
 mod ask;
