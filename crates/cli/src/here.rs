@@ -31,6 +31,8 @@ pub(crate) struct Here {
     pub(crate) store: Arc<SqliteStore>,
     /// Answers what is asked; belongs to an engine that is put together and does not run.
     pub(crate) operator: Operator,
+    /// Whether it was opened to work, not to look.
+    may_write: bool,
 }
 
 impl Here {
@@ -43,7 +45,7 @@ impl Here {
         let store = opened(&state, &clock, SqliteStore::open).await?;
         let wired = Wired::new(config, clock);
         let operator = Operator::new(Engine::new(parts(&wired, &state, &store)?).handle());
-        Ok(Self { wired, state, store, operator })
+        Ok(Self { wired, state, store, operator, may_write: true })
     }
 
     /// Opens the store to look at it alone; where there is none, it is as empty as it would be.
@@ -57,7 +59,7 @@ impl Here {
         // Who only looks carries nothing home, and needs no name of this installation, which would be made now.
         let operator =
             Operator::new(Engine::new(wired.parts(Arc::clone(&store) as Arc<dyn Store>)?).handle());
-        Ok(Self { wired, state, store, operator })
+        Ok(Self { wired, state, store, operator, may_write: false })
     }
 
     /// The parts of an engine that carries out jobs of both kinds, and plans nothing.
@@ -67,7 +69,14 @@ impl Here {
 
     /// The planner, where there is anybody to plan for.
     pub(crate) async fn planner(&self) -> CliResult<Option<Box<dyn LifePlanner>>> {
-        let world = self.wired.world().await?;
+        if !self.wired.has_people() {
+            return Ok(None);
+        }
+        let owners = self.wired.owners().await;
+        if self.may_write {
+            crate::owners::remember(&self.state, &owners)?;
+        }
+        let world = self.wired.world_of(&owners)?;
         Ok(world.map(|world| Box::new(WorldPlanner::new(world, PATIENCE)) as Box<dyn LifePlanner>))
     }
 

@@ -12,6 +12,7 @@ mod exit;
 mod here;
 mod log;
 mod output;
+mod owners;
 mod people;
 mod render;
 mod state;

@@ -99,13 +99,22 @@ impl StateDir {
             Err(error) => return Err(trouble(&error)),
         }
         let name = crate::wire::random_token()?;
-        // Written whole and renamed, so that no other start reads half of it.
-        let staged = self.path.join("installation.new");
-        private(&staged)
-            .and_then(|mut new| new.write_all(format!("{name}\n").as_bytes()).and_then(|()| new.sync_all()))
-            .and_then(|()| fs::rename(&staged, &file))
-            .map_err(|error| trouble(&error))?;
+        self.write(&file, format!("{name}\n").as_bytes())?;
         Ok(name)
+    }
+
+    /// Who the personas were on the decoys.
+    pub(crate) fn owners(&self) -> PathBuf {
+        self.path.join("owners.json")
+    }
+
+    /// Writes a file of ours whole, and renames it, so that no other start reads half of it.
+    pub(crate) fn write(&self, file: &Path, content: &[u8]) -> CliResult<()> {
+        let staged = file.with_extension("new");
+        private(&staged)
+            .and_then(|mut new| new.write_all(content).and_then(|()| new.sync_all()))
+            .and_then(|()| fs::rename(&staged, file))
+            .map_err(|error| CliError::io(Exit::Store, "cannot write", file, &error))
     }
 
     /// The folder for journals of syncs.

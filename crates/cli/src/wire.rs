@@ -1,6 +1,6 @@
 //! From the configuration to the parts of an engine.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -20,10 +20,8 @@ use verisim_sync::{
 use crate::config::{CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, Each, PersonaConfig};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::owners::Owners;
 use crate::state::StateDir;
-
-/// The first uid that Debian gives to people: for personas without an account and without a configured uid.
-const UID_FIRST: u32 = 1000;
 
 /// The configured fleet: reached, but not running.
 pub(crate) struct Wired {
@@ -56,14 +54,23 @@ impl Wired {
         self.fleet.get(name).ok_or_else(|| unknown_decoy(&self.config, name))
     }
 
+    /// Whether anybody works on any decoy.
+    pub(crate) fn has_people(&self) -> bool {
+        self.config.decoys.iter().any(|decoy| !decoy.personas.is_empty())
+    }
+
     /// The world that the planner works with; `None` where nobody works anywhere.
     pub(crate) async fn world(&self) -> CliResult<Option<Arc<World>>> {
-        if self.config.decoys.iter().all(|decoy| decoy.personas.is_empty()) {
+        if !self.has_people() {
             return Ok(None);
         }
-        let owners = self.owners().await;
+        self.world_of(&self.owners().await)
+    }
+
+    /// The world in which the personas own files as `owners` says.
+    pub(crate) fn world_of(&self, owners: &Owners) -> CliResult<Option<Arc<World>>> {
         let personas: Result<Vec<Persona>, _> =
-            self.config.personas.iter().map(|persona| persona_of(persona, &owners)).collect();
+            self.config.personas.iter().map(|persona| persona_of(persona, owners)).collect();
         let personas = personas.map_err(|error| CliError::new(Exit::Config, error))?;
         let decoys = self.config.decoys.iter().map(|decoy| self.profile(decoy)).collect();
         let world = World::new(self.config.seed, personas, decoys, self.config.life.clone());
@@ -79,47 +86,6 @@ impl Wired {
             capabilities: self.driver.capabilities(&decoy_of(decoy)),
             time_zone: decoy.time_zone.clone(),
         }
-    }
-
-    /// Who the personas are on the decoys: as configured, else as the first decoy that has an account of that login says,
-    /// else a number of their own that no account or group of a decoy has: the lowest from 1000 on, in the order of the
-    /// configuration. Of a decoy that does not answer the accounts are not known.
-    pub(crate) async fn owners(&self) -> HashMap<PersonaName, Owner> {
-        let mut owners: HashMap<PersonaName, Owner> = self
-            .config
-            .personas
-            .iter()
-            .filter_map(|persona| persona.owner.map(|owner| (persona.name.clone(), owner)))
-            .collect();
-        let logins: HashMap<&PersonaName, &str> =
-            self.config.personas.iter().map(|persona| (&persona.name, persona.login.as_str())).collect();
-        if logins.len() == owners.len() {
-            return owners;
-        }
-        let mut taken: HashSet<u32> = HashSet::new();
-        for decoy in &self.config.decoys {
-            let Some(member) = self.fleet.get(&decoy.name) else { continue };
-            let Ok(facts) = member.connector.probe().await else { continue };
-            taken.extend(facts.accounts.iter().flat_map(|account| [account.owner.uid, account.owner.gid]));
-            for name in &decoy.personas {
-                let account =
-                    facts.accounts.iter().find(|account| logins.get(name) == Some(&account.login.as_str()));
-                if let Some(account) = account {
-                    owners.entry(name.clone()).or_insert(account.owner);
-                }
-            }
-        }
-        taken.extend(owners.values().flat_map(|owner| [owner.uid, owner.gid]));
-        let mut free = (UID_FIRST..u32::MAX).filter(|number| !taken.contains(number));
-        for persona in &self.config.personas {
-            if !owners.contains_key(&persona.name)
-                && let Some(number) = free.next()
-            {
-                tracing::warn!(persona = %persona.name, uid = number, "no decoy has an account of this login; its files get an invented uid");
-                owners.insert(persona.name.clone(), Owner { uid: number, gid: number });
-            }
-        }
-        owners
     }
 
     /// What carries captures home; `None` where there is no capture.
@@ -255,10 +221,7 @@ fn connector(decoy: &DecoyConfig, clock: &Arc<dyn Clock>) -> Arc<dyn Connector> 
     }
 }
 
-fn persona_of(
-    persona: &PersonaConfig,
-    owners: &HashMap<PersonaName, Owner>,
-) -> Result<Persona, verisim_core::InvalidPath> {
+fn persona_of(persona: &PersonaConfig, owners: &Owners) -> Result<Persona, verisim_core::InvalidPath> {
     let owner = owners.get(&persona.name).copied().unwrap_or(Owner::ROOT);
     let mut made = Persona::new(
         persona.name.clone(),
