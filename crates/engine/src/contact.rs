@@ -5,12 +5,13 @@
 //! is only worked on when what we left on the decoy is there.
 
 use verisim_core::{
-    Amend, Amendment, ByteCount, CancellationToken, Connector, DecoyName, DecoyPath, EventPayload, Failure,
-    FailureKind, FileKind, HostFacts, LedgerEntry, NewEvent, OwnershipPolicy, StatRequest, StoreError, Topic,
+    Amend, Amendment, ByteCount, CancellationToken, Connector, DecoyName, DecoyPath, Effect, EventPayload,
+    Failure, FailureKind, FileKind, HostFacts, LedgerEntry, NewEvent, OwnershipPolicy, StatRequest,
+    StoreError, Topic,
 };
 
 use crate::Member;
-use crate::shared::{GivenUp, Shared};
+use crate::shared::Shared;
 
 /// How many known paths are looked at when a root is known by something else than before.
 const SAMPLE_MAX: usize = 32;
@@ -49,10 +50,8 @@ pub(crate) async fn contact(
             Ok(facts)
         }
         Ok(Err(no)) => Err(no),
-        Err(GivenUp::Cancelled) => Err(NoContact::Cancelled),
-        Err(GivenUp::TooLong) => {
-            let failure = Failure::new(FailureKind::Network, OPERATION, "the decoy did not answer in time");
-            Err(NoContact::Failed(failure))
+        Err(reason) => {
+            Err(reason.failure(OPERATION, Effect::NotApplied).map_or(NoContact::Cancelled, NoContact::Failed))
         }
     }
 }

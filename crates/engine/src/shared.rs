@@ -5,9 +5,11 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use verisim_core::{
-    ActivityDriver, CancellationToken, Clock, DecoyName, DriverKind, EventPayload, LedgerChange, NewEvent,
-    Record, Recorded, Store, StoreError, StoreResult, SyncWorker, Timestamp, Topic, WorkerId,
+    ActivityDriver, CancellationToken, Clock, DecoyName, DriverKind, Effect, EventPayload, Failure,
+    FailureKind, LedgerChange, NewEvent, Record, Recorded, Store, StoreError, StoreResult, SyncWorker,
+    Timestamp, Topic, WorkerId,
 };
 
 use crate::away::AwayBoard;
@@ -57,6 +59,28 @@ pub(crate) enum GivenUp {
     Cancelled,
     /// It took too long.
     TooLong,
+    /// It panicked: a defect of ours, which must not be met again and again.
+    Panicked,
+}
+
+impl GivenUp {
+    /// What it means for work of which nobody knows more than `effect`; `None` for a cancellation, which is no failure.
+    pub(crate) fn failure(self, operation: &'static str, effect: Effect) -> Option<Failure> {
+        let failure = match self {
+            Self::Cancelled => return None,
+            Self::TooLong => Failure::new(FailureKind::Network, operation, "no answer in time"),
+            Self::Panicked => Failure::new(FailureKind::Unknown, operation, BROKE_OFF),
+        };
+        Some(failure.with_effect(effect))
+    }
+}
+
+/// What is said of work that panicked.
+const BROKE_OFF: &str = "the work broke off: a defect of Verisim; its log says where";
+
+/// Lets work be given up when it panics. What it was about is in the store or beyond the ports, and is found out there.
+pub(crate) async fn unless_it_panics<T>(work: impl Future<Output = T>) -> Result<T, GivenUp> {
+    std::panic::AssertUnwindSafe(work).catch_unwind().await.map_err(|_| GivenUp::Panicked)
 }
 
 impl Shared {
@@ -87,7 +111,7 @@ impl Shared {
         let limit = self.after(self.settings.batch_time_max);
         tokio::select! {
             biased;
-            answer = work => Ok(answer),
+            answer = unless_it_panics(work) => answer,
             () = cancel.cancelled() => Err(GivenUp::Cancelled),
             () = self.clock.sleep_until(limit) => Err(GivenUp::TooLong),
         }

@@ -11,10 +11,10 @@ use verisim_core::{
 };
 
 use super::judge::{Bench, Outcome, policy_of, sign};
-use super::piece::{self, Piece, action_of, is_late, kind_name, too_long, unanswered};
+use super::piece::{self, Piece, action_of, given_up, is_late, kind_name, unanswered};
 use crate::breaker::Sign;
 use crate::contact::{NoContact, contact};
-use crate::shared::{GivenUp, Shared};
+use crate::shared::Shared;
 
 /// A batch of actions on one decoy.
 pub(crate) struct Batch {
@@ -222,10 +222,7 @@ impl Batch {
             Ok(Ok(Fate::Tampered(tamper))) => Some(Outcome::Tampered(tamper)),
             Ok(Ok(Fate::Unknowable)) => Some(Outcome::Unknowable),
             Ok(Err(failure)) => Some(Outcome::Failed { failure, open: true }),
-            Err(GivenUp::Cancelled) => Some(Outcome::HandedBack { open: true }),
-            Err(GivenUp::TooLong) => {
-                Some(Outcome::Failed { failure: too_long("engine.probe", Effect::Unknown), open: true })
-            }
+            Err(reason) => Some(given_up(reason, "engine.probe", Effect::Unknown, true)),
         }
     }
 
@@ -239,22 +236,16 @@ impl Batch {
             return Vec::new();
         }
         let (jobs, tasks): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
-        let answers = match self.shared.bounded(&self.cancel, driver.prepare(tasks)).await {
-            Ok(answers) => answers,
-            Err(reason) => {
-                piece.done.extend(jobs.into_iter().map(|leased| {
-                    let outcome = match reason {
-                        GivenUp::Cancelled => Outcome::HandedBack { open: false },
-                        GivenUp::TooLong => Outcome::Failed {
-                            failure: too_long("engine.prepare", Effect::NotApplied),
-                            open: false,
-                        },
-                    };
-                    (leased, outcome)
-                }));
-                return Vec::new();
-            }
-        };
+        let answers =
+            match self.shared.bounded(&self.cancel, driver.prepare(tasks)).await {
+                Ok(answers) => answers,
+                Err(reason) => {
+                    piece.done.extend(jobs.into_iter().map(|leased| {
+                        (leased, given_up(reason, "engine.prepare", Effect::NotApplied, false))
+                    }));
+                    return Vec::new();
+                }
+            };
         let mut prepared = Vec::new();
         let mut answers = answers.into_iter();
         for leased in jobs {
@@ -322,21 +313,18 @@ impl Batch {
         }
         let (jobs, tasks): (Vec<_>, Vec<_>) = started.into_iter().unzip();
         let answers = self.shared.bounded(&self.cancel, driver.run(&tasks)).await;
-        let (mut answers, given_up) = match answers {
+        let (mut answers, gave_up) = match answers {
             Ok(answers) => (answers.into_iter(), None),
             Err(reason) => (Vec::new().into_iter(), Some(reason)),
         };
         for (leased, ready) in jobs.into_iter().zip(tasks) {
-            let outcome = match (answers.next(), given_up) {
+            let outcome = match (answers.next(), gave_up) {
                 (Some(Ok(payload)), _) => Outcome::Confirmed(payload),
                 (Some(Err(ActivityError::Tampered(tamper))), _) => Outcome::Tampered(tamper),
                 (Some(Err(ActivityError::Failed(failure))), _) => {
                     self.after_failure(driver, &leased, &ready, failure).await
                 }
-                (None, Some(GivenUp::Cancelled)) => Outcome::HandedBack { open: true },
-                (None, Some(GivenUp::TooLong)) => {
-                    Outcome::Failed { failure: too_long("engine.run", Effect::Unknown), open: true }
-                }
+                (None, Some(reason)) => given_up(reason, "engine.run", Effect::Unknown, true),
                 (None, None) => {
                     Outcome::Failed { failure: unanswered("engine.run", Effect::Unknown), open: true }
                 }

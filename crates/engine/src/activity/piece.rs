@@ -8,6 +8,7 @@ use verisim_core::{
 };
 
 use super::judge::Outcome;
+use crate::shared::GivenUp;
 
 /// What stands between the beginning and the end of a piece of a batch.
 #[derive(Default)]
@@ -48,8 +49,12 @@ pub(super) fn is_late(leased: &LeasedJob, now: Timestamp) -> bool {
     leased.job.deadline.is_some_and(|deadline| deadline < now)
 }
 
-pub(super) fn too_long(operation: &'static str, effect: Effect) -> Failure {
-    Failure::new(FailureKind::Network, operation, "the driver did not answer in time").with_effect(effect)
+/// What becomes of a job whose work was given up.
+pub(super) fn given_up(reason: GivenUp, operation: &'static str, effect: Effect, open: bool) -> Outcome {
+    match reason.failure(operation, effect) {
+        None => Outcome::HandedBack { open },
+        Some(failure) => Outcome::Failed { failure, open },
+    }
 }
 
 pub(super) fn unanswered(operation: &'static str, effect: Effect) -> Failure {

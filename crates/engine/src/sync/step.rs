@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use verisim_core::{
-    CancellationToken, JobId, JobState, Lane, LeasedJob, OperationClass, StoreResult, SyncEvent,
-    SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Work,
+    CancellationToken, Effect, Failure, FailureKind, JobId, JobState, Lane, LeasedJob, OperationClass,
+    StoreResult, SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Work,
 };
 
 use super::judge::Bench;
 use crate::away::FoundAway;
-use crate::shared::Shared;
+use crate::shared::{GivenUp, Shared, unless_it_panics};
 
 /// One step of a sync job.
 pub(crate) struct Step {
@@ -30,6 +31,18 @@ pub(crate) struct StepEnd {
     pub(crate) abandoned: bool,
     /// The destination was found away.
     pub(crate) away: Option<FoundAway>,
+}
+
+/// What is said of a step that gave no report.
+fn broken(reason: GivenUp, progress: SyncProgress) -> SyncReport {
+    let failure = reason
+        .failure("sync.step", Effect::Unknown)
+        .unwrap_or_else(|| Failure::new(FailureKind::Cancelled, "sync.step", "stopped"));
+    SyncReport::Failed {
+        error: Box::new(failure.into()),
+        class: OperationClass::Destination,
+        progress: Box::new(progress),
+    }
 }
 
 /// What was written down.
@@ -98,9 +111,12 @@ impl Step {
 
     /// Takes the step, not longer than it may; answers whether it had to give way.
     async fn take(&self, task: SyncTask) -> (SyncReport, bool) {
-        let Some(time_max) = self.time_max else { return (self.worker.step(task).await, false) };
+        let progress = task.progress.clone();
+        let step = unless_it_panics(self.worker.step(task));
+        let mut step =
+            std::pin::pin!(step.map(|report| report.unwrap_or_else(|reason| broken(reason, progress))));
+        let Some(time_max) = self.time_max else { return (step.await, false) };
         let until = self.shared.after(time_max);
-        let mut step = self.worker.step(task);
         {
             let _nap = self.shared.idle.nap(until);
             tokio::select! {

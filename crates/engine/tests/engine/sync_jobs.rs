@@ -122,6 +122,18 @@ async fn every_failure_of_a_push_or_a_verification_leads_where_the_policy_says()
 }
 
 #[tokio::test]
+async fn a_step_that_panics_uses_up_an_attempt() {
+    let stage = one();
+    stage.sync.set_script(|task| (task.state == SyncState::Running).then(|| panic!("the script says so")));
+    stage.live_until(at(5)).await;
+    assert_eq!(
+        (state(&stage), stage.job(JOB).last_failure.unwrap().0),
+        (SyncState::Queued, FailureKind::Unknown)
+    );
+    assert_eq!(stage.sync.steps().iter().filter(|(_, state)| *state == SyncState::Running).count(), 1);
+}
+
+#[tokio::test]
 async fn a_first_mismatch_is_sent_again_and_the_second_fails() {
     for by_event in [false, true] {
         let stage = one();

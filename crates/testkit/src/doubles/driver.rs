@@ -38,6 +38,15 @@ pub enum DriverFault {
     HangAfter,
     /// Its fate cannot be known; only of `probe`.
     Unknowable,
+    /// It panics, before any effect.
+    Panic,
+}
+
+#[expect(clippy::panic, reason = "it is what the script asks for")]
+fn panic_if_told(fault: Option<&DriverFault>) {
+    if matches!(fault, Some(DriverFault::Panic)) {
+        panic!("the script says so");
+    }
 }
 
 type Script = Box<dyn FnMut(Call, &Task) -> Option<DriverFault> + Send>;
@@ -305,6 +314,7 @@ impl ActivityDriver for ModelDriver {
         let mut out = Vec::new();
         for task in tasks {
             let fault = self.lock().fault(Call::Prepare, &task);
+            panic_if_told(fault.as_ref());
             out.push(match fault {
                 Some(DriverFault::Fail(failure) | DriverFault::FailAfter(failure)) => Err(failure.into()),
                 Some(_) => std::future::pending().await,
@@ -323,9 +333,12 @@ impl ActivityDriver for ModelDriver {
         let mut out = Vec::new();
         for ready in tasks {
             let fault = self.lock().fault(Call::Run, &ready.task);
+            panic_if_told(fault.as_ref());
             let answer = match &fault {
                 Some(DriverFault::Fail(failure)) => Err(failure.clone().into()),
-                Some(DriverFault::Hang | DriverFault::Unknowable) => std::future::pending().await,
+                Some(DriverFault::Hang | DriverFault::Unknowable | DriverFault::Panic) => {
+                    std::future::pending().await
+                }
                 None | Some(DriverFault::FailAfter(_) | DriverFault::HangAfter) => {
                     let mut state = self.lock();
                     let answer = run_one(&mut state.files, ready);
@@ -349,10 +362,13 @@ impl ActivityDriver for ModelDriver {
     async fn probe(&self, task: &Task, intended: &Intended) -> Result<Fate, Failure> {
         self.pass("probe", Phase::Before).await;
         let fault = self.lock().fault(Call::Probe, task);
+        panic_if_told(fault.as_ref());
         let answer = match fault {
             Some(DriverFault::Fail(failure) | DriverFault::FailAfter(failure)) => Err(failure),
             Some(DriverFault::Unknowable) => Ok(Fate::Unknowable),
-            Some(DriverFault::Hang | DriverFault::HangAfter) => std::future::pending().await,
+            Some(DriverFault::Hang | DriverFault::HangAfter | DriverFault::Panic) => {
+                std::future::pending().await
+            }
             None => probe_one(&self.lock().files, task, intended),
         };
         self.pass("probe", Phase::After).await;
