@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RawDir, RenameFlags, Uid}
 use rustix::io::Errno;
 use verisim_core::{FileKind, FileMode, Owner, Timestamp};
 
+use crate::root::Habits;
 use crate::{Entry, Error, Meta, Result, filesystem, meta};
 
 /// A directory that was resolved inside a root and is held, so that what is done with its entries happens there and
@@ -15,7 +16,7 @@ use crate::{Entry, Error, Meta, Result, filesystem, meta};
 #[derive(Debug)]
 pub struct Directory {
     fd: OwnedFd,
-    unnamed_files: bool,
+    habits: Habits,
 }
 
 /// The entries of a directory, without `.` and `..`.
@@ -28,12 +29,12 @@ pub struct Names {
 }
 
 impl Directory {
-    pub(crate) fn new(fd: OwnedFd, unnamed_files: bool) -> Self {
-        Self { fd, unnamed_files }
+    pub(crate) fn new(fd: OwnedFd, habits: Habits) -> Self {
+        Self { fd, habits }
     }
 
-    pub(crate) fn unnamed_files(&self) -> bool {
-        self.unnamed_files
+    pub(crate) fn habits(&self) -> &Habits {
+        &self.habits
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -45,7 +46,7 @@ impl Directory {
     /// # Errors
     /// When it does not.
     pub fn meta(&self) -> Result<Meta> {
-        Meta::of(&self.fd)
+        Meta::of(&self.fd).map(|meta| self.habits.inside(meta))
     }
 
     /// Refuses a directory that is not on a real file system.
@@ -63,7 +64,7 @@ impl Directory {
     pub fn entry(&self, name: &[u8]) -> Result<Option<Entry>> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
-            Ok(fd) => Entry::new(fd).map(Some),
+            Ok(fd) => Entry::new(fd, self.habits.clone()).map(Some),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(Error::Call { doing: "look at it", errno }),
         }
@@ -115,7 +116,12 @@ impl Directory {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty())
             .map_err(Error::call("open the directory it made"))?;
-        Ok(Self::new(fd, self.unnamed_files))
+        let made = Self::new(fd, self.habits.clone());
+        if made.habits.ids.is_some() {
+            // Who makes it is the superuser of this machine, whom the decoy does not know; its own it does.
+            made.set_owner(Owner::ROOT)?;
+        }
+        Ok(made)
     }
 
     /// Sets owner (where one is given) and mode of the directory itself. Whether the owner is as it was asked for.
@@ -125,15 +131,17 @@ impl Directory {
     pub fn dress(&self, owner: Option<Owner>, mode: FileMode) -> Result<bool> {
         let owner_set = match owner {
             None => true,
-            Some(owner) => {
-                let (user, group) = (Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)));
-                self.meta()?.owner == owner
-                    || permitted(rustix::fs::chownat(&self.fd, c".", user, group, AtFlags::empty()))?
-            }
+            Some(owner) => self.meta()?.owner == owner || self.set_owner(owner)?,
         };
         rustix::fs::chmodat(&self.fd, c".", Mode::from_raw_mode(mode.bits()), AtFlags::empty())
             .map_err(Error::call("set the directory's mode"))?;
         Ok(owner_set)
+    }
+
+    fn set_owner(&self, owner: Owner) -> Result<bool> {
+        let Some(owner) = self.habits.outside(owner) else { return Ok(false) };
+        let (user, group) = (Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)));
+        permitted(rustix::fs::chownat(&self.fd, c".", user, group, AtFlags::empty()))
     }
 
     /// Sets the times of the directory itself. Whether we might.

@@ -6,6 +6,7 @@ use rustix::fs::{CWD, FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 use verisim_core::{Digest, FileKind, FileMode, Hasher, Owner, Timestamp};
 
+use crate::root::Habits;
 use crate::{Error, Meta, Result, filesystem, meta};
 
 /// The most bytes that are asked of the kernel at once.
@@ -16,12 +17,13 @@ const PIECE_BYTES: usize = 128 * 1024;
 pub struct Entry {
     fd: OwnedFd,
     meta: Meta,
+    habits: Habits,
 }
 
 impl Entry {
-    pub(crate) fn new(fd: OwnedFd) -> Result<Self> {
-        let meta = Meta::of(&fd)?;
-        Ok(Self { fd, meta })
+    pub(crate) fn new(fd: OwnedFd, habits: Habits) -> Result<Self> {
+        let meta = habits.inside(Meta::of(&fd)?);
+        Ok(Self { fd, meta, habits })
     }
 
     /// What the kernel said when it was found.
@@ -63,7 +65,7 @@ impl Entry {
             Errno::NOENT => Error::NoProc,
             errno => Error::Call { doing: "open it", errno },
         })?;
-        let regular = Regular { fd };
+        let regular = Regular::new(fd, self.habits.clone());
         if regular.meta()?.identity != self.meta.identity {
             return Err(Error::Restless);
         }
@@ -75,11 +77,12 @@ impl Entry {
 #[derive(Debug)]
 pub struct Regular {
     fd: OwnedFd,
+    habits: Habits,
 }
 
 impl Regular {
-    pub(crate) fn new(fd: OwnedFd) -> Self {
-        Self { fd }
+    pub(crate) fn new(fd: OwnedFd, habits: Habits) -> Self {
+        Self { fd, habits }
     }
 
     /// What the kernel says of it now.
@@ -87,7 +90,7 @@ impl Regular {
     /// # Errors
     /// When it does not.
     pub fn meta(&self) -> Result<Meta> {
-        Meta::of(&self.fd)
+        Meta::of(&self.fd).map(|meta| self.habits.inside(meta))
     }
 
     /// At most `length` bytes from `offset` on; fewer at the end.
@@ -183,11 +186,12 @@ impl Regular {
         }
     }
 
-    /// Sets the owner. Whether we might.
+    /// Sets the owner. Whether we might, and the decoy knows such an owner.
     ///
     /// # Errors
-    /// When it fails for another reason than that we may not.
+    /// When it fails for another reason.
     pub fn set_owner(&self, owner: Owner) -> Result<bool> {
+        let Some(owner) = self.habits.outside(owner) else { return Ok(false) };
         let (user, group) = (rustix::fs::Uid::from_raw(owner.uid), rustix::fs::Gid::from_raw(owner.gid));
         crate::directory::permitted(rustix::fs::fchown(&self.fd, Some(user), Some(group)))
     }

@@ -31,6 +31,14 @@ pub enum Error {
     /// `/proc`, through which a checked file is opened, is not mounted here.
     #[error("/proc is not mounted on this machine, so that a checked file cannot be opened safely")]
     NoProc,
+    /// The kernel's own text about a process is not as it should be.
+    #[error("cannot make sense of /proc/{pid}/{file}")]
+    Strange {
+        /// Whose text it is.
+        pid: u32,
+        /// Which text it is.
+        file: &'static str,
+    },
 }
 
 const fn describe(kind: FileKind) -> &'static str {
@@ -53,7 +61,9 @@ impl Error {
     pub const fn errno(&self) -> Option<Errno> {
         match self {
             Self::Call { errno, .. } => Some(*errno),
-            Self::NotRegular(_) | Self::NotReal(_) | Self::Restless | Self::NoProc => None,
+            Self::NotRegular(_) | Self::NotReal(_) | Self::Restless | Self::NoProc | Self::Strange { .. } => {
+                None
+            }
         }
     }
 
@@ -74,12 +84,12 @@ impl Error {
     pub fn kind(&self) -> FailureKind {
         let errno = match self {
             Self::NotRegular(_) | Self::NotReal(_) => return FailureKind::Denied,
-            Self::Restless => return FailureKind::Unknown,
+            Self::Restless | Self::Strange { .. } => return FailureKind::Unknown,
             Self::NoProc => return FailureKind::ToolMissing,
             Self::Call { errno, .. } => *errno,
         };
         match errno {
-            Errno::NOENT | Errno::NOTDIR => FailureKind::NotFound,
+            Errno::NOENT | Errno::NOTDIR | Errno::SRCH => FailureKind::NotFound,
             Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::LOOP | Errno::XDEV | Errno::EXIST => {
                 FailureKind::Denied
             }

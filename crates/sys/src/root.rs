@@ -2,12 +2,13 @@
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use verisim_core::{DecoyPath, FileKind};
+use verisim_core::{DecoyPath, FileKind, Owner};
 
-use crate::{Directory, Error, Meta, Result, meta};
+use crate::{Directory, Error, IdMap, Meta, Result, meta};
 
 /// How often a resolution is tried that the kernel gave up because something was renamed meanwhile. A decoy that renames
 /// without pause can make each attempt fail; then nothing happened, and the caller backs off.
@@ -17,10 +18,39 @@ const RESOLVE_ATTEMPTS_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Root {
     fd: OwnedFd,
-    unnamed_files: bool,
+    habits: Habits,
+}
+
+/// What holds for everything below a root.
+#[derive(Debug, Clone)]
+pub(crate) struct Habits {
+    /// Whether a file in the making may be one without a name.
+    pub(crate) unnamed_files: bool,
+    /// How the owners that the decoy sees stand for those of this machine; `None` when they are the same.
+    pub(crate) ids: Option<Arc<IdMap>>,
+}
+
+impl Habits {
+    /// The same as the decoy sees it.
+    pub(crate) fn inside(&self, mut meta: Meta) -> Meta {
+        if let Some(ids) = &self.ids {
+            meta.owner = ids.inside(meta.owner);
+        }
+        meta
+    }
+
+    /// The owner on this machine; `None` when the decoy knows none like it.
+    pub(crate) fn outside(&self, owner: Owner) -> Option<Owner> {
+        self.ids.as_ref().map_or(Some(owner), |ids| ids.outside(owner))
+    }
 }
 
 impl Root {
+    /// A directory that is held already, whose owners are those that `ids` says.
+    pub(crate) fn held(fd: OwnedFd, ids: Option<IdMap>) -> Self {
+        Self { fd, habits: Habits { unnamed_files: true, ids: ids.map(Arc::new) } }
+    }
+
     /// Opens the directory `path` of this machine, which is the operator's and may pass through links.
     ///
     /// # Errors
@@ -29,7 +59,7 @@ impl Root {
         let fd =
             rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
                 .map_err(Error::call("open the decoy's root"))?;
-        Ok(Self { fd, unnamed_files: true })
+        Ok(Self::held(fd, None))
     }
 
     /// Opens the directory `path`, which must be absolute and pass through no link at all.
@@ -40,13 +70,13 @@ impl Root {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
             .map_err(Error::call("open the decoy's root"))?;
-        Ok(Self { fd, unnamed_files: true })
+        Ok(Self::held(fd, None))
     }
 
     /// Stages under a name even where the file system has files without one: what happens by itself on one that has not.
     #[must_use]
     pub fn with_named_staging(mut self) -> Self {
-        self.unnamed_files = false;
+        self.habits.unnamed_files = false;
         self
     }
 
@@ -84,7 +114,7 @@ impl Root {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 found => {
                     let fd = found.map_err(Error::call("resolve the directory"))?;
-                    return Ok(Directory::new(fd, self.unnamed_files));
+                    return Ok(Directory::new(fd, self.habits.clone()));
                 }
             }
         }

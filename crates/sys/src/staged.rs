@@ -1,8 +1,10 @@
 //! A file that has no name yet.
 
+use std::os::fd::OwnedFd;
+
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
-use verisim_core::FileKind;
+use verisim_core::{FileKind, Owner};
 
 use crate::entry::descriptor_path;
 use crate::{Directory, Error, Regular, Result};
@@ -42,13 +44,13 @@ impl<'d> Staged<'d> {
         // Reading it back must not move its access time, therefore NOATIME.
         let flags = OFlags::RDWR | OFlags::NOATIME | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
-        if dir.unnamed_files() {
+        if dir.habits().unnamed_files {
             match rustix::fs::openat(dir.fd(), c".", flags | OFlags::TMPFILE, mode) {
                 // "Is a directory" comes from file systems and kernels that do not know the flag.
                 Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
                 opened => {
                     let fd = opened.map_err(Error::call("make a file in the directory"))?;
-                    return Ok(Self { dir, file: Regular::new(fd), partial: None });
+                    return Self::belonging_to_the_decoy(dir, fd, None);
                 }
             }
         }
@@ -61,7 +63,16 @@ impl<'d> Staged<'d> {
             opened => opened,
         };
         let fd = opened.map_err(Error::call("make a file in the directory"))?;
-        Ok(Self { dir, file: Regular::new(fd), partial: Some(Partial { dir, name: partial, armed: true }) })
+        Self::belonging_to_the_decoy(dir, fd, Some(Partial { dir, name: partial, armed: true }))
+    }
+
+    /// Who made it is a user of this machine. Where the decoy has users of its own, it is given to their superuser.
+    fn belonging_to_the_decoy(dir: &'d Directory, fd: OwnedFd, partial: Option<Partial<'d>>) -> Result<Self> {
+        let file = Regular::new(fd, dir.habits().clone());
+        if dir.habits().ids.is_some() {
+            file.set_owner(Owner::ROOT)?;
+        }
+        Ok(Self { dir, file, partial })
     }
 
     /// Removes what a killed process left under the partial name: a regular file, or an empty directory.
