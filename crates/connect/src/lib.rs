@@ -1,9 +1,16 @@
 //! How bytes reach a decoy: the implementations of the connector port.
 //!
 //! `rootfs` works on a directory of this machine that is, or becomes, a decoy's root. What it does there is written for any
-//! root that the kernel can hold (`tree`), so that another connector that finds one does the same things in the same way.
+//! root that the kernel can hold (`tree`), so that another connector that finds one does the same things in the same way:
+//! `docker` finds that of a container, or goes through its engine.
 
+mod docker;
+mod rooted;
 mod rootfs;
 mod tree;
 
+pub use docker::{
+    ContainerEvent, ContainerFacts, ContainerHappening, ContainerName, ContainerState, DockerConnector,
+    DockerOptions, Engine, EngineAddress, Reach, TlsFiles,
+};
 pub use rootfs::RootfsConnector;

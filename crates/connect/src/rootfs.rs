@@ -3,31 +3,19 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use rustix::io::Errno;
-use tokio::sync::Semaphore;
 use verisim_core::{
-    ByteCount, ByteRange, Capabilities, Clock, Connector, DecoyPath, Digest, Effect, Exec, ExecOutput,
-    Failure, FailureKind, FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal,
-    RemoveOutcome, Staging, StatRequest, Stream, WriteOutcome,
+    ByteRange, Capabilities, Clock, Connector, DecoyPath, Digest, Exec, ExecOutput, Failure, FailureKind,
+    FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging,
+    StatRequest, Stream, WriteOutcome,
 };
 use verisim_sys::Root;
 
-use crate::tree::{self, Problem};
-
-/// How long a question may take: far longer than a disk under load needs, and short enough to notice a dead one.
-const QUESTION_TIME_MAX: Duration = Duration::from_secs(60);
-/// How long a batch of effects may take; a disk that flushes each of many files needs longer.
-const EFFECT_TIME_MAX: Duration = Duration::from_secs(300);
-/// What the port allows for a probe.
-const PROBE_TIME_MAX: Duration = Duration::from_secs(20);
-/// How many calls run in one decoy at once. A file system that hangs takes so many threads with it, and no more.
-const CALLS_AT_ONCE: usize = 4;
-/// How many files one call takes: more would only make its answer come later.
-const BATCH_FILES_MAX: usize = 256;
+use crate::rooted::{self, BATCH_FILES_MAX, Calls, FILE_BYTES_MAX, Operation, Rooted};
+use crate::tree::Problem;
 
 /// A decoy whose root is a directory of this machine.
 ///
@@ -42,7 +30,7 @@ pub struct RootfsConnector {
     /// The directory that calls go to: what the latest probe found, or else the first call.
     met: Arc<Mutex<Option<(u32, u32, u64)>>>,
     clock: Arc<dyn Clock>,
-    calls: Arc<Semaphore>,
+    calls: Calls,
     named_staging: bool,
 }
 
@@ -50,13 +38,12 @@ impl RootfsConnector {
     /// The decoy under `path`, whose clock is that of this machine.
     #[must_use]
     pub fn new(path: PathBuf, clock: Arc<dyn Clock>) -> Self {
-        let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
         Self {
             path: Arc::new(path),
             real: Arc::default(),
             met: Arc::default(),
             clock,
-            calls,
+            calls: Calls::new(),
             named_staging: false,
         }
     }
@@ -109,45 +96,22 @@ impl RootfsConnector {
         Ok((if self.named_staging { root.with_named_staging() } else { root }, identity))
     }
 
-    /// Runs what blocks on a thread that may, within a bound. `effect` is what is not known when the bound is passed.
-    async fn call<T: Send + 'static>(
-        &self,
-        operation: &'static str,
-        limit: Duration,
-        effect: Effect,
-        work: impl FnOnce(&Root) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Failure> {
-        self.call_in(Self::open, operation, limit, effect, work).await
-    }
-
-    async fn call_in<T: Send + 'static>(
-        &self,
-        open: fn(&Self) -> Result<Root, Problem>,
-        operation: &'static str,
-        limit: Duration,
-        effect: Effect,
-        work: impl FnOnce(&Root) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let late = |effect| {
-            let detail = format!("no answer within {} s from {}", limit.as_secs(), self.path.display());
-            Failure::new(FailureKind::Network, operation, detail).with_effect(effect)
-        };
-        let permit = tokio::time::timeout(limit, Arc::clone(&self.calls).acquire_owned());
-        let Ok(Ok(permit)) = permit.await else { return Err(late(Effect::NotApplied)) };
-        let this = self.clone();
-        let running = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            open(&this).and_then(|root| work(&root)).map_err(|problem| problem.into_failure(operation))
-        });
-        match tokio::time::timeout(limit, running).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(broken)) => Err(Failure::new(FailureKind::Unknown, operation, broken).with_effect(effect)),
-            Err(_) => Err(late(effect)),
-        }
-    }
-
     fn unsupported(operation: &'static str, what: &str) -> Failure {
         Failure::new(FailureKind::Unsupported, operation, format!("a directory cannot {what}"))
+    }
+}
+
+impl Rooted for RootfsConnector {
+    /// A probe meets whichever directory it is; any other call only the one that was met before.
+    async fn in_root<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        work: impl FnOnce(&Root) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let this = self.clone();
+        let open = if operation.is_probe { Self::meet } else { Self::open };
+        let work = move || open(&this).and_then(|root| work(&root));
+        self.calls.run(operation, || self.path.display().to_string(), work).await
     }
 }
 
@@ -166,62 +130,32 @@ impl Connector for RootfsConnector {
             mtime_ns: true,
             atomic_replace: true,
             batch_files_max: BATCH_FILES_MAX,
-            file_bytes_max: ByteCount(tree::FILE_BYTES_MAX),
+            file_bytes_max: FILE_BYTES_MAX,
         }
     }
 
     async fn write(&self, files: &[FileWrite]) -> Vec<Result<WriteOutcome, Failure>> {
-        const OPERATION: &str = "rootfs.write";
-        let mut outcomes = Vec::with_capacity(files.len());
-        for batch in files.chunks(BATCH_FILES_MAX) {
-            let owned = batch.to_vec();
-            let written = self
-                .call(OPERATION, EFFECT_TIME_MAX, Effect::Unknown, move |root| Ok(tree::write(root, &owned)))
-                .await;
-            match written {
-                Ok(written) => outcomes.extend(
-                    written.into_iter().map(|one| one.map_err(|problem| problem.into_failure(OPERATION))),
-                ),
-                Err(failure) => outcomes.extend(batch.iter().map(|_| Err(failure.clone()))),
-            }
-        }
-        outcomes
+        rooted::write(self, "rootfs.write", files).await
     }
 
     async fn read(&self, path: &DecoyPath, range: ByteRange) -> Result<Bytes, Failure> {
-        let path = path.clone();
-        self.call("rootfs.read", QUESTION_TIME_MAX, Effect::NotApplied, move |root| {
-            tree::read(root, &path, range)
-        })
-        .await
+        rooted::read(self, "rootfs.read", path, range).await
     }
 
     async fn stat(&self, path: &DecoyPath, request: StatRequest) -> Result<Option<FileStat>, Failure> {
-        let path = path.clone();
-        self.call("rootfs.stat", QUESTION_TIME_MAX, Effect::NotApplied, move |root| {
-            tree::stat(root, &path, request)
-        })
-        .await
+        rooted::stat(self, "rootfs.stat", path, request).await
     }
 
     async fn list(&self, dir: &DecoyPath, limit: usize) -> Result<Listing, Failure> {
-        let dir = dir.clone();
-        self.call("rootfs.list", QUESTION_TIME_MAX, Effect::NotApplied, move |root| {
-            tree::list(root, &dir, limit)
-        })
-        .await
+        rooted::list(self, "rootfs.list", dir, limit).await
     }
 
     async fn rename(&self, request: &Move) -> Result<MoveOutcome, Failure> {
-        let request = request.clone();
-        self.call("rootfs.rename", EFFECT_TIME_MAX, Effect::Unknown, move |root| tree::rename(root, &request))
-            .await
+        rooted::rename(self, "rootfs.rename", request).await
     }
 
     async fn remove(&self, request: &Removal) -> Result<RemoveOutcome, Failure> {
-        let request = request.clone();
-        self.call("rootfs.remove", EFFECT_TIME_MAX, Effect::Unknown, move |root| tree::remove(root, &request))
-            .await
+        rooted::remove(self, "rootfs.remove", request).await
     }
 
     async fn settle(
@@ -230,11 +164,7 @@ impl Connector for RootfsConnector {
         staging: Staging,
         ours: &[Digest],
     ) -> Result<Option<Found>, Failure> {
-        let (path, ours) = (path.clone(), ours.to_vec());
-        self.call("rootfs.settle", EFFECT_TIME_MAX, Effect::Unknown, move |root| {
-            tree::settle(root, &path, staging, &ours)
-        })
-        .await
+        rooted::settle(self, "rootfs.settle", path, staging, ours).await
     }
 
     async fn exec(&self, _command: &Exec) -> Result<ExecOutput, Failure> {
@@ -246,9 +176,7 @@ impl Connector for RootfsConnector {
     }
 
     async fn probe(&self) -> Result<HostFacts, Failure> {
-        let now = self.clock.now();
-        let look = move |root: &Root| tree::facts(root, now);
-        self.call_in(Self::meet, "rootfs.probe", PROBE_TIME_MAX, Effect::NotApplied, look).await
+        rooted::facts(self, "rootfs.probe", self.clock.now()).await
     }
 }
 

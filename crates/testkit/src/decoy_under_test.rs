@@ -29,6 +29,27 @@ pub trait DecoyUnderTest: Send + Sync {
     fn host_root(&self) -> &Path;
     /// A directory of this machine outside of that root, on the same file system.
     fn outside(&self) -> &Path;
+    /// Does something to the decoy's mounts, where they are: the path is that of its root there.
+    fn with_mounts(&self, work: MountWork<'_>) -> rustix::io::Result<()> {
+        work(self.host_root())
+    }
+    /// Lets the decoy itself go away, until [`DecoyUnderTest::bring_back`].
+    fn take_away(&self) {
+        fs::rename(self.host_root(), self.outside().join("away")).unwrap();
+    }
+    /// Lets it come back as it was.
+    fn bring_back(&self) {
+        fs::rename(self.outside().join("away"), self.host_root()).unwrap();
+    }
+}
+
+/// What is done to a decoy's mounts.
+pub type MountWork<'w> = Box<dyn FnOnce(&Path) -> rustix::io::Result<()> + Send + 'w>;
+
+/// Says which check of a suite begins, where several run in one test: a failure alone does not tell.
+#[expect(clippy::print_stderr, reason = "the runner shows it where the test fails")]
+pub fn running(check: &str) {
+    eprintln!("check: {check}");
 }
 
 /// A path on a decoy; a test's own paths are legal.

@@ -8,10 +8,12 @@ pub mod driver_suite;
 pub mod hostile_capture;
 pub mod hostile_suite;
 mod memory_store;
+pub mod real_engine;
 pub mod store_suite;
 pub mod transport_suite;
 mod virtual_clock;
 
 pub use decoy_under_test::DecoyUnderTest;
 pub use memory_store::{Frozen, MemoryStore};
+pub use real_engine::{RealContainer, RealEngine};
 pub use virtual_clock::VirtualClock;

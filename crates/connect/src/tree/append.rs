@@ -28,8 +28,10 @@ pub(super) fn append(root: &Root, file: &FileWrite) -> Outcome<WriteOutcome> {
     if entry.meta().kind != FileKind::Regular || entry.meta().links != 1 {
         return Ok(WriteOutcome::Foreign(look::found(&dir, name)));
     }
-    let reader = entry.read().map_err(&failed)?;
+    // In this order: an overlay copies a file of its lower layer when it is opened for writing, and who opened it for
+    // reading before goes on reading the old one.
     let writer = entry.append().map_err(&failed)?;
+    let reader = entry.read().map_err(&failed)?;
     let owner_set = dress(&writer, file).map_err(&failed)?;
     let before = writer.meta().map_err(&failed)?;
     writer.reserve(before.size, file.body.len() as u64).map_err(&failed)?;

@@ -38,7 +38,7 @@ fn text(root: &Root, path: &str) -> Option<String> {
 }
 
 /// The value of `PRETTY_NAME`, without its quotes (os-release(5)).
-fn pretty_name(release: &str) -> Option<String> {
+pub(crate) fn pretty_name(release: &str) -> Option<String> {
     let value = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?.trim();
     let bare = value
         .strip_prefix('"')
@@ -48,12 +48,12 @@ fn pretty_name(release: &str) -> Option<String> {
     (!bare.is_empty()).then(|| printable(bare))
 }
 
-fn first_word(hostname: &str) -> Option<String> {
+pub(crate) fn first_word(hostname: &str) -> Option<String> {
     hostname.split_whitespace().next().map(printable)
 }
 
 /// The accounts of a passwd(5); lines that are none are passed over.
-fn accounts(passwd: &str) -> Vec<Account> {
+pub(crate) fn accounts(passwd: &str) -> Vec<Account> {
     passwd
         .lines()
         .filter_map(|line| {

@@ -12,7 +12,7 @@ mod replace;
 mod settle;
 mod write;
 
-pub(crate) use facts::facts;
+pub(crate) use facts::{accounts, facts, first_word, pretty_name};
 pub(crate) use look::{list, read, stat};
 pub(crate) use problem::Problem;
 pub(crate) use remove::remove;

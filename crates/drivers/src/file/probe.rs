@@ -4,8 +4,8 @@ use bytes::Bytes;
 use memchr::memmem;
 use verisim_core::{
     Action, AppendFile, AppendPayload, ByteCount, ByteRange, Connector, DecoyPath, Digest, EditPayload,
-    Failure, Fate, FileStat, FileTimes, FileWrite, Found, Intended, MoveFile, MovePayload, OwnerPolicy,
-    Payload, PlantFile, PlantPayload, RemovePayload, StatRequest, Task, WriteMode, WriteOutcome,
+    Failure, Fate, FileKind, FileStat, FileTimes, FileWrite, Found, Intended, MoveFile, MovePayload,
+    OwnerPolicy, Payload, PlantFile, PlantPayload, RemovePayload, StatRequest, Task, WriteMode, WriteOutcome,
 };
 
 use super::run::ledger_body;
@@ -62,18 +62,72 @@ async fn probe_plant(
     let found = match after_settling(connector, task, &plant.path, &[sha256]).await? {
         Ok(found) | Err(found) => found,
     };
+    if let Some(torn) = torn(connector, plant, &found) {
+        return mend(connector, task, plant, torn).await;
+    }
     Ok(match &found.stat {
         None => Fate::NotApplied,
-        Some(stat) if found.sha256 == Some(sha256) => Fate::Applied(Payload::Plant(PlantPayload {
-            path: plant.path.clone(),
-            class: plant.class,
-            sha256,
-            bytes: stat.size,
-            mode: stat.mode,
-            mtime: stat.mtime,
-            owner_set: owner_is(stat, plant.owner),
-        })),
+        Some(stat) if found.sha256 == Some(sha256) => {
+            planted(plant, sha256, stat, owner_is(stat, plant.owner))
+        }
         Some(_) => Fate::Tampered(tamper(&plant.path, None, found)),
+    })
+}
+
+fn planted(plant: &PlantFile, sha256: Digest, stat: &FileStat, owner_set: bool) -> Fate {
+    Fate::Applied(Payload::Plant(PlantPayload {
+        path: plant.path.clone(),
+        class: plant.class,
+        sha256,
+        bytes: stat.size,
+        mode: stat.mode,
+        mtime: stat.mtime,
+        owner_set,
+    }))
+}
+
+/// The hash of a file of ours that is not finished: the beginning of what was intended, or all of it before it was given
+/// its mode and owner. Only a connector that cannot let a file appear in one step leaves one. Whoever cut a file of ours
+/// just there is not told from that.
+fn torn(connector: &dyn Connector, plant: &PlantFile, found: &Found) -> Option<Digest> {
+    let (stat, sha256) = (found.stat.as_ref()?, found.sha256?);
+    if connector.capabilities().atomic_replace || stat.kind != FileKind::Regular {
+        return None;
+    }
+    let body = plant.body.as_bytes();
+    let begun = body.get(..usize::try_from(stat.size).ok()?)?;
+    let is_dressed = stat.mode == plant.mode && owner_is(stat, plant.owner);
+    (Digest::of(begun) == sha256 && (begun.len() < body.len() || !is_dressed)).then_some(sha256)
+}
+
+/// Writes the whole file over what is torn, if it is still that.
+async fn mend(
+    connector: &dyn Connector,
+    task: &Task,
+    plant: &PlantFile,
+    torn: Digest,
+) -> Result<Fate, Failure> {
+    let write = FileWrite {
+        path: plant.path.clone(),
+        body: plant.body.0.clone(),
+        how: WriteMode::Replace { expected: torn },
+        mode: Some(plant.mode),
+        owner: plant.owner,
+        times: plant.times,
+        make_parents: true,
+        durable: false,
+        staging: task.staging,
+    };
+    Ok(match write_one(connector, write).await? {
+        WriteOutcome::Written(written) => planted(plant, written.sha256, &written.stat, written.owner_set),
+        WriteOutcome::Foreign(found) => Fate::Tampered(tamper(&plant.path, None, found)),
+    })
+}
+
+async fn write_one(connector: &dyn Connector, write: FileWrite) -> Result<WriteOutcome, Failure> {
+    connector.write(&[write]).await.pop().unwrap_or_else(|| {
+        Err(Failure::new(verisim_core::FailureKind::Unknown, OPERATION, "the connector gave no answer")
+            .with_effect(verisim_core::Effect::Unknown))
     })
 }
 
@@ -171,10 +225,7 @@ async fn complete(
         durable: false,
         staging: task.staging,
     };
-    connector.write(&[write]).await.pop().unwrap_or_else(|| {
-        Err(Failure::new(verisim_core::FailureKind::Unknown, OPERATION, "the connector gave no answer")
-            .with_effect(verisim_core::Effect::Unknown))
-    })
+    write_one(connector, write).await
 }
 
 async fn probe_move(connector: &dyn Connector, rename: &MoveFile, sha256: Digest) -> Result<Fate, Failure> {

@@ -30,8 +30,15 @@ pub use writing::*;
 /// [`crate::DecoyUnderTest`].
 #[macro_export]
 macro_rules! connector_suite {
+    // One after the other in one test, for decoys that are dear to make. `$except` names those that are left out.
+    (@ one_after_the_other $fresh:expr, $except:expr) => {
+        $crate::connector_suite! { @ list one_by_one [$fresh, $except] }
+    };
     ($fresh:expr) => {
-        $crate::connector_suite! { @ $fresh;
+        $crate::connector_suite! { @ list each [$fresh] }
+    };
+    (@ list $how:ident [$($with:tt)*]) => {
+        $crate::connector_suite! { @ $how $($with)*;
             a_new_file_has_content_mode_and_stat,
             a_new_file_replaces_nothing,
             a_new_file_gets_its_owner,
@@ -71,7 +78,21 @@ macro_rules! connector_suite {
             any_sequence_of_calls_agrees_with_a_model,
         }
     };
-    (@ $fresh:expr; $($check:ident,)*) => {
+    (@ one_by_one $fresh:expr, $except:expr; $($check:ident,)*) => {{
+        let except: &[(&str, &str)] = $except;
+        let all = [$(stringify!($check)),*];
+        for (name, _) in except {
+            assert!(all.contains(name), "{name} is no check of this suite");
+        }
+        $(
+            if !except.iter().any(|(name, _)| *name == stringify!($check)) {
+                let decoy = $fresh;
+                $crate::decoy_under_test::running(stringify!($check));
+                $crate::connector_suite::$check(&decoy).await;
+            }
+        )*
+    }};
+    (@ each $fresh:expr; $($check:ident,)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $check() {

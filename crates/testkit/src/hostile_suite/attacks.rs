@@ -1,6 +1,7 @@
 //! What an intruder leaves lying about.
 
 use std::fs;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -173,7 +174,9 @@ pub async fn a_fifo_is_never_opened(decoy: &dyn DecoyUnderTest) {
 /// As root also a device; a socket in any case.
 pub async fn a_device_or_socket_is_never_opened(decoy: &dyn DecoyUnderTest) {
     let connector = decoy.connector();
-    let _listener = UnixListener::bind(decoy.host_root().join("socket")).unwrap();
+    // Through a descriptor: the path of a socket may have 107 bytes, and roots lie deep.
+    let root = fs::File::open(decoy.host_root()).unwrap();
+    let _listener = UnixListener::bind(format!("/proc/self/fd/{}/socket", root.as_raw_fd())).unwrap();
     call_everything(&*connector, &path("/socket")).await;
     // The device that is full: a write to it would be answered with an error, a read with zeros without end.
     let full = rustix::fs::makedev(1, 7);
@@ -242,12 +245,11 @@ fn set_mode(at: &Path, mode: u32) {
 /// The decoy itself goes away.
 pub async fn a_missing_root_is_not_found(decoy: &dyn DecoyUnderTest) {
     let connector = decoy.connector();
-    let away = decoy.outside().join("away");
-    fs::rename(decoy.host_root(), &away).unwrap();
+    decoy.take_away();
     let failure = write_one(&*connector, new_file("/a", "x")).await.unwrap_err();
     assert_eq!((failure.kind, failure.effect), (FailureKind::NotFound, verisim_core::Effect::NotApplied));
     assert_eq!(answer(connector.probe()).await.unwrap_err().kind, FailureKind::NotFound);
     // And comes back.
-    fs::rename(&away, decoy.host_root()).unwrap();
+    decoy.bring_back();
     written(&*connector, new_file("/a", "x")).await;
 }

@@ -1,7 +1,7 @@
 //! File systems that are full, read-only, or none. Mounting takes root; where that is wanting it is said aloud.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
@@ -14,48 +14,56 @@ use crate::decoy_under_test::{
 };
 
 /// A mount that ends with the test.
-struct Mounted(PathBuf);
+struct Mounted<'d> {
+    decoy: &'d dyn DecoyUnderTest,
+    at: &'static str,
+}
 
-impl Drop for Mounted {
+impl Drop for Mounted<'_> {
     fn drop(&mut self) {
-        let _ = unmount(&self.0, UnmountFlags::DETACH);
+        let at = self.at;
+        let _ = self.decoy.with_mounts(Box::new(move |root| unmount(root.join(at), UnmountFlags::DETACH)));
     }
 }
 
-/// Says so when a mount cannot be had: as an ordinary user, or in a container without the right.
+/// Mounts at a place below the decoy's root. Says so when a mount cannot be had: as an ordinary user, or in a container
+/// without the right.
 #[expect(clippy::print_stderr, reason = "a check that does not run says so")]
-fn mounted(at: &Path, attempt: impl FnOnce(&Path) -> rustix::io::Result<()>) -> Option<Mounted> {
-    fs::create_dir_all(at).unwrap();
-    match attempt(at) {
-        Ok(()) => Some(Mounted(at.to_path_buf())),
+fn mounted<'d>(
+    decoy: &'d dyn DecoyUnderTest,
+    at: &'static str,
+    attempt: impl FnOnce(&Path) -> rustix::io::Result<()> + Send,
+) -> Option<Mounted<'d>> {
+    fs::create_dir_all(decoy.host_root().join(at)).unwrap();
+    match decoy.with_mounts(Box::new(move |root| attempt(&root.join(at)))) {
+        Ok(()) => Some(Mounted { decoy, at }),
         Err(error) => {
             let root = rustix::process::geteuid().is_root();
             assert!(!root || error == rustix::io::Errno::PERM, "root may mount, but: {error}");
-            eprintln!(
-                "NOT CHECKED: mounting at {} takes a right that is wanting here: {error}",
-                at.display()
-            );
+            eprintln!("NOT CHECKED: mounting at {at} takes a right that is wanting here: {error}");
             None
         }
     }
 }
 
-fn tmpfs(at: &Path, options: &std::ffi::CStr) -> Option<Mounted> {
-    mounted(at, |at| mount("tmpfs", at, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options))
+fn tmpfs<'d>(
+    decoy: &'d dyn DecoyUnderTest,
+    at: &'static str,
+    options: &'static std::ffi::CStr,
+) -> Option<Mounted<'d>> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mounted(decoy, at, move |at| mount("tmpfs", at, "tmpfs", flags, options))
 }
 
 /// "Regular" files of procfs block, lie and act.
 pub async fn inv_7_what_procfs_and_dev_hold_is_not_read(decoy: &dyn DecoyUnderTest) {
     let connector = decoy.connector();
-    let Some(_proc) =
-        mounted(&on_host(decoy, "/proc"), |at| mount("proc", at, "proc", MountFlags::empty(), None))
+    let Some(_proc) = mounted(decoy, "proc", |at| mount("proc", at, "proc", MountFlags::empty(), None))
     else {
         return;
     };
     // Devices on a file system that takes them; the machine's own stay out of it.
-    let Some(_dev) =
-        mounted(&on_host(decoy, "/dev"), |at| mount("tmpfs", at, "tmpfs", MountFlags::NOSUID, None))
-    else {
+    let Some(_dev) = mounted(decoy, "dev", |at| mount("tmpfs", at, "tmpfs", MountFlags::NOSUID, None)) else {
         return;
     };
     for (name, minor) in [("null", 3), ("zero", 5)] {
@@ -83,7 +91,7 @@ pub async fn inv_7_what_procfs_and_dev_hold_is_not_read(decoy: &dyn DecoyUnderTe
 pub async fn a_full_file_system_is_said_to_be_full(decoy: &dyn DecoyUnderTest) {
     let connector = decoy.connector();
     let at = on_host(decoy, "/full");
-    let Some(_mount) = tmpfs(&at, c"size=256k,nr_inodes=20,mode=755") else { return };
+    let Some(_mount) = tmpfs(decoy, "full", c"size=256k,nr_inodes=20,mode=755") else { return };
     fs::write(at.join("a"), b"old").unwrap();
     fs::write(at.join("log"), b"one\n").unwrap();
     fs::write(at.join("ballast"), vec![0; 200 * 1024]).unwrap();
@@ -112,9 +120,10 @@ pub async fn a_full_file_system_is_said_to_be_full(decoy: &dyn DecoyUnderTest) {
 pub async fn a_read_only_file_system_is_left_alone(decoy: &dyn DecoyUnderTest) {
     let connector = decoy.connector();
     let at = on_host(decoy, "/still");
-    let Some(_mount) = tmpfs(&at, c"size=256k,mode=755") else { return };
+    let Some(_mount) = tmpfs(decoy, "still", c"size=256k,mode=755") else { return };
     fs::write(at.join("a"), b"old").unwrap();
-    mount_remount(&at, MountFlags::RDONLY, c"").unwrap();
+    let remount = |root: &Path| mount_remount(root.join("still"), MountFlags::RDONLY, c"");
+    decoy.with_mounts(Box::new(remount)).unwrap();
     for file in [
         new_file("/still/b", "x"),
         new_file("/still/d/b", "x"),

@@ -1,0 +1,320 @@
+//! Looking into a container through its engine.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use bollard::Docker;
+use bollard::container::PathStatResponse;
+use bollard::errors::Error;
+use bollard::query_parameters::{ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder};
+use bytes::Bytes;
+use verisim_core::{
+    DecoyPath, Effect, Failure, FailureKind, FileKind, FileMode, FileStat, Found, Owner, Timestamp,
+};
+
+use super::Portable;
+use super::archive::{Archive, Broken, EntryHead};
+use super::query::as_text;
+use crate::docker::failure::failure;
+use crate::docker::standing::Running;
+use crate::rooted::FILE_BYTES_MAX;
+
+/// How much of what was found is kept as evidence, in bytes.
+const EVIDENCE_BYTES_MAX: usize = 64 * 1024;
+/// How much is received of a directory's archive for the sake of one file in it.
+const ABOVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The owner of what the engine does not put into an archive (sockets): the kernel's nobody.
+const NOBODY: Owner = Owner { uid: 65_534, gid: 65_534 };
+
+/// One look at a container: what was seen of its directories is remembered for as long as the look takes.
+pub(super) struct Look<'p> {
+    pub(super) portable: &'p Portable,
+    running: &'p Running,
+    pub(super) operation: &'static str,
+    directories: Mutex<HashMap<DecoyPath, Option<Seen>>>,
+}
+
+/// What the engine tells of a path without opening anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) kind: FileKind,
+    pub(super) size: u64,
+    pub(super) mode: FileMode,
+    /// To the nanosecond.
+    pub(super) mtime: Timestamp,
+    /// Where a link leads in the end, from the container's root.
+    target: Option<DecoyPath>,
+}
+
+/// What stands where a directory is looked for.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// A directory, by its path without links.
+    There(DecoyPath, Seen),
+    /// Nothing, from some component on.
+    Missing {
+        /// The last directory that is there, without links.
+        base: DecoyPath,
+        /// What it is.
+        seen: Seen,
+        /// What is missing below it, outermost first: as asked for, and without links.
+        missing: Vec<(DecoyPath, DecoyPath)>,
+    },
+    /// Something that is no directory.
+    Blocked,
+}
+
+impl<'p> Look<'p> {
+    pub(super) fn new(portable: &'p Portable, running: &'p Running, operation: &'static str) -> Self {
+        Self { portable, running, operation, directories: Mutex::default() }
+    }
+
+    pub(super) fn failed(&self, kind: FailureKind, path: &DecoyPath, what: &str) -> Failure {
+        Failure::new(kind, self.operation, format!("{path}: {what}"))
+    }
+
+    pub(super) fn broken(&self, path: &DecoyPath, broken: Broken) -> Failure {
+        match broken {
+            Broken::Engine(error) => {
+                failure(self.operation, self.portable.engine.address(), error, Effect::NotApplied)
+            }
+            Broken::Nonsense(what) => self.failed(
+                FailureKind::Network,
+                path,
+                &format!("the engine's archive makes no sense: {what}"),
+            ),
+        }
+    }
+
+    /// What stands under a path, its directory without links, and what it is; `None` when nothing does.
+    pub(super) async fn at(&self, path: &DecoyPath) -> Result<Option<(DecoyPath, Seen)>, Failure> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(self.seen(path).await?.map(|seen| (path.clone(), seen)));
+        };
+        let Place::There(parent, _) = self.directory(&parent).await? else { return Ok(None) };
+        let real = self.join(&parent, name)?;
+        Ok(self.seen(&real).await?.map(|seen| (real, seen)))
+    }
+
+    /// The directory at a path, links in it followed inside the container.
+    pub(super) async fn directory(&self, path: &DecoyPath) -> Result<Place, Failure> {
+        let mut real = DecoyPath::root();
+        let Some(mut seen) = self.remembered(&real).await? else { return Ok(Place::Blocked) };
+        let mut asked = DecoyPath::root();
+        let mut rest = path.components();
+        while let Some(name) = rest.next() {
+            asked = self.join(&asked, name)?;
+            let mut next = self.join(&real, name)?;
+            let mut found = self.remembered(&next).await?;
+            if let Some(target) = found.as_ref().and_then(|seen| seen.target.clone()) {
+                found = self.remembered(&target).await?;
+                if found.is_none() {
+                    return Ok(Place::Blocked);
+                }
+                next = target;
+            }
+            match found {
+                Some(there) if there.kind == FileKind::Directory => {
+                    (real, seen) = (next, there);
+                }
+                Some(_) => return Ok(Place::Blocked),
+                None => {
+                    let base = real;
+                    let mut missing = vec![(asked.clone(), next.clone())];
+                    for name in rest {
+                        asked = self.join(&asked, name)?;
+                        next = self.join(&next, name)?;
+                        missing.push((asked.clone(), next.clone()));
+                    }
+                    return Ok(Place::Missing { base, seen, missing });
+                }
+            }
+        }
+        Ok(Place::There(real, seen))
+    }
+
+    pub(super) fn join(&self, dir: &DecoyPath, name: &[u8]) -> Result<DecoyPath, Failure> {
+        dir.join(name).map_err(|error| Failure::new(FailureKind::Config, self.operation, error))
+    }
+
+    async fn remembered(&self, path: &DecoyPath) -> Result<Option<Seen>, Failure> {
+        let lock = || self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(path) {
+            return Ok(known.clone());
+        }
+        let seen = self.seen(path).await?;
+        lock().insert(path.clone(), seen.clone());
+        Ok(seen)
+    }
+
+    /// What stands under a path whose directory has no links in it.
+    pub(super) async fn seen(&self, real: &DecoyPath) -> Result<Option<Seen>, Failure> {
+        if self.running.hidden.iter().any(|mount| real.starts_with(mount)) {
+            let what =
+                "what is mounted there is not seen by the engine, and so it cannot be reached through it";
+            return Err(self.failed(FailureKind::Denied, real, what));
+        }
+        let (id, path) = (self.running.id.clone(), as_text(real.as_bytes()));
+        let ask = |docker: Docker| async move {
+            let options = ContainerArchiveInfoOptionsBuilder::new().path(&path).build();
+            match docker.get_container_archive_info(&id, Some(options)).await {
+                Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+                found => found.map(Some),
+            }
+        };
+        let found = self.portable.engine.question(self.operation, ask).await?;
+        found.map(|found| self.understand(real, &found)).transpose()
+    }
+
+    /// The upper bits of Go's `fs.FileMode` say what it is.
+    fn understand(&self, real: &DecoyPath, found: &PathStatResponse) -> Result<Seen, Failure> {
+        let has = |bit: u32| found.file_mode & (1 << bit) != 0;
+        let kind = match () {
+            () if has(31) => FileKind::Directory,
+            () if has(27) => FileKind::Symlink,
+            () if has(26) || has(25) || has(24) || has(21) || has(19) => FileKind::Special,
+            () => FileKind::Regular,
+        };
+        let special = [(23, 0o4000), (22, 0o2000), (20, 0o1000)];
+        let special: u32 = special.iter().filter(|(bit, _)| has(*bit)).map(|(_, mode)| mode).sum();
+        let mtime = found.modification_time.as_deref().and_then(|time| time.parse().ok());
+        // A name that is not UTF-8 comes with replacement characters, and so leads nobody knows where.
+        let target = match kind {
+            FileKind::Symlink if found.link_target.contains(char::REPLACEMENT_CHARACTER) => {
+                return Err(self.failed(
+                    FailureKind::Denied,
+                    real,
+                    "it is a link whose target the engine cannot tell",
+                ));
+            }
+            FileKind::Symlink => DecoyPath::new(&found.link_target).ok(),
+            _ => None,
+        };
+        Ok(Seen {
+            kind,
+            size: u64::try_from(found.size).unwrap_or(0),
+            mode: FileMode::new(found.file_mode & 0o777 | special),
+            mtime: mtime.unwrap_or(Timestamp::UNIX_EPOCH),
+            target,
+        })
+    }
+
+    /// The archive of a path whose directory has no links in it, up to the entry of the path itself. `None` when nothing
+    /// stands there.
+    pub(super) async fn fetch(&self, real: &DecoyPath) -> Result<Option<(Archive, EntryHead)>, Failure> {
+        let mut archive = self.archive(real)?;
+        match archive.next().await {
+            Ok(Some(head)) if real.file_name().is_none_or(|name| name == head.name) => {
+                Ok(Some((archive, head)))
+            }
+            Ok(Some(_)) => {
+                Err(self.broken(real, Broken::Nonsense("it holds something else than was asked for")))
+            }
+            // An engine packs nothing when it is asked for a name that is not UTF-8, but the directory with all in it.
+            Ok(None) => self.fetch_from_above(real).await,
+            Err(Broken::Engine(Error::DockerResponseServerError { status_code: 404, .. })) => Ok(None),
+            Err(broken) => Err(self.broken(real, broken)),
+        }
+    }
+
+    async fn fetch_from_above(&self, real: &DecoyPath) -> Result<Option<(Archive, EntryHead)>, Failure> {
+        let (Some(above), Some(name)) = (real.parent(), real.file_name()) else { return Ok(None) };
+        let mut archive = self.archive(&above)?;
+        let mut room = ABOVE_BYTES_MAX;
+        loop {
+            let head = match archive.next().await {
+                Ok(Some(head)) => head,
+                Ok(None) => return Ok(None),
+                Err(broken) => return Err(self.broken(real, broken)),
+            };
+            let is_it = head.name.strip_suffix(name).is_some_and(|before| {
+                // The archive's own name for the directory, which is one component.
+                before.last() == Some(&b'/') && before.iter().filter(|byte| **byte == b'/').count() == 1
+            });
+            if is_it && !head.is_second_name {
+                return Ok(Some((archive, EntryHead { name: name.to_vec(), ..head })));
+            }
+            let Some(left) = room.checked_sub(head.size.saturating_add(1)) else {
+                let what = "it cannot be found among all that stands beside it";
+                return Err(self.failed(FailureKind::Unsupported, real, what));
+            };
+            room = left;
+        }
+    }
+
+    fn archive(&self, real: &DecoyPath) -> Result<Archive, Failure> {
+        let options = DownloadFromContainerOptionsBuilder::new().path(&as_text(real.as_bytes())).build();
+        let engine = &self.portable.engine;
+        let docker = engine
+            .docker()
+            .map_err(|error| failure(self.operation, engine.address(), error, Effect::NotApplied))?;
+        Ok(Archive::new(docker.download_from_container(&self.running.id, Some(options))))
+    }
+
+    /// All that can be known of what was seen. `limit` is up to which size a regular file is hashed.
+    pub(super) async fn stat(
+        &self,
+        path: &DecoyPath,
+        real: &DecoyPath,
+        seen: &Seen,
+        limit: Option<u64>,
+    ) -> Result<FileStat, Failure> {
+        // A socket is in no archive.
+        let fetched = match seen.kind {
+            FileKind::Special => self.fetch(real).await.unwrap_or(None),
+            _ => self.fetch(real).await?,
+        };
+        let Some((mut archive, head)) = fetched else {
+            return Ok(self.told(seen, NOBODY, None));
+        };
+        let hashed = match limit {
+            Some(limit) if head.kind == FileKind::Regular && head.size <= limit => {
+                Some(archive.hash(0).await.map_err(|broken| self.broken(path, broken))?.0)
+            }
+            _ => None,
+        };
+        // In an archive only files have a length.
+        let size = if head.kind == FileKind::Regular { head.size } else { seen.size };
+        let now = Seen { kind: head.kind, size, mode: head.mode, ..seen.clone() };
+        Ok(self.told(&now, head.owner, hashed))
+    }
+
+    fn told(&self, seen: &Seen, owner: Owner, sha256: Option<verisim_core::Digest>) -> FileStat {
+        FileStat {
+            kind: seen.kind,
+            size: seen.size,
+            mode: seen.mode,
+            owner,
+            inode: None,
+            links: None,
+            mtime: seen.mtime,
+            // When it was last read is not told; it was not before it was written.
+            atime: seen.mtime,
+            ctime: None,
+            sha256,
+        }
+    }
+
+    /// What stands under a name, as evidence. What cannot be read is reported without hash and content.
+    pub(super) async fn found(&self, real: &DecoyPath, seen: &Seen) -> Found {
+        let mut found = Found { stat: Some(self.told(seen, NOBODY, None)), sha256: None, head: Bytes::new() };
+        let Ok(Some((mut archive, head))) = self.fetch(real).await else { return found };
+        let stat = found.stat.get_or_insert_with(|| self.told(seen, head.owner, None));
+        (stat.owner, stat.mode) = (head.owner, head.mode);
+        if head.kind != FileKind::Regular {
+            return found;
+        }
+        if head.size > FILE_BYTES_MAX.0 {
+            found.head = archive.read(0, EVIDENCE_BYTES_MAX).await.map(Bytes::from).unwrap_or_default();
+        } else if let Ok((digest, head)) = archive.hash(EVIDENCE_BYTES_MAX).await {
+            (found.sha256, stat.sha256) = (Some(digest), Some(digest));
+            found.head = Bytes::from(head);
+        }
+        found
+    }
+}
+
+/// Evidence of a name under which nothing stands.
+pub(super) fn nothing() -> Found {
+    Found { stat: None, sha256: None, head: Bytes::new() }
+}

@@ -1,0 +1,199 @@
+//! What the suite leaves out of the portable way, and what only it has to withstand.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rustix::fs::{CWD, RenameFlags};
+use verisim_connect::Reach;
+use verisim_core::{
+    ByteCount, ByteRange, Connector, DecoyPath, Digest, Effect, FailureKind, FileTimes, FileWrite,
+    StatRequest, Timestamp, WriteOutcome,
+};
+use verisim_testkit::decoy_under_test::{answer, day, new_file, path, replacement, write_one, written};
+use verisim_testkit::hostile_suite::Canary;
+use verisim_testkit::{RealContainer, RealEngine};
+
+use crate::decoys::{connector, merged};
+
+/// How often the intruder's links are met; each round is some calls that the engine starts processes for.
+const ROUNDS: usize = 15;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn archives_do_what_they_can_and_refuse_the_rest() {
+    let Some(engine) = RealEngine::start() else { return };
+    let container = engine.container("decoy", &["--tmpfs", "/scratch"]);
+    let connector = connector(&engine, "decoy", Reach::Portable);
+    let root = merged(&engine, container.name());
+    times(&connector, &root).await;
+    names(&connector).await;
+    refusals(&connector, &root).await;
+    batch(&connector, &root).await;
+    let facts = answer(connector.probe()).await.unwrap();
+    assert_eq!(facts.hostname.as_deref(), Some(&engine.docker(&["ps", "-q"])[..]));
+    assert!(facts.writable);
+    withstands_links(&engine, &container, &connector).await;
+}
+
+async fn times(connector: &dyn Connector, root: &std::path::Path) {
+    let past = |mtime, atime| FileTimes::Past { mtime, atime };
+    let file = FileWrite { times: past(day(3), day(4)), ..new_file("/t/x/a", "one") };
+    let done = written(connector, file).await;
+    let mtime = |at: &str| {
+        let meta = fs::metadata(root.join(at)).unwrap();
+        Timestamp::new(meta.mtime(), i32::try_from(meta.mtime_nsec()).unwrap()).unwrap()
+    };
+    assert_eq!((done.stat.mtime, mtime("t/x/a"), mtime("t/x"), mtime("t")), (day(3), day(3), day(3), day(3)));
+    let again = FileWrite { times: past(day(5), day(6)), ..replacement("/t/x/a", b"one", "two") };
+    assert_eq!(written(connector, again).await.stat.mtime, day(5));
+    assert_eq!((mtime("t/x/a"), mtime("t/x"), mtime("t")), (day(5), day(5), day(3)));
+    let stat = answer(connector.stat(&path("/t/x/a"), StatRequest::Plain)).await.unwrap().unwrap();
+    assert_eq!(stat.mtime, day(5), "also when it is asked for");
+}
+
+async fn names(connector: &dyn Connector) {
+    let long = [b'n'; 255];
+    let names: [&[u8]; 7] =
+        [b"new\nline", b"\x1b[31mred", b"\xff\xfe%", b"-rf", b" ", "ü\u{f7ff}\u{202e}".as_bytes(), &long];
+    for name in names {
+        let at = path([b"/names/".as_slice(), name].concat());
+        let file = FileWrite { path: at.clone(), ..new_file("/x", "body") };
+        written(connector, file).await;
+        let range = ByteRange::first(ByteCount(10));
+        assert_eq!(&answer(connector.read(&at, range)).await.unwrap()[..], b"body", "{at}");
+        let hash = StatRequest::Hash(ByteCount(10));
+        let stat = answer(connector.stat(&at, hash)).await.unwrap().unwrap();
+        assert_eq!(stat.sha256, Some(Digest::of(b"body")));
+    }
+}
+
+async fn refusals(connector: &dyn Connector, root: &std::path::Path) {
+    let mut file = new_file("/no/such/a", "x");
+    file.make_parents = false;
+    let refused = |kind| (kind, Effect::NotApplied);
+    let failure = write_one(connector, file).await.unwrap_err();
+    assert_eq!((failure.kind, failure.effect), refused(FailureKind::NotFound));
+    assert!(!root.join("no").exists());
+    let limit = usize::try_from(connector.capabilities().file_bytes_max.0).unwrap();
+    let failure = write_one(connector, new_file("/large", vec![0; limit + 1])).await.unwrap_err();
+    assert_eq!((failure.kind, failure.effect), refused(FailureKind::Config));
+    // Where something is mounted that the engine does not see, a file would be written underneath.
+    symlink("/scratch", root.join("aside")).unwrap();
+    for at in ["/proc/a", "/dev/a", "/dev/shm/a", "/sys/a", "/scratch/a", "/scratch/b/c", "/aside/a"] {
+        let failure = write_one(connector, new_file(at, "x")).await.unwrap_err();
+        assert_eq!((failure.kind, failure.effect), refused(FailureKind::Denied), "{at}");
+        let failure = answer(connector.read(&path(at), ByteRange::first(ByteCount(9)))).await.unwrap_err();
+        assert_eq!((failure.kind, failure.effect), refused(FailureKind::Denied), "{at}");
+    }
+    // A terabyte without a block: neither hashed nor received as a whole.
+    fs::File::create(root.join("sparse")).unwrap().set_len(1 << 40).unwrap();
+    let at = path("/sparse");
+    let stat = answer(connector.stat(&at, StatRequest::Hash(ByteCount(u64::MAX)))).await.unwrap().unwrap();
+    assert_eq!((stat.size, stat.sha256), (1 << 40, None));
+    let far = ByteRange { offset: (1 << 40) - 2, length: ByteCount(9) };
+    let failure = answer(connector.read(&at, far)).await.unwrap_err();
+    assert_eq!((failure.kind, failure.effect), refused(FailureKind::Unsupported));
+    assert_eq!(answer(connector.read(&at, ByteRange::first(ByteCount(3)))).await.unwrap().len(), 3);
+    match write_one(connector, new_file("/sparse", "x")).await {
+        Ok(WriteOutcome::Foreign(found)) => assert_eq!((found.sha256, found.head.len()), (None, 64 * 1024)),
+        other => panic!("it is foreign: {other:?}"),
+    }
+    fs::remove_file(root.join("sparse")).unwrap();
+}
+
+async fn batch(connector: &dyn Connector, root: &std::path::Path) {
+    fs::create_dir(root.join("b")).unwrap();
+    fs::write(root.join("b/taken"), b"theirs").unwrap();
+    fs::write(root.join("b/huge"), vec![7; 20_000_000]).unwrap();
+    let mut files: Vec<FileWrite> = (0..300).map(|n| new_file(format!("/b/f{n}"), format!("{n}"))).collect();
+    files.insert(5, new_file("/b/taken", "ours"));
+    files.insert(6, new_file("/b/taken/below", "never"));
+    files.push(new_file("/b/f7", "second"));
+    files.push(replacement("/b/f8", b"8", "eight"));
+    files.push(FileWrite { how: verisim_core::WriteMode::Append, ..new_file("/b/f9", "never") });
+    let outcomes = answer(connector.write(&files)).await;
+    assert_eq!(outcomes.len(), files.len());
+    for (at, (file, outcome)) in files.iter().zip(&outcomes).enumerate() {
+        match (file.path.as_bytes(), at) {
+            (b"/b/taken", _) | (b"/b/f7", 302..) => {
+                assert!(matches!(outcome, Ok(WriteOutcome::Foreign(_))), "{} {outcome:?}", file.path);
+            }
+            (b"/b/taken/below", _) => {
+                assert!(matches!(outcome, Err(failure) if failure.kind == FailureKind::Denied));
+            }
+            (b"/b/f9", 302..) => {
+                assert!(matches!(outcome, Err(failure) if failure.kind == FailureKind::Unsupported));
+            }
+            _ => match outcome {
+                Ok(WriteOutcome::Written(written)) => assert_eq!(written.sha256, Digest::of(&file.body)),
+                other => panic!("{}: {other:?}", file.path),
+            },
+        }
+    }
+    assert_eq!(fs::read(root.join("b/f8")).unwrap(), b"eight");
+    assert_eq!(fs::read(root.join("b/f7")).unwrap(), b"7");
+    assert_eq!(fs::read(root.join("b/taken")).unwrap(), b"theirs");
+    assert!(answer(connector.write(&[])).await.is_empty());
+}
+
+/// An intruder swaps a directory with a link to the host as fast as he can, while files are written and read through it.
+async fn withstands_links(engine: &RealEngine, container: &RealContainer<'_>, connector: &dyn Connector) {
+    let outside = engine.folder().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let canary = Canary::new(&outside);
+    let root = merged(engine, container.name());
+    for (name, link) in [
+        ("up", format!("{}{}", "../".repeat(30), canary.dir().display())),
+        ("abs", canary.dir().display().to_string()),
+    ] {
+        symlink(link, root.join(name)).unwrap();
+        for rest in ["/secret", "/etc/secret", "/new/new", ""] {
+            call(connector, &path(format!("/{name}{rest}"))).await;
+        }
+        canary.assert_untouched(name);
+    }
+    fs::create_dir_all(root.join("d/real")).unwrap();
+    symlink(canary.dir(), root.join("d/other")).unwrap();
+    let (stop, swaps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let swapper = std::thread::spawn({
+        let (one, other) = (root.join("d/real"), root.join("d/other"));
+        let (stop, swaps) = (Arc::clone(&stop), Arc::clone(&swaps));
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                if rustix::fs::renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).is_ok() {
+                    swaps.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    });
+    for round in 0..ROUNDS {
+        // Whether it comes to stand where it should is up to the intruder.
+        let _ = write_one(connector, new_file(format!("/d/real/{round}"), "planted")).await;
+        call(connector, &path("/d/real/secret")).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    swapper.join().unwrap();
+    canary.assert_untouched("a directory swapped with a link");
+    let swaps = swaps.load(Ordering::Relaxed);
+    assert!(swaps > 500, "the attack hardly ran: {swaps} swaps");
+    written(connector, new_file("/d/after", "x")).await;
+}
+
+/// Reads, looks and writes, and fails if an answer holds what only the host has.
+async fn call(connector: &dyn Connector, at: &DecoyPath) {
+    const SECRET: &[u8] = b"a secret of the host";
+    if let Ok(read) = answer(connector.read(at, ByteRange::first(ByteCount(99)))).await {
+        assert_ne!(&read[..], SECRET, "{at}");
+    }
+    if let Ok(Some(stat)) = answer(connector.stat(at, StatRequest::Hash(ByteCount(99)))).await {
+        assert_ne!(stat.sha256, Some(Digest::of(SECRET)), "{at}");
+    }
+    let over = FileWrite { path: at.clone(), ..replacement("/x", SECRET, "replaced") };
+    let batch = [FileWrite { path: at.clone(), ..new_file("/x", "planted") }, over];
+    for outcome in answer(connector.write(&batch)).await.into_iter().flatten() {
+        if let WriteOutcome::Foreign(found) = outcome {
+            assert_ne!(&found.head[..], SECRET, "{at}");
+        }
+    }
+}
