@@ -7,6 +7,7 @@
     reason = "a measuring tool: it takes the time, starts the peers, reads its arguments and prints a table"
 )]
 
+mod docker;
 mod idle;
 mod measure;
 mod month;
@@ -24,6 +25,8 @@ use clap::Parser;
 enum Command {
     /// Many small files with mode, owner and times.
     Plant(plant::Options),
+    /// Files into a container of a real engine.
+    Docker(docker::Options),
     /// Durable jobs per second, through enqueue, lease, start and record.
     Queue(queue::Options),
     /// The real daemon under load, killed again and again; what it did is proved afterwards.
@@ -67,6 +70,7 @@ fn main() -> Result<(), measure::Error> {
 fn run(command: Command, report: &mut report::Report) -> Result<(), measure::Error> {
     match command {
         Command::Plant(options) => plant::run(&options, report),
+        Command::Docker(options) => docker::run(&options, report),
         Command::Queue(options) => queue::run(&options, report),
         Command::Plan(options) => plan::run(&options, report),
         Command::Idle(options) => idle::run(&options, report),
@@ -87,6 +91,7 @@ fn everything(options: &Everything, report: &mut report::Report) -> Result<(), m
         queue,
         vec!["plant", dir[0], dir[1]],
         vec!["push", dir[0], dir[1]],
+        vec!["docker"],
         vec!["plan"],
         vec!["idle", "--verisim", &options.verisim],
         vec!["month", dir[0], dir[1]],

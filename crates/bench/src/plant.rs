@@ -6,18 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use clap::Args;
 use verisim_connect::RootfsConnector;
 use verisim_core::{
-    Clock, Connector, DecoyPath, Digest, FileMode, FileTimes, FileWrite, JobId, Owner, OwnerPolicy, Staging,
+    Connector, DecoyPath, Digest, FileMode, FileTimes, FileWrite, JobId, Owner, OwnerPolicy, Staging,
     Timestamp, WriteMode, WriteOutcome,
 };
 
-use crate::measure::{Bar, Contender, Error, compare};
+use crate::measure::{Bar, Contender, Error, NoClock, compare};
 use crate::report::Report;
 
 /// What the shell must be beaten by.
@@ -177,18 +176,4 @@ fn shell(script: &Path, root: &Path) -> Result<(), Error> {
 fn done(command: &mut Command) -> Result<(), Error> {
     let status = command.status()?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
-}
-
-/// Nothing that is measured asks for the time.
-struct NoClock;
-
-#[async_trait]
-impl Clock for NoClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH
-    }
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
-    }
-    async fn sleep_until(&self, _at: Timestamp) {}
 }
