@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use verisim_connect::{ContainerHappening, ContainerState, DockerConnector, DockerOptions, Engine, Reach};
-use verisim_core::{ByteCount, Connector as _, Exec, FailureKind};
+use verisim_core::{ByteCount, Clock as _, Connector as _, Exec, FailureKind};
 use verisim_testkit::RealEngine;
-use verisim_testkit::decoy_under_test::answer;
+use verisim_testkit::decoy_under_test::{answer, new_file, written};
 
 use crate::decoys::{OwnClock, address};
 
@@ -94,4 +94,35 @@ async fn exec(engine: &Engine) {
     assert_eq!((late.kind, late.effect), (FailureKind::Network, verisim_core::Effect::Unknown));
     let missing = answer(connector.exec(&command(&["/no/such/program"], ""))).await;
     assert!(matches!(&missing, Err(failure) if failure.kind == FailureKind::ToolMissing), "{missing:?}");
+}
+
+/// Over TCP an engine is somewhere else: files go the portable way by themselves, and no connection leaves from there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remote_engine_is_reached_the_portable_way() {
+    let Some(real) = RealEngine::start() else { return };
+    let container = real.container("decoy", &[]);
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let socket = real.socket();
+    let passing = tokio::spawn(async move {
+        loop {
+            let (mut front, _) = listener.accept().await.unwrap();
+            let mut behind = tokio::net::UnixStream::connect(&socket).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut front, &mut behind).await });
+        }
+    });
+    let engine = Engine::connect(format!("tcp://{at}").parse().unwrap()).await.unwrap();
+    assert!(!engine.is_here());
+    let options = DockerOptions { container: "decoy".parse().unwrap(), reach: None, exec: false };
+    let connector = DockerConnector::new(engine, options, Arc::new(OwnClock));
+    assert_eq!(connector.reach(), Reach::Portable);
+    written(&connector, new_file("/srv/a", "x")).await;
+    assert_eq!(std::fs::read(container.root().join("srv/a")).unwrap(), b"x");
+    let facts = answer(connector.probe()).await.unwrap();
+    let apart = facts.clock.as_second() - OwnClock.now().as_second();
+    assert!(apart.abs() < 5, "its clock is that of the engine: {apart}");
+    assert!(!connector.capabilities().dial);
+    let failure = answer(connector.dial(([127, 0, 0, 1], 9).into())).await.err().unwrap();
+    assert_eq!(failure.kind, FailureKind::Unsupported);
+    passing.abort();
 }

@@ -44,6 +44,9 @@ pub(super) use self::query::raw_query;
 const QUESTION_TIME_MAX: Duration = Duration::from_secs(60);
 /// How far into a file a range may begin: an archive has no middle, and all before it must be received.
 const SKIP_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The first version of the API whose engines stay inside a container while they unpack, whatever links stand there: that
+/// of Docker 19.03 (CVE-2018-15664). Podman's are newer.
+const API_VERSION_MIN: (u32, u32) = (1, 40);
 /// The most that is read of a file that tells facts.
 const FACT_BYTES_MAX: u64 = 256 * 1024;
 
@@ -55,17 +58,22 @@ pub(super) struct Portable {
     clock: Arc<dyn Clock>,
     /// The container that calls go to: what the latest probe found, or else the first call.
     met: Arc<Mutex<Option<String>>>,
+    /// Set once the engine is known to be new enough.
+    is_safe: Arc<OnceLock<()>>,
     /// By how many nanoseconds the engine's clock is ahead of ours.
     ahead: Arc<OnceLock<i64>>,
 }
 
 impl Portable {
     pub(super) fn new(engine: Engine, name: ContainerName, clock: Arc<dyn Clock>) -> Self {
-        Self { engine, name, clock, met: Arc::default(), ahead: Arc::default() }
+        Self { engine, name, clock, met: Arc::default(), is_safe: Arc::default(), ahead: Arc::default() }
     }
 
     /// The container, if it runs and is the one that was met before.
     async fn running(&self, operation: &'static str) -> Result<Running, Failure> {
+        if self.is_safe.get().is_none() {
+            self.require_safe(operation).await?;
+        }
         let running = self.engine.running(operation, &self.name).await?;
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         if *met.get_or_insert_with(|| running.id.clone()) == running.id {
@@ -73,6 +81,22 @@ impl Portable {
         }
         let detail = format!("the container {} is another one since, made anew", self.name);
         Err(Failure::new(FailureKind::NotFound, operation, detail))
+    }
+
+    /// Refuses an engine that could be led out of the container.
+    async fn require_safe(&self, operation: &'static str) -> Result<(), Failure> {
+        let version = self.engine.question(operation, |docker| async move { docker.version().await }).await?;
+        let said = version.api_version.unwrap_or_default();
+        if api_version(&said).is_some_and(|version| version >= API_VERSION_MIN) {
+            let _ = self.is_safe.set(());
+            return Ok(());
+        }
+        let detail = format!(
+            "the engine at {} speaks version {said:?} of the API; those before 1.40 follow links out of a container while \
+             they unpack (CVE-2018-15664)",
+            self.engine.address()
+        );
+        Err(Failure::new(FailureKind::Unsupported, operation, detail))
     }
 
     /// Waits for a question, but not for ever.
@@ -212,5 +236,23 @@ impl Portable {
         let ahead = shown.as_nanosecond() - now.as_nanosecond();
         let _ = self.ahead.set(i64::try_from(ahead).unwrap_or(0));
         Ok(shown)
+    }
+}
+
+/// `1.41` as numbers.
+fn api_version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_engine_is_told_from_a_new_one() {
+        for (text, is_new) in [("1.39", false), ("1.40", true), ("1.100", true), ("2.0", true), ("", false)] {
+            assert_eq!(api_version(text).is_some_and(|version| version >= API_VERSION_MIN), is_new, "{text}");
+        }
     }
 }
