@@ -34,13 +34,20 @@ const IMAGE: &str = "verisim-test";
 pub struct RealEngine {
     dir: TempDir,
     daemon: Option<Child>,
+    options: Vec<String>,
 }
 
 impl RealEngine {
     /// Starts one. `None` where that cannot be, which is said aloud.
     #[must_use]
-    #[expect(clippy::print_stderr, reason = "a check that does not run says so")]
     pub fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts one with more options of `dockerd`.
+    #[must_use]
+    #[expect(clippy::print_stderr, reason = "a check that does not run says so")]
+    pub fn start_with(options: &[&str]) -> Option<Self> {
         let found = |name: &str| {
             let paths = std::env::var_os("PATH").unwrap_or_default();
             std::env::split_paths(&paths).any(|dir| dir.join(name).exists())
@@ -55,7 +62,11 @@ impl RealEngine {
             eprintln!("NOT CHECKED: a real engine takes root and dockerd; missing here: {missing:?}");
             return None;
         }
-        let mut engine = Self { dir: TempDir::new().unwrap(), daemon: None };
+        let mut engine = Self {
+            dir: TempDir::new().unwrap(),
+            daemon: None,
+            options: options.iter().map(|&option| option.to_owned()).collect(),
+        };
         engine.start_daemon();
         engine.import();
         Some(engine)
@@ -88,6 +99,7 @@ impl RealEngine {
             .arg(at("pid"))
             .arg("--host")
             .arg(format!("unix://{}", self.socket().display()))
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

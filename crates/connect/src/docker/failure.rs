@@ -43,15 +43,17 @@ fn judge(error: &Error, sent: Effect) -> (FailureKind, Effect, &'static str) {
     let not = Effect::NotApplied;
     match error {
         Error::SocketNotFoundError(_) => (FailureKind::Network, not, "; is it running?"),
+        // What a TLS layer does not accept is invalid data, also when the other side says so after the handshake: then it
+        // has not looked at the request. Without TLS no data are invalid.
+        Error::HyperLegacyError { .. } if io_cause(error) == Some(io::ErrorKind::InvalidData) => {
+            (FailureKind::Auth, not, "; the certificates of the two sides do not fit")
+        }
         Error::HyperLegacyError { err } if err.is_connect() => match io_cause(error) {
             Some(io::ErrorKind::PermissionDenied) => (
                 FailureKind::Denied,
                 not,
                 "; run Verisim as root, or as a member of the group that owns the socket",
             ),
-            Some(io::ErrorKind::InvalidData) => {
-                (FailureKind::Auth, not, "; the certificates of the two sides do not fit")
-            }
             _ => (FailureKind::Network, not, "; is it running?"),
         },
         Error::HyperLegacyError { .. }
@@ -115,7 +117,11 @@ fn by_text(message: &str) -> FailureKind {
 fn io_cause(error: &Error) -> Option<io::ErrorKind> {
     let mut cause = error.source();
     while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
+        if let Some(mut io) = error.downcast_ref::<io::Error>() {
+            // One may stand in another, which does not tell of it as of its source.
+            while let Some(inner) = io.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>()) {
+                io = inner;
+            }
             return Some(io.kind());
         }
         cause = error.source();

@@ -12,4 +12,5 @@ mod numbers;
 mod portable;
 mod standing;
 mod suites;
+mod tls;
 mod unseen;
