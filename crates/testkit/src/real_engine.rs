@@ -7,7 +7,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::disallowed_methods,
     reason = "a test's own engine is started and waited for, and fails the test when it does not come"
 )]
@@ -67,7 +66,11 @@ impl RealEngine {
             daemon: None,
             options: options.iter().map(|&option| option.to_owned()).collect(),
         };
-        engine.start_daemon();
+        if let Err(said) = engine.start_daemon() {
+            assert!(std::env::var_os("CI").is_none(), "dockerd does not come: {said}");
+            eprintln!("NOT CHECKED: dockerd does not run on this machine: {said}");
+            return None;
+        }
         engine.import();
         Some(engine)
     }
@@ -84,7 +87,7 @@ impl RealEngine {
         self.dir.path()
     }
 
-    fn start_daemon(&mut self) {
+    fn start_daemon(&mut self) -> Result<(), String> {
         let at = |name: &str| self.dir.path().join(name);
         let log = File::create(at("log")).unwrap();
         // It must not outlive a test that is killed.
@@ -110,10 +113,12 @@ impl RealEngine {
         while !self.try_docker(&["version"]).status.success() {
             let is_over = self.daemon.as_mut().is_some_and(|daemon| daemon.try_wait().unwrap().is_some());
             if is_over || begun.elapsed() > ENGINE_TIME_MAX {
-                panic!("dockerd does not come: {}", fs::read_to_string(at("log")).unwrap_or_default());
+                self.end(Signal::KILL);
+                return Err(fs::read_to_string(self.dir.path().join("log")).unwrap_or_default());
             }
             sleep(Duration::from_millis(50));
         }
+        Ok(())
     }
 
     fn import(&self) {
@@ -140,7 +145,7 @@ impl RealEngine {
         for file in ["pid", "exec/containerd/containerd.pid"] {
             let _ = fs::remove_file(self.dir.path().join(file));
         }
-        self.start_daemon();
+        self.start_daemon().expect("what ran before comes again");
     }
 
     /// The number of the daemon's process.
@@ -200,7 +205,11 @@ fn send(pid: Option<i32>, signal: Signal) {
 impl Drop for RealEngine {
     fn drop(&mut self) {
         if self.daemon.is_none() {
-            // One that was killed left its containers behind, and only an engine finds them again.
+            // One that was killed left its containers behind, and only an engine finds them again. One that never came
+            // has none.
+            if !self.dir.path().join("image").exists() {
+                return;
+            }
             self.restart();
         }
         let all = String::from_utf8(self.try_docker(&["ps", "-aq"]).stdout).unwrap_or_default();

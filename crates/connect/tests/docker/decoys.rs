@@ -45,28 +45,21 @@ const INIT: &str = "/bin/busybox mkdir -p /decoy /outside; /bin/busybox cp /bin/
 /// Starts a container whose root, as its first process has it, is empty.
 pub(crate) fn empty_container<'e>(engine: &'e RealEngine, name: &str, options: &[&str]) -> RealContainer<'e> {
     let container = engine.container_that(name, options, &["/bin/busybox", "sh", "-c", INIT]);
-    settle(engine, &container);
+    settle(&container);
     container
 }
 
 /// Waits until its first process has changed its root, and takes the program away that it needed for that.
-fn settle(engine: &RealEngine, container: &RealContainer<'_>) {
-    let decoy = merged(engine, container.name()).join("decoy");
+fn settle(container: &RealContainer<'_>) {
     let command = format!("/proc/{}/cmdline", container.pid());
     while !fs::read(&command).unwrap().starts_with(b"/busybox\0sleep") {
         std::thread::sleep(Duration::from_millis(5));
     }
-    fs::remove_file(decoy.join("busybox")).unwrap();
-}
-
-/// Where the engine has a container's root on this machine.
-pub(crate) fn merged(engine: &RealEngine, container: &str) -> PathBuf {
-    PathBuf::from(engine.docker(&["inspect", "--format", "{{.GraphDriver.Data.MergedDir}}", container]))
+    fs::remove_file(container.root().join("busybox")).unwrap();
 }
 
 /// An empty decoy, reached the fast way. Its root and its outside are links to where the container sees them.
 pub(crate) struct FastDecoy<'e> {
-    engine: &'e RealEngine,
     container: &'e RealContainer<'e>,
     connector: Arc<dyn Connector>,
     root: PathBuf,
@@ -86,7 +79,7 @@ impl<'e> FastDecoy<'e> {
             }
         }
         let connector = Arc::new(connector(engine, container.name(), Reach::Fast));
-        Self { engine, container, connector, root, outside }
+        Self { container, connector, root, outside }
     }
 }
 
@@ -108,7 +101,7 @@ impl DecoyUnderTest for FastDecoy<'_> {
     }
     fn bring_back(&self) {
         self.container.change(&["start"]);
-        settle(self.engine, self.container);
+        settle(self.container);
         show(self.container, &self.root, &self.outside);
     }
 }
@@ -132,7 +125,7 @@ pub(crate) struct PortableDecoy {
 impl PortableDecoy {
     /// Takes away what the check before left.
     pub(crate) fn fresh(engine: &RealEngine, container: &RealContainer<'_>) -> Self {
-        let root = merged(engine, container.name());
+        let root = container.root();
         for entry in fs::read_dir(&root).unwrap() {
             let entry = entry.unwrap();
             if ["bin", "dev", "etc", "proc", "sys", ".dockerenv"]

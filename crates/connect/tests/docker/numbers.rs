@@ -10,13 +10,15 @@ use verisim_testkit::decoy_under_test::{new_file, write_one, written};
 
 use crate::decoys::connector;
 
+/// Where the kernel is told after which number it shall look for the next free one.
+const NEXT_NUMBER: &str = "/proc/sys/kernel/ns_last_pid";
 /// How often it is tried to get a number that somebody else may take first.
 const ATTEMPTS_MAX: usize = 2_000;
 
 /// A process of this machine, outside of any container, with a root of its own and the given number.
 fn take_number(wanted: u32, root: &std::path::Path) -> Child {
     for _ in 0..ATTEMPTS_MAX {
-        fs::write("/proc/sys/kernel/ns_last_pid", (wanted - 1).to_string()).unwrap();
+        fs::write(NEXT_NUMBER, (wanted - 1).to_string()).unwrap();
         #[expect(
             clippy::disallowed_methods,
             reason = "the process whose number is taken for the container's"
@@ -39,6 +41,13 @@ fn take_number(wanted: u32, root: &std::path::Path) -> Child {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inv_7_a_process_that_took_the_number_is_never_written_to() {
     let Some(engine) = RealEngine::start() else { return };
+    if fs::OpenOptions::new().write(true).open(NEXT_NUMBER).is_err() {
+        #[expect(clippy::disallowed_methods, reason = "what is not checked must not go unseen there")]
+        let is_ci = std::env::var_os("CI").is_some();
+        assert!(!is_ci, "continuous integration needs a kernel with {NEXT_NUMBER}");
+        eprintln!("NOT CHECKED: this kernel does not let a number be chosen ({NEXT_NUMBER})");
+        return;
+    }
     let container = engine.container("decoy", &[]);
     let connector = connector(&engine, "decoy", Reach::Fast);
     written(&connector, new_file("/srv/before", "x")).await;

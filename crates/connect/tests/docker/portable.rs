@@ -15,7 +15,7 @@ use verisim_testkit::decoy_under_test::{answer, day, new_file, path, replacement
 use verisim_testkit::hostile_suite::Canary;
 use verisim_testkit::{RealContainer, RealEngine};
 
-use crate::decoys::{connector, merged};
+use crate::decoys::connector;
 
 /// How often the intruder's links are met; each round is some calls that the engine starts processes for.
 const ROUNDS: usize = 15;
@@ -25,7 +25,7 @@ async fn archives_do_what_they_can_and_refuse_the_rest() {
     let Some(engine) = RealEngine::start() else { return };
     let container = engine.container("decoy", &["--tmpfs", "/scratch"]);
     let connector = connector(&engine, "decoy", Reach::Portable);
-    let root = merged(&engine, container.name());
+    let root = container.root();
     times(&connector, &root).await;
     names(&connector).await;
     refusals(&connector, &root).await;
@@ -142,7 +142,7 @@ async fn withstands_links(engine: &RealEngine, container: &RealContainer<'_>, co
     let outside = engine.folder().join("outside");
     fs::create_dir(&outside).unwrap();
     let canary = Canary::new(&outside);
-    let root = merged(engine, container.name());
+    let root = container.root();
     for (name, link) in [
         ("up", format!("{}{}", "../".repeat(30), canary.dir().display())),
         ("abs", canary.dir().display().to_string()),
