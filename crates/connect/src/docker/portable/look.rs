@@ -1,6 +1,6 @@
 //! Looking into a container through its engine.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use bollard::Docker;
@@ -14,6 +14,7 @@ use verisim_core::{
 
 use super::Portable;
 use super::archive::{Archive, Broken, EntryHead};
+use super::pack::Dress;
 use super::query::as_text;
 use crate::docker::failure::failure;
 use crate::docker::standing::Running;
@@ -23,6 +24,8 @@ use crate::rooted::FILE_BYTES_MAX;
 const EVIDENCE_BYTES_MAX: usize = 64 * 1024;
 /// How much is received of a directory's archive for the sake of one file in it.
 const ABOVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How many directories are remembered.
+const DIRECTORIES_MAX: usize = 4_096;
 /// The owner of what the engine does not put into an archive (sockets): the kernel's nobody.
 const NOBODY: Owner = Owner { uid: 65_534, gid: 65_534 };
 
@@ -67,6 +70,22 @@ pub(super) enum Place {
 impl<'p> Look<'p> {
     pub(super) fn new(portable: &'p Portable, running: &'p Running, operation: &'static str) -> Self {
         Self { portable, running, operation, directories: Mutex::default() }
+    }
+
+    /// How we left a directory, if we sent it before.
+    pub(super) fn left(&self, dir: &DecoyPath) -> Option<Dress> {
+        let left = self.portable.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.get(&(self.running.id.clone(), dir.clone())).copied()
+    }
+
+    /// Remembers how we left directories.
+    pub(super) fn remember(&self, directories: &BTreeMap<DecoyPath, Dress>) {
+        let mut left = self.portable.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.len() + directories.len() > DIRECTORIES_MAX {
+            left.clear();
+        }
+        let all = directories.iter().take(DIRECTORIES_MAX);
+        left.extend(all.map(|(dir, dress)| ((self.running.id.clone(), dir.clone()), *dress)));
     }
 
     pub(super) fn failed(&self, kind: FailureKind, path: &DecoyPath, what: &str) -> Failure {

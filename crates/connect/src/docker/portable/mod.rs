@@ -21,6 +21,7 @@ mod plan;
 mod query;
 mod write;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use verisim_core::{
 };
 
 use self::look::Look;
+use self::pack::Dress;
 use super::engine::late;
 use super::fast::identity;
 use super::standing::Running;
@@ -58,6 +60,8 @@ pub(super) struct Portable {
     clock: Arc<dyn Clock>,
     /// The container that calls go to: what the latest probe found, or else the first call.
     met: Arc<Mutex<Option<String>>>,
+    /// How we left the directories that we sent, by container.
+    left: Arc<Mutex<HashMap<(String, DecoyPath), Dress>>>,
     /// Set once the engine is known to be new enough.
     is_safe: Arc<OnceLock<()>>,
     /// By how many nanoseconds the engine's clock is ahead of ours.
@@ -66,7 +70,15 @@ pub(super) struct Portable {
 
 impl Portable {
     pub(super) fn new(engine: Engine, name: ContainerName, clock: Arc<dyn Clock>) -> Self {
-        Self { engine, name, clock, met: Arc::default(), is_safe: Arc::default(), ahead: Arc::default() }
+        Self {
+            engine,
+            name,
+            clock,
+            met: Arc::default(),
+            left: Arc::default(),
+            is_safe: Arc::default(),
+            ahead: Arc::default(),
+        }
     }
 
     /// The container, if it runs and is the one that was met before.

@@ -68,6 +68,9 @@ impl Portable {
             Ok(Some(archive)) => self.send(&running.id, archive).await,
             Err(error) => Err(Failure::new(FailureKind::Unknown, OPERATION, error)),
         };
+        if sent.is_ok() {
+            look.remember(&plan.directories);
+        }
         judge(&look, plan, files, sent).await
     }
 
