@@ -40,12 +40,16 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, at: Timestamp) {
+        // Nobody sleeps longer than it seemed at first: where the wall clock is set back, `at` is hours away of a sudden.
+        let wait = at.duration_since(self.now());
+        let until = self.monotonic().saturating_add(wait.try_into().unwrap_or_default());
         loop {
             let left = at.duration_since(self.now());
-            if !left.is_positive() {
+            let bound = until.saturating_sub(self.monotonic());
+            if !left.is_positive() || bound.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.unsigned_abs().min(LOOK_AGAIN)).await;
+            tokio::time::sleep(left.unsigned_abs().min(bound).min(LOOK_AGAIN)).await;
         }
     }
 }

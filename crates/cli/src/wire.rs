@@ -45,7 +45,7 @@ impl Wired {
             .collect();
         let connectors: Connectors =
             members.iter().map(|member| (member.decoy.name.clone(), Arc::clone(&member.connector))).collect();
-        let driver = Arc::new(FileDriver::new(connectors));
+        let driver = Arc::new(FileDriver::new(connectors).durable());
         Self { config, clock, fleet: Fleet::new(members), driver }
     }
 

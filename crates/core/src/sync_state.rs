@@ -142,7 +142,8 @@ impl SyncState {
             (Self::CleanupEligible, E::InterlockLost) => Self::Verified,
             (Self::CleanupEligible, E::ListWritten) => Self::Cleaning,
             (Self::Cleaning, E::ListGone) => Self::Cleaned,
-            (Self::Failed | Self::Cancelled | Self::Unverified, E::Retried) => Self::Queued,
+            // It may have been stopped before it was complete, and half a capture must not count as one.
+            (Self::Failed | Self::Cancelled | Self::Unverified, E::Retried) => Self::Waiting,
             (Self::Blocked(ResumeAt::Push), E::Unblocked) => Self::Queued,
             (Self::Blocked(ResumeAt::Verify), E::Unblocked) => Self::AwaitingVerify,
             // Half of a capture may be gone: from here on the only way is forward.
@@ -273,9 +274,9 @@ mod tests {
             (S::CleanupEligible, E::ListWritten, S::Cleaning),
             (S::CleanupEligible, E::InterlockLost, S::Verified),
             (S::Cleaning, E::ListGone, S::Cleaned),
-            (S::Failed, E::Retried, S::Queued),
-            (S::Cancelled, E::Retried, S::Queued),
-            (S::Unverified, E::Retried, S::Queued),
+            (S::Failed, E::Retried, S::Waiting),
+            (S::Cancelled, E::Retried, S::Waiting),
+            (S::Unverified, E::Retried, S::Waiting),
             (S::Blocked(ResumeAt::Push), E::Unblocked, S::Queued),
             (S::Blocked(ResumeAt::Verify), E::Unblocked, S::AwaitingVerify),
         ];

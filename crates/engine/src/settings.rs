@@ -83,7 +83,7 @@ impl Default for Settings {
             guest_wait_min: minutes(10),
             guest_wait_max: minutes(60),
             destinations_at_once_max: 16,
-            plan_grace: minutes(15),
+            plan_grace: minutes(1),
             plan_slots_per_turn_max: 1024,
             discover_interval: minutes(1),
             source_settle: minutes(1),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use verisim_core::{OwnershipPolicy, PruneRule};
+use verisim_core::{JobKind, JobState, OwnershipPolicy, PruneRule, SyncState};
 
 use crate::codes;
 use crate::error::Outcome;
@@ -14,6 +14,9 @@ const LOOKED_AT_PER_ROW: usize = 4;
 
 /// How many bytes of what was found under paths that are not frozen any more are kept.
 const EVIDENCE_BYTES_MAX: i64 = 64 << 20;
+
+/// The one state in which a capture is proved to be home, and needs nothing more from here.
+const CLEANED: JobState = JobState::Sync(SyncState::Cleaned);
 
 /// Deletes history.
 pub(crate) struct Prune(pub(crate) PruneRule);
@@ -114,14 +117,16 @@ fn count_events(tx: &Tx<'_>) -> Outcome<HashMap<String, u64>> {
 /// Among the first final jobs by id, those that ended long ago, with all that belongs to them.
 fn old_jobs(tx: &mut Tx<'_>, before: i64, forgotten_at: i64, limit: usize) -> Outcome<usize> {
     let old: Vec<(i64, i64)> = tx.all(
-        "SELECT id, kind FROM (SELECT id, kind, updated_at FROM job WHERE state >= 100 ORDER BY id LIMIT ?1)
+        // A capture that failed or was cancelled is not proved to be home: its job stays, or nobody would ever be told of it.
+        "SELECT id, kind FROM (SELECT id, kind, updated_at FROM job
+           WHERE state >= 100 AND (kind <> ?4 OR state = ?5) ORDER BY id LIMIT ?1)
          WHERE updated_at < ?2 LIMIT ?3",
-        (window(limit), before, number(limit)),
+        (window(limit), before, number(limit), codes::kind(JobKind::Sync), codes::state(CLEANED)),
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     for (id, kind) in &old {
         // A capture's directory may stand there for years, and must not look new: its key is kept for ever.
-        let until = (*kind == codes::kind(verisim_core::JobKind::Activity)).then_some(forgotten_at);
+        let until = (*kind == codes::kind(JobKind::Activity)).then_some(forgotten_at);
         let spent = tx.run(
             "INSERT OR REPLACE INTO spent (key, job, until) SELECT key, id, ?2 FROM work WHERE id = ?1",
             (id, until),

@@ -45,16 +45,21 @@ async fn a_capture_outlives_its_job() {
         panic!("it is new")
     };
     store.put_manifest(id, 0, "manifest".into()).await.unwrap();
-    let failed = Intervention {
+    let rests = |from, to| Intervention {
         job: id,
-        from: JobState::Sync(SyncState::Waiting),
-        to: JobState::Sync(SyncState::Failed),
+        from: JobState::Sync(from),
+        to: JobState::Sync(to),
         at: suite::at(1),
         schedule: Schedule::Parked,
         counters: None,
         events: Vec::new(),
     };
-    store.intervene(failed).await.unwrap();
+    // What is not proved to be home is never forgotten: a person may still bring it there.
+    for (from, to) in [(SyncState::Waiting, SyncState::Failed), (SyncState::Failed, SyncState::Cancelled)] {
+        store.intervene(rests(from, to)).await.unwrap();
+        assert_eq!(store.prune(rule(100_000)).await.unwrap(), 0, "{to}");
+    }
+    store.intervene(rests(SyncState::Cancelled, SyncState::Cleaned)).await.unwrap();
     while store.prune(rule(100_000)).await.unwrap() > 0 {}
     assert_eq!(store.job(id).await.unwrap(), None);
     assert_eq!(store.manifest(id, 0).await.unwrap(), None);

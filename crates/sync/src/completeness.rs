@@ -16,7 +16,7 @@ use crate::tree::{Item, Kind, Root};
 
 const OPERATION: &str = "sync.completeness";
 /// The longest manifest of expected sizes that is read.
-const MANIFEST_BYTES_MAX: u64 = 256 << 20;
+const MANIFEST_BYTES_MAX: u64 = 16 << 20;
 /// How often is looked at the least and at the most.
 const LOOK_MIN: Duration = Duration::from_secs(1);
 const LOOK_MAX: Duration = Duration::from_secs(60);
@@ -146,16 +146,21 @@ fn regular_size(root: &Root, path: &RelPath) -> Result<Option<u64>, Failure> {
 
 /// Why the manifest of expected sizes is not met yet; `None` when it is.
 fn sizes_missing(root: &Root, path: &RelPath) -> Result<Option<String>, Failure> {
-    if regular_size(root, path)?.is_none() {
-        return Ok(Some(format!("{path} is not there yet")));
+    let too_long = || {
+        let what = format_args!("{path} is longer than {MANIFEST_BYTES_MAX} bytes");
+        Failure::new(FailureKind::Unsupported, OPERATION, what)
+    };
+    match regular_size(root, path)? {
+        None => return Ok(Some(format!("{path} is not there yet"))),
+        Some(size) if size > MANIFEST_BYTES_MAX => return Err(too_long()),
+        Some(_) => {}
     }
     let lost = |error: std::io::Error| failure(Side::Source, OPERATION, &format!("reading {path}"), &error);
     let file = root.open_file(path.as_bytes(), OFlags::empty()).map_err(lost)?;
     let mut bytes = Vec::new();
     let read = file.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(lost)?;
     if read as u64 > MANIFEST_BYTES_MAX {
-        let what = format_args!("{path} is longer than {MANIFEST_BYTES_MAX} bytes");
-        return Err(Failure::new(FailureKind::Unsupported, OPERATION, what));
+        return Err(too_long());
     }
     let expected: BTreeMap<RelPath, u64> = match serde_json::from_slice(&bytes) {
         Ok(expected) => expected,

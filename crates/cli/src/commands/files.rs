@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use verisim_core::{
     Action, ActivityDriver as _, Body, Connector, DecoyName, DecoyPath, FileClass, FileTimes, Owner,
-    OwnerPolicy, PlantFile, RemoveFile,
+    OwnerPolicy, PlantFile, RemoveFile, StatRequest,
 };
 use verisim_engine::control::{JobView, Request};
 
@@ -32,6 +32,12 @@ pub(super) async fn plant(context: &Context, args: &PlantArgs) -> CliResult {
     let body = content(&args.file)?;
     let wired = Wired::new(config.clone(), context.clock());
     let member = wired.member(&args.decoy)?;
+    // Where something stands already nobody has tampered: the wish is refused before it becomes a job.
+    if member.connector.stat(&path, StatRequest::Plain).await?.is_some() {
+        let what = format!("{path} is there already, and nothing is ever overwritten");
+        return Err(CliError::new(Exit::Failed, what)
+            .hint("plant under another name; `verisim ledger` says what is known of this one"));
+    }
     let owner = owner(member.connector.as_ref(), args.owner.as_ref(), &path).await?;
     let action = Action::Plant(PlantFile {
         path,

@@ -75,6 +75,14 @@ async fn manifest(context: &Context, config: Config, job: JobId) -> CliResult {
             entries.iter().try_for_each(|entry| {
                 context.output.typed("file", &Listed { path: &entry.path, sha256: &entry.sha256 })
             })?;
+        } else if context.output.terminal {
+            // A name may hold what a terminal obeys; in a pipe the bytes are those that `sha256sum -c` takes.
+            for line in body.as_bytes().split_inclusive(|byte| *byte == b'\n') {
+                let text = String::from_utf8_lossy(line);
+                context
+                    .output
+                    .raw(format!("{}\n", verisim_core::printable(text.trim_end_matches('\n'))).as_bytes())?;
+            }
         } else {
             context.output.raw(body.as_bytes())?;
         }
@@ -316,10 +324,12 @@ fn lines(views: &[JobView], running: &[RunningView], context: &Context, pace: &m
 /// Has captures verified once more, and says what was found damaged.
 async fn verify(context: &Context, config: Config, job: Option<JobId>) -> CliResult {
     let mut access = Access::open(context, config).await?;
+    let mut cleaned = 0;
     let jobs = match job {
         Some(job) => vec![job],
         None => {
             let all = list(&mut access, captures()).await?;
+            cleaned = all.iter().filter(|job| job.state == "CLEANED").count();
             all.into_iter()
                 .filter(|job| matches!(job.state.as_str(), "VERIFIED" | "CLEANUP_ELIGIBLE"))
                 .map(|job| job.id)
@@ -354,6 +364,11 @@ async fn verify(context: &Context, config: Config, job: Option<JobId>) -> CliRes
         .await?;
     show_captures(context, &views, "")?;
     summary(context.output, &views, damaged);
+    if cleaned > 0 {
+        context.output.say(format_args!(
+            "{cleaned} cleaned up were not looked at; `sha256sum -c .verisim/checksums.sha256` in each folder there does that"
+        ));
+    }
     let worst = views.iter().map(verdict).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done);
     Ok(if damaged { Exit::Found } else { worst })
 }

@@ -306,7 +306,11 @@ fn read_connector(section: &Section<'_>, reader: &Reader<'_>) -> Option<Connecto
 fn read_persona(section: Section<'_>) -> Option<PersonaConfig> {
     name(&section, "maria-keller");
     let persona_name = section.parsed("name", "maria-keller");
-    let full_name = section.required_text("full_name", "Maria Keller").map(|name| name.value.to_owned());
+    let _ = section.required_text("full_name", "Maria Keller");
+    let full_name = section.parse_with("full_name", "Maria Keller", |text| {
+        let fits = (1..=120).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if fits { Ok(text.to_owned()) } else { Err("a name has 1 to 120 printable characters".to_owned()) }
+    });
     let _ = section.required_text("login", "mkeller");
     let login = section.parse_with("login", "mkeller", |text| {
         if units::is_login(text) {
@@ -344,7 +348,7 @@ fn read_persona(section: Section<'_>) -> Option<PersonaConfig> {
     };
     Some(PersonaConfig {
         name: persona_name?.value,
-        full_name: full_name?,
+        full_name: full_name?.value,
         login,
         owner: uid.map(|uid| Owner { uid, gid: gid.unwrap_or(uid) }),
         home,

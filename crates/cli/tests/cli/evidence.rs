@@ -74,6 +74,12 @@ fn a_cancelled_capture_rests_until_it_is_retried() {
     sandbox.run(&["sync", "cancel", &id]).exits(0);
     assert_eq!(sandbox.captures()[0]["state"], "CANCELLED");
     sandbox.run(&["sync", "retry", &id]).exits(0);
+    assert_eq!(
+        sandbox.captures()[0]["state"],
+        "WAITING",
+        "half a capture is not pushed because it is tried again"
+    );
+    sandbox.write("captures/run-1/done", "");
     sandbox.run(&["sync", "watch", &id]).exits(0);
     assert_eq!(sandbox.captures()[0]["state"], "VERIFIED");
 }

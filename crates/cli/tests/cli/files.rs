@@ -50,7 +50,10 @@ fn what_is_not_ours_is_neither_overwritten_nor_removed() {
     let sandbox = Sandbox::new();
     let before = fs::read(sandbox.path("files01/etc/passwd")).unwrap();
     let ran = sandbox.run_with_input(&["plant", "files01", "/etc/passwd"], b"mine");
-    assert_eq!(ran.code, Some(6), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is there already"), "{}", ran.stderr);
+    // Nobody tampered, and no path is frozen for it.
+    assert!(sandbox.run(&["--json", "events"]).exits(0).json().is_empty());
     sandbox.run(&["rm", "files01", "/etc/passwd"]).exits(1);
     assert_eq!(fs::read(sandbox.path("files01/etc/passwd")).unwrap(), before);
 }

@@ -91,7 +91,7 @@ impl Company {
 
     fn engine(&self, start: usize) -> Engine {
         let settings = Settings { sleep_max: Duration::from_secs(24 * 3600), ..Settings::default() };
-        let planner = WorldPlanner::new(Arc::clone(&self.world), settings.plan_grace);
+        let planner = WorldPlanner::new(Arc::clone(&self.world), std::time::Duration::from_secs(15 * 60));
         let driver: Arc<dyn ActivityDriver> = Arc::<FileDriver>::clone(&self.driver);
         Engine::new(EngineParts {
             store: Arc::<SqliteStore>::clone(&self.store),

@@ -218,7 +218,7 @@ async fn what_failed_is_tried_again_together_and_what_a_person_decided_only_by_n
     let (retried, next) = ask(RetryQuery::default()).await;
     assert_eq!((retried, next.is_some()), (1000, true));
     assert_eq!(ask(RetryQuery { before: next, ..RetryQuery::default() }).await, (199, None));
-    assert_eq!((count(SyncState::Queued), count(SyncState::Cancelled)), (1199, 1));
+    assert_eq!((count(SyncState::Waiting), count(SyncState::Cancelled)), (1199, 1));
     assert!(stage.store.all_jobs().iter().all(|job| job.counters.failures == 0));
     let named = RetryQuery { states: vec!["cancelled".into()], ..RetryQuery::default() };
     assert_eq!(ask(named).await, (1, None));

@@ -308,7 +308,7 @@ async fn every_request_in_every_state_takes_a_legal_edge_or_is_refused_with_a_re
         S::Running => [Becomes(S::Cancelled), Refused, Refused],
         S::AwaitingVerify => [Becomes(S::Cancelled), Becomes(state), Becomes(state)],
         S::Verified | S::CleanupEligible => [Becomes(S::Cancelled), Refused, Becomes(S::AwaitingVerify)],
-        S::Failed | S::Unverified | S::Cancelled => [Becomes(S::Cancelled), Becomes(S::Queued), Refused],
+        S::Failed | S::Unverified | S::Cancelled => [Becomes(S::Cancelled), Becomes(S::Waiting), Refused],
         S::Cleaning | S::Cleaned => [Refused; 3],
     };
     for from in S::ALL {
