@@ -165,6 +165,21 @@ impl RealEngine {
         }
     }
 
+    /// An engine that was killed leaves its mounts, and then the folder could not be removed.
+    fn unmount_all(&self) {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let below = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        // What was mounted last goes first.
+        for at in below
+            .filter(|at| Path::new(at).starts_with(self.dir.path()))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+        {
+            let _ = rustix::mount::unmount(at, rustix::mount::UnmountFlags::DETACH);
+        }
+    }
+
     fn try_docker(&self, arguments: &[&str]) -> std::process::Output {
         Command::new("docker")
             .arg("--host")
@@ -217,6 +232,7 @@ impl Drop for RealEngine {
             let _ = self.try_docker(&["rm", "-f", id]);
         }
         self.end(Signal::TERM);
+        self.unmount_all();
     }
 }
 
