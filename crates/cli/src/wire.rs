@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use verisim_connect::RootfsConnector;
+use verisim_connect::{DockerConnector, DockerOptions, Engine, EngineAddress, RootfsConnector};
 use verisim_core::{
     ActivityDriver, Clock, Connector, Decoy, DecoyName, DestinationName, DriverKind, Owner, PersonaName,
     RelPath, Store, WorkerId,
@@ -38,10 +38,14 @@ pub(crate) struct Wired {
 impl Wired {
     /// Joins decoys and connectors. Touches nothing.
     pub(crate) fn new(config: Config, clock: Arc<dyn Clock>) -> Self {
+        let mut engines = Engines::default();
         let members: Vec<Member> = config
             .decoys
             .iter()
-            .map(|decoy| Member { decoy: Arc::new(decoy_of(decoy)), connector: connector(decoy, &clock) })
+            .map(|decoy| Member {
+                decoy: Arc::new(decoy_of(decoy)),
+                connector: connector(decoy, &mut engines, &clock),
+            })
             .collect();
         let connectors: Connectors =
             members.iter().map(|member| (member.decoy.name.clone(), Arc::clone(&member.connector))).collect();
@@ -215,9 +219,29 @@ fn decoy_of(decoy: &DecoyConfig) -> Decoy {
     }
 }
 
-fn connector(decoy: &DecoyConfig, clock: &Arc<dyn Clock>) -> Arc<dyn Connector> {
+/// The engines of the fleet: one for all the containers behind an address.
+#[derive(Default)]
+struct Engines(Vec<Engine>);
+
+impl Engines {
+    fn at(&mut self, address: &EngineAddress) -> Engine {
+        if let Some(known) = self.0.iter().find(|engine| engine.address() == address) {
+            return known.clone();
+        }
+        let engine = Engine::at(address.clone());
+        self.0.push(engine.clone());
+        engine
+    }
+}
+
+fn connector(decoy: &DecoyConfig, engines: &mut Engines, clock: &Arc<dyn Clock>) -> Arc<dyn Connector> {
     match &decoy.connector {
         ConnectorConfig::Rootfs(path) => Arc::new(RootfsConnector::new(path.clone(), Arc::clone(clock))),
+        ConnectorConfig::Docker(docker) => {
+            let options =
+                DockerOptions { container: docker.container.clone(), reach: docker.reach, exec: docker.exec };
+            Arc::new(DockerConnector::new(engines.at(&docker.host), options, Arc::clone(clock)))
+        }
     }
 }
 

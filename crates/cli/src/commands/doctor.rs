@@ -1,5 +1,6 @@
 //! `verisim doctor`: says what is missing, and how to mend it.
 
+mod container;
 mod state;
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use verisim_sync::Recognised;
 
 use crate::access::Access;
 use crate::config::units::show_size;
-use crate::config::{Config, DecoyConfig, DestinationConfig, PersonaConfig};
+use crate::config::{Config, ConnectorConfig, DecoyConfig, DestinationConfig, PersonaConfig};
 use crate::context::Context;
 use crate::error::{CliResult, advice, show};
 use crate::exit::Exit;
@@ -144,9 +145,13 @@ async fn look_at_decoy(
         Ok(facts) => facts,
         Err(failure) => {
             let (_, hint) = advice(failure.kind);
-            let root = show(decoy.connector.root());
-            let mend = hint
-                .map_or_else(|| format!("make the folder {root}, or mend its `connector`"), str::to_owned);
+            let mend = match &decoy.connector {
+                ConnectorConfig::Rootfs(root) => hint.map_or_else(
+                    || format!("make the folder {}, or mend its `connector`", show(root)),
+                    str::to_owned,
+                ),
+                ConnectorConfig::Docker(docker) => container::mend(docker, &failure),
+            };
             return sheet.bad(Exit::Unreachable, failure.detail, mend);
         }
     };

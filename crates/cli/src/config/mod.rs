@@ -2,6 +2,7 @@
 
 mod capture;
 mod check;
+mod connector;
 pub(crate) mod mistake;
 mod model;
 mod read;
@@ -16,8 +17,8 @@ use toml::de::DeTable;
 
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
-    Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig, Each,
-    PersonaConfig,
+    Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig,
+    DockerConfig, Each, PersonaConfig,
 };
 use self::section::Section;
 use crate::error::{CliError, CliResult};

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use verisim_connect::{ContainerName, EngineAddress, Reach};
 use verisim_core::{
     BandwidthLimit, CaptureName, CleanupRule, DecoyName, DecoyPath, DestinationName, Owner, PersonaName,
     Timestamp,
@@ -81,19 +82,25 @@ pub(crate) struct DecoyConfig {
 }
 
 /// How a decoy is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ConnectorConfig {
     /// A directory that is, or becomes, its root; absolute.
     Rootfs(PathBuf),
+    /// A container.
+    Docker(DockerConfig),
 }
 
-impl ConnectorConfig {
-    /// The directory on this machine.
-    pub(crate) fn root(&self) -> &Path {
-        match self {
-            Self::Rootfs(path) => path,
-        }
-    }
+/// A container as a decoy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DockerConfig {
+    /// Its name or id.
+    pub(crate) container: ContainerName,
+    /// Where its engine listens.
+    pub(crate) host: EngineAddress,
+    /// The way to its files; `None` lets the connector choose.
+    pub(crate) reach: Option<Reach>,
+    /// Whether commands may be run inside.
+    pub(crate) exec: bool,
 }
 
 /// One persona.

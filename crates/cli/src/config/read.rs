@@ -1,17 +1,20 @@
 //! From the tables of the file to typed values. What is wrong is noted and left out; the rest is read on.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use verisim_connect::{ContainerName, EngineAddress};
 use verisim_core::{DecoyPath, Owner, PersonaName};
 use verisim_realism::{Settings, WorkWeek, Zone};
 
 use super::capture::{read_capture, read_destination};
 use super::check::{self, Kind, Place};
+use super::connector::read_connector;
 use super::mistake::nearest;
-use super::model::{Config, ConnectorConfig, DecoyConfig, EngineNumbers, History, PersonaConfig};
+use super::model::{Config, DecoyConfig, EngineNumbers, History, PersonaConfig};
 use super::section::{At, Section};
 use super::units;
 
@@ -26,6 +29,8 @@ pub(super) struct Reader<'a> {
     destinations: HashSet<&'a str>,
     /// The folders that are named.
     places: RefCell<Vec<Place>>,
+    /// The containers that are named, each with its engine and its decoy.
+    containers: RefCell<HashMap<(String, ContainerName), String>>,
 }
 
 /// Reads everything. `state` replaces the state folder that the file names.
@@ -48,6 +53,7 @@ pub(super) fn read_config(top: Section<'_>, base: &Path, state: Option<&Path>) -
         personas: personas.iter().filter_map(|entry| entry.peek("name")).collect(),
         destinations: destinations.iter().filter_map(|entry| entry.peek("name")).collect(),
         places: RefCell::default(),
+        containers: RefCell::default(),
     };
     let named = reader.folder(&top, "state", "/var/lib/verisim", Kind::State);
     if state.is_none() && top.value("state").is_none() {
@@ -114,6 +120,32 @@ impl Reader<'_> {
             section.parse_with(key, example, |text| check::folder(text).map(|()| self.base.join(text)))?;
         self.places.borrow_mut().push(Place::new(kind, name, &path.value, path.span));
         Some(path.value)
+    }
+
+    /// A file of this machine, against the folder of the configuration.
+    pub(super) fn absolute(&self, text: &str) -> PathBuf {
+        self.base.join(text)
+    }
+
+    /// Notes a container that is a decoy already: the personas of one would be seen on the other.
+    pub(super) fn container(
+        &self,
+        host: &EngineAddress,
+        container: &At<ContainerName>,
+        decoy: &str,
+        section: &Section<'_>,
+    ) {
+        let mut known = self.containers.borrow_mut();
+        match known.entry((host.to_string(), container.value.clone())) {
+            Entry::Vacant(free) => {
+                free.insert(verisim_core::printable(decoy));
+            }
+            Entry::Occupied(taken) => {
+                let what =
+                    format!("the container `{}` is the decoy `{}` already", container.value, taken.get());
+                section.mistake(container.span.clone(), what, "give each decoy a container of its own");
+            }
+        }
     }
 
     /// Notes a destination that nothing bears the name of.
@@ -262,45 +294,6 @@ pub(super) fn name(section: &Section<'_>, example: &str) {
     if section.value("name").is_none() {
         section.missing("name", &format!("\"{example}\""));
     }
-}
-
-fn read_connector(section: &Section<'_>, reader: &Reader<'_>) -> Option<ConnectorConfig> {
-    const EXAMPLE: &str = "{ rootfs = { path = \"/srv/decoys/files01\" } }";
-    if section.value("connector").is_none() {
-        section.missing("connector", EXAMPLE);
-    }
-    let connector = section.table("connector", "connector", EXAMPLE)?;
-    let rootfs = connector.table("rootfs", "rootfs", "{ path = \"/srv/decoys/files01\" }");
-    let known = rootfs.is_some();
-    let root = rootfs.and_then(|rootfs| {
-        if rootfs.value("path").is_none() {
-            rootfs.missing("path", "\"/srv/decoys/files01\"");
-        }
-        let name = section.peek("name").unwrap_or_default();
-        let root = reader.named_folder(&rootfs, "path", "/srv/decoys/files01", Kind::Decoy, name);
-        rootfs.finish();
-        root
-    });
-    let mut later = false;
-    for kind in ["docker", "ssh"] {
-        if let Some(value) = connector.value(kind) {
-            later = true;
-            connector.mistake(
-                value.span(),
-                format!("the connector `{kind}` is not in this build yet"),
-                format!("reach the decoy's root as a directory: connector = {EXAMPLE}"),
-            );
-        }
-    }
-    if !known && !later && connector.value("rootfs").is_none() {
-        connector.mistake(
-            connector.span.clone(),
-            "the connector names no way to the decoy",
-            format!("write {EXAMPLE}"),
-        );
-    }
-    connector.finish();
-    root.map(ConnectorConfig::Rootfs)
 }
 
 fn read_persona(section: Section<'_>) -> Option<PersonaConfig> {

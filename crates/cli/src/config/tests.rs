@@ -181,6 +181,65 @@ cleanup = { enabled = true, min_passes = 3, min_age = "48h" }
     assert!(parse(text, Path::new("/nowhere/verisim.toml"), None).is_ok());
 }
 
+/// What is wrong with the ways to these decoys, by the order of the decoys.
+fn about_connectors(connectors: &[&str]) -> String {
+    let decoys = connectors
+        .iter()
+        .enumerate()
+        .map(|(number, connector)| format!("[[decoy]]\nname = \"d{number}\"\nconnector = {connector}\n"));
+    let text = format!("state = \"/nowhere/state\"\nseed = 1\n{}", decoys.collect::<String>());
+    match parse(&text, Path::new("/nowhere/verisim.toml"), None) {
+        Ok(_) => String::new(),
+        Err(ConfigError::Mistakes { mistakes, .. }) => {
+            mistakes.iter().map(|mistake| format!("{}: {}\n", mistake.line, mistake.what)).collect()
+        }
+        Err(ConfigError::Unreadable(error)) => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn containers_are_read_and_every_mistake_in_them_is_told() {
+    for good in [
+        "{ docker = { container = \"files01-ssh\" } }",
+        "{ docker = { container = \"a\", host = \"unix:///run/x.sock\", path = \"fast\", exec = true } }",
+        "{ docker = { container = \"a\", host = \"tcp://10.0.0.1:2375\", path = \"portable\" } }",
+        "{ docker = { container = \"a\", host = \"tcp://h:2376\", tls = { ca = \"ca.pem\", certificate = \"c.pem\", key = \"k.pem\" } } }",
+    ] {
+        assert_eq!(about_connectors(&[good]), "", "{good}");
+    }
+    for (bad, said) in [
+        ("{ docker = { } }", "no `container`"),
+        ("{ docker = { container = \"../x\" } }", "letter or digit"),
+        ("{ docker = { container = \"a\", host = \"ssh://h\" } }", "unix:///path or tcp://host:port"),
+        ("{ docker = { container = \"a\", path = \"quick\" } }", "neither"),
+        (
+            "{ docker = { container = \"a\", host = \"tcp://h:1\", path = \"fast\" } }",
+            "a socket of this machine",
+        ),
+        (
+            "{ docker = { container = \"a\", tls = { ca = \"a\", certificate = \"b\", key = \"c\" } } }",
+            "reached by TCP",
+        ),
+        ("{ docker = { container = \"a\", host = \"tcp://h:1\", tls = { ca = \"a\" } } }", "no `key`"),
+        ("{ docker = { container = \"a\", exec = \"yes\" } }", "`exec` is a string"),
+        ("{ docker = { container = \"a\", contaner = \"b\" } }", "no key `contaner`"),
+        ("{ docker = { container = \"a\" }, rootfs = { path = \"/nowhere/a\" } }", "more than one way"),
+        ("{ }", "no way"),
+    ] {
+        let told = about_connectors(&[bad]);
+        assert!(told.lines().any(|line| line.starts_with("5: ") && line.contains(said)), "{bad}: {told}");
+    }
+}
+
+#[test]
+fn two_decoys_do_not_share_a_container() {
+    let on = |host: &str| format!("{{ docker = {{ container = \"a\", host = \"{host}\" }} }}");
+    let plain = "{ docker = { container = \"a\" } }";
+    let told = about_connectors(&[plain, &on("/var/run/docker.sock")]);
+    assert_eq!(told, "8: the container `a` is the decoy `d0` already\n");
+    assert_eq!(about_connectors(&[plain, &on("unix:///run/other.sock")]), "");
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_panics(text in "([a-z_]{1,9} ?= ?(\"[a-z/]{0,5}\"|[0-9]{1,3}|\\{|\\[|\\]|\\})\n|\\[\\[?(decoy|persona|capture|destination|life)\\]\\]?\n){0,12}|.{0,80}") {
