@@ -44,19 +44,32 @@ impl Clock for SystemClock {
         let wait = at.duration_since(self.now());
         let until = self.monotonic().saturating_add(wait.try_into().unwrap_or_default());
         loop {
-            let left = at.duration_since(self.now());
-            let bound = until.saturating_sub(self.monotonic());
-            if !left.is_positive() || bound.is_zero() {
+            let Some(nap) = nap(at.duration_since(self.now()), until.saturating_sub(self.monotonic())) else {
                 return;
-            }
-            tokio::time::sleep(left.unsigned_abs().min(bound).min(LOOK_AGAIN)).await;
+            };
+            tokio::time::sleep(nap).await;
         }
     }
+}
+
+/// How long to sleep before both clocks are looked at again; `None` when the wall clock shows the time, or as much time has
+/// passed as was missing at first.
+fn nap(left: jiff::SignedDuration, bound: Duration) -> Option<Duration> {
+    (left.is_positive() && !bound.is_zero()).then(|| left.unsigned_abs().min(bound).min(LOOK_AGAIN))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_sleep_longer() {
+        let (hours, second) = (jiff::SignedDuration::from_hours(6), Duration::from_secs(1));
+        assert_eq!(nap(hours, second), Some(second));
+        assert_eq!(nap(hours, Duration::ZERO), None);
+        assert_eq!(nap(hours, Duration::MAX), Some(LOOK_AGAIN));
+        assert_eq!(nap(-hours, Duration::MAX), None, "a clock that is set forward ends it");
+    }
 
     #[tokio::test]
     async fn a_sleep_ends_when_the_wall_clock_shows_the_time() {

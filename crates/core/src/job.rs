@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, ActivityState, DecoyName, FailureKind, Fence, IdempotencyKey, Intended, JobId, LedgerChange,
-    NewEvent, PersonaName, SessionId, SyncProgress, SyncSpec, SyncState, Timestamp, ToolOutput, WorkerId,
+    Action, ActivityState, DecoyName, DestinationName, FailureKind, Fence, IdempotencyKey, Intended, JobId,
+    LedgerChange, NewEvent, PersonaName, SessionId, SyncProgress, SyncSpec, SyncState, Timestamp, ToolOutput,
+    WorkerId,
 };
 
 /// What a job does.
@@ -46,8 +47,8 @@ impl Work {
     #[must_use]
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Activity { decoy, .. } => Lane(format!("decoy/{decoy}").into()),
-            Self::Sync(spec) => Lane(format!("destination/{}", spec.remote.destination).into()),
+            Self::Activity { decoy, .. } => Lane::of_decoy(decoy),
+            Self::Sync(spec) => Lane::of_destination(&spec.remote.destination),
         }
     }
 
@@ -80,6 +81,20 @@ pub enum JobKind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Lane(pub Arc<str>);
+
+impl Lane {
+    /// Where the actions on a decoy queue.
+    #[must_use]
+    pub fn of_decoy(decoy: &DecoyName) -> Self {
+        Self(format!("decoy/{decoy}").into())
+    }
+
+    /// Where the captures for a destination queue.
+    #[must_use]
+    pub fn of_destination(destination: &DestinationName) -> Self {
+        Self(format!("destination/{destination}").into())
+    }
+}
 
 impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

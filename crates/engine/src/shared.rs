@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use verisim_core::{
     ActivityDriver, CancellationToken, Clock, DecoyName, DriverKind, Effect, EventPayload, Failure,
-    FailureKind, LedgerChange, NewEvent, Record, Recorded, Store, StoreError, StoreResult, SyncWorker,
-    Timestamp, Topic, WorkerId,
+    FailureKind, JobFilter, JobId, JobKind, Lane, LedgerChange, NewEvent, Record, Recorded, Store,
+    StoreError, StoreResult, SyncWorker, Timestamp, Topic, WorkerId,
 };
 
 use crate::away::AwayBoard;
@@ -72,6 +72,17 @@ impl GivenUp {
             Self::Panicked => Failure::new(FailureKind::Unknown, operation, BROKE_OFF),
         };
         Some(failure.with_effect(effect))
+    }
+}
+
+/// Asks for the actions of a decoy that are not under way, the newest first.
+pub(crate) fn not_under_way(decoy: &DecoyName, before: Option<JobId>, limit: usize) -> JobFilter {
+    JobFilter {
+        kind: Some(JobKind::Activity),
+        states: vec!["QUEUED".into(), "BLOCKED".into()],
+        lane: Some(Lane::of_decoy(decoy)),
+        before,
+        limit,
     }
 }
 

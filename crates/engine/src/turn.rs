@@ -235,7 +235,7 @@ impl Loop {
         };
         match end {
             End::Batch(end) => {
-                self.free(&Lane(format!("decoy/{}", end.decoy).into()));
+                self.free(&Lane::of_decoy(&end.decoy));
                 self.note_signs(&end.decoy, &end.signs, end.stranger.as_deref(), now);
                 self.ended(end.abandoned);
             }

@@ -42,7 +42,7 @@ impl Amending {
 
     /// Whether an action is under way: on the path with this order, where an open fate counts too, or on any.
     fn is_busy(&self, tx: &Tx<'_>, order: Option<i64>) -> Outcome<bool> {
-        let lane = Lane(format!("decoy/{}", self.decoy).into());
+        let lane = Lane::of_decoy(&self.decoy);
         // A lane that there is not never had a job.
         let Some(lane) = tx.state.lanes.id(&lane) else { return Ok(false) };
         let busy = tx.first(

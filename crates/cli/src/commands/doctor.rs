@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Serialize;
-use verisim_core::{Connector, DecoyPath, HostFacts, Owner, PersonaName, StatRequest, Timestamp};
+use verisim_core::{Connector, DecoyPath, HostFacts, Lane, Owner, PersonaName, StatRequest, Timestamp};
 use verisim_engine::control::{Answer, AwayView, Request};
 use verisim_sync::Recognised;
 
@@ -107,8 +107,8 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
     for destination in &wired.config.destinations {
         let mut sheet = Sheet { subject: format!("destination {}", destination.name), out: &mut findings };
         look_at_destination(&mut sheet, &wired.config, destination);
-        let lane = format!("destination/{}", destination.name);
-        if let Some(away) = away.iter().find(|away| *away.lane.0 == *lane) {
+        let lane = Lane::of_destination(&destination.name);
+        if let Some(away) = away.iter().find(|away| away.lane == lane) {
             sheet.bad(
                 Exit::Unreachable,
                 format!("went away {}; its captures wait", time::distance(away.since, context.now())),

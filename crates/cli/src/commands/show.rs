@@ -25,7 +25,7 @@ pub(super) async fn jobs(context: &Context, args: &JobsArgs) -> CliResult {
     let query = JobQuery {
         kind: None,
         states: args.states.clone(),
-        lane: args.decoy.as_ref().map(|decoy| Lane(format!("decoy/{decoy}").into())),
+        lane: args.decoy.as_ref().map(Lane::of_decoy),
         before: None,
         limit: usize::try_from(args.limit).unwrap_or(usize::MAX),
     };

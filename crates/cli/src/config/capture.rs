@@ -167,7 +167,7 @@ fn read_complete(section: &Section<'_>) -> Option<Complete> {
     sentinel.or(manifest).or(quiet)
 }
 
-/// Cleanup as it is until somebody switches it on. The other fields are what DESIGN calls for, and are read again when
+/// Cleanup as it is until somebody switches it on. The other fields are what is wise for most, and are read again when
 /// it is.
 const fn cleanup_off() -> CleanupRule {
     CleanupRule {

@@ -2,8 +2,8 @@
 
 use verisim_core::{
     Action, Amend, Amendment, ByteCount, ByteRange, CancellationToken, DecoyName, DecoyPath, Digest,
-    EventPayload, Failure, FailureKind, FileKind, JobFilter, JobKind, LEDGER_BODY_BYTES_MAX, Lane,
-    LedgerChange, LedgerEntry, NewEvent, OwnershipPolicy, Recorded, StatRequest, Topic, Work,
+    EventPayload, Failure, FailureKind, FileKind, LEDGER_BODY_BYTES_MAX, LedgerChange, LedgerEntry, NewEvent,
+    OwnershipPolicy, Recorded, StatRequest, Topic, Work,
 };
 
 use super::operator::{Asked, Operator};
@@ -11,6 +11,7 @@ use super::protocol::{Refusal, RefusalKind, Release};
 use super::view::LedgerView;
 use crate::Member;
 use crate::contact::{NoContact, contact};
+use crate::shared::not_under_way;
 
 /// The most entries of one answer.
 const ENTRIES_MAX: usize = 1_000;
@@ -217,13 +218,7 @@ impl Operator {
     async fn cancel_changes(&self, decoy: &DecoyName) -> Asked<()> {
         let mut before = None;
         loop {
-            let filter = JobFilter {
-                kind: Some(JobKind::Activity),
-                states: vec!["QUEUED".into(), "BLOCKED".into()],
-                lane: Some(Lane(format!("decoy/{decoy}").into())),
-                before,
-                limit: PAGE,
-            };
+            let filter = not_under_way(decoy, before, PAGE);
             let page = self.shared().store.jobs(filter).await?;
             let Some(last) = page.last() else { return Ok(()) };
             before = Some(last.id);

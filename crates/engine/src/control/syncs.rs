@@ -38,7 +38,7 @@ impl Operator {
         let filter = JobFilter {
             kind: Some(JobKind::Sync),
             states,
-            lane: query.destination.as_ref().map(|name| Lane(format!("destination/{name}").into())),
+            lane: query.destination.as_ref().map(Lane::of_destination),
             before: query.before,
             limit: RETRIES_MAX,
         };

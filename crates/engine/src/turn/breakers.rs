@@ -3,15 +3,15 @@
 use std::sync::{Arc, PoisonError};
 
 use verisim_core::{
-    ActivityEvent, DecoyName, EventPayload, Intervention, JobFilter, JobKind, JobState, Lane, NewEvent,
-    Schedule, StoreResult, Timestamp, Topic,
+    ActivityEvent, DecoyName, EventPayload, Intervention, JobState, NewEvent, Schedule, StoreResult,
+    Timestamp, Topic,
 };
 
 use super::{End, Loop};
 use crate::activity::not_done;
 use crate::breaker::{Breaker, BreakerState, Change, Sign};
 use crate::contact::{NoContact, contact};
-use crate::shared::{Shared, Silence};
+use crate::shared::{Shared, Silence, not_under_way};
 
 /// How many queued jobs of a silent decoy are looked at in one go.
 const SWEEP_PAGE: usize = 256;
@@ -137,13 +137,7 @@ impl Loop {
 async fn skip_late(shared: &Shared, decoy: &DecoyName) -> StoreResult<()> {
     let mut before = None;
     loop {
-        let filter = JobFilter {
-            kind: Some(JobKind::Activity),
-            states: vec!["QUEUED".into(), "BLOCKED".into()],
-            lane: Some(Lane(format!("decoy/{decoy}").into())),
-            before,
-            limit: SWEEP_PAGE,
-        };
+        let filter = not_under_way(decoy, before, SWEEP_PAGE);
         let page = shared.store.jobs(filter).await?;
         let Some(last) = page.last() else { return Ok(()) };
         before = Some(last.id);

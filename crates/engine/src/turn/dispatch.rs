@@ -44,7 +44,7 @@ impl Loop {
         request.allowance.extend(busy.map(|lane| (lane.clone(), 0)));
         let room = settings.decoys_at_once_max.saturating_sub(request.allowance.len());
         let silent = self.breakers.iter().filter(|(_, breaker)| !breaker.is_closed());
-        request.allowance.extend(silent.map(|(decoy, _)| (Lane(format!("decoy/{decoy}").into()), 0)));
+        request.allowance.extend(silent.map(|(decoy, _)| (Lane::of_decoy(decoy), 0)));
         request.per_lane_max = settings.batch_actions_max;
         request.lanes_max = room;
         self.restrict(request, settings.batch_actions_max)
