@@ -11,6 +11,6 @@ mod tree;
 
 pub use docker::{
     ContainerEvent, ContainerFacts, ContainerHappening, ContainerName, ContainerState, DockerConnector,
-    DockerOptions, Engine, EngineAddress, Reach, TlsFiles,
+    DockerOptions, Engine, EngineAddress, EngineFacts, Reach, TlsFiles,
 };
 pub use rootfs::RootfsConnector;

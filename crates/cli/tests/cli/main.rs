@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
 mod bad_input;
+mod containers;
 mod daemon;
 mod demo;
 mod evidence;

@@ -11,7 +11,7 @@ use bollard::query_parameters::{EventsOptionsBuilder, ListContainersOptionsBuild
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::{Stream, StreamExt as _};
 use rustix::system::uname;
-use verisim_core::{Effect, Failure, FailureKind};
+use verisim_core::{Effect, Failure, FailureKind, printable};
 
 use super::failure::failure;
 use super::portable::raw_query;
@@ -22,6 +22,8 @@ use super::{ContainerEvent, ContainerFacts};
 const QUESTION_TIME_MAX: Duration = Duration::from_secs(15);
 /// How long bollard waits for the head of an answer: longer than any bound of ours, which are what counts.
 const ANSWER_SECONDS_MAX: u64 = 600;
+/// How much is kept of what an engine says of itself.
+const FACT_CHARS_MAX: usize = 100;
 /// How many containers are told of.
 const CONTAINERS_MAX: usize = 10_000;
 
@@ -88,6 +90,21 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
+/// What an engine says of itself; printable and bounded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// Its version.
+    pub version: String,
+    /// The system of its machine.
+    pub system: String,
+}
+
+impl std::fmt::Display for EngineFacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "version {} on {}", self.version, self.system)
+    }
+}
+
 struct Shared {
     address: EngineAddress,
     docker: OnceLock<Docker>,
@@ -122,15 +139,27 @@ impl Engine {
     /// they cannot be read.
     pub async fn connect(address: EngineAddress) -> Result<Self, Failure> {
         let engine = Self::at(address);
-        let info = engine.question("docker.connect", |docker| async move { docker.info().await }).await?;
+        engine.facts().await?;
+        Ok(engine)
+    }
+
+    /// What the engine says of itself. Settles whether it is on this machine, unless that was relied on before.
+    ///
+    /// # Errors
+    /// As [`Engine::connect`].
+    pub async fn facts(&self) -> Result<EngineFacts, Failure> {
+        let info = self.question("docker.connect", |docker| async move { docker.info().await }).await?;
         // A socket may lead into a virtual machine, or to an engine that itself runs in a container.
         let own = uname();
         let same = |said: Option<&str>, own: &std::ffi::CStr| said.map(str::as_bytes) == Some(own.to_bytes());
         let is_here = same(info.kernel_version.as_deref(), own.release())
             && same(info.name.as_deref(), own.nodename())
-            && engine.may_be_here();
-        let _ = engine.shared.is_here.set(is_here);
-        Ok(engine)
+            && self.may_be_here();
+        let _ = self.shared.is_here.set(is_here);
+        let short = |said: Option<String>| {
+            printable(&said.unwrap_or_default()).chars().take(FACT_CHARS_MAX).collect()
+        };
+        Ok(EngineFacts { version: short(info.server_version), system: short(info.operating_system) })
     }
 
     /// Where it listens.

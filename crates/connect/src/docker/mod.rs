@@ -16,5 +16,5 @@ mod portable;
 mod standing;
 
 pub use connector::{DockerConnector, DockerOptions, Reach};
-pub use engine::{Engine, EngineAddress, TlsFiles};
+pub use engine::{Engine, EngineAddress, EngineFacts, TlsFiles};
 pub use facts::{ContainerEvent, ContainerFacts, ContainerHappening, ContainerName, ContainerState};

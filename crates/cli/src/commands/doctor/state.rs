@@ -3,33 +3,49 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Sheet, free_bytes, space, writable};
+use super::{Check, Sheet, free_bytes, space, writable};
 use crate::config::Config;
 use crate::error::show;
 use crate::exit::Exit;
 use crate::state::StateDir;
 
 /// Whether it is ours, for us alone, and can be written. Nothing is made.
-pub(super) fn look(config: &Config, sheet: &mut Sheet<'_>) {
+pub(super) fn look(config: &Config) -> Sheet {
+    let mut sheet = Sheet::of("state");
+    look_into(&mut sheet, config);
+    sheet
+}
+
+fn look_into(sheet: &mut Sheet, config: &Config) {
     let shown = show(&config.state);
     match StateDir::look(&config.state) {
-        Err(error) => sheet.bad(Exit::Store, error.message, error.hint.unwrap_or_default()),
+        Err(error) => sheet.bad(Check::Identity, Exit::Store, error.message, error.hint.unwrap_or_default()),
         Ok(None) => match nearest_folder(&config.state).map(|above| (writable(&above), above)) {
             Some((Ok(()), above)) => {
-                sheet.good(format!("{shown} is not there yet; it is made when something is stored"));
+                sheet.good(
+                    Check::Reachable,
+                    format!("{shown} is not there yet; it is made when something is stored"),
+                );
                 space(sheet, free_bytes(&above));
             }
             Some((Err(error), above)) => sheet.bad(
+                Check::Writable,
                 Exit::Store,
                 format!("{shown} is not there, and cannot be made in {}: {error}", show(&above)),
                 "make it for this user with mode 0700, or name another folder with `state = ..`",
             ),
-            None => sheet.bad(Exit::Store, format!("{shown} cannot be made"), "name another folder"),
+            None => sheet.bad(
+                Check::Writable,
+                Exit::Store,
+                format!("{shown} cannot be made"),
+                "name another folder",
+            ),
         },
         Ok(Some(_)) => {
             match writable(&config.state) {
-                Ok(()) => sheet.good(format!("{shown} is ours and writable")),
+                Ok(()) => sheet.good(Check::Reachable, format!("{shown} is ours and writable")),
                 Err(error) => sheet.bad(
+                    Check::Writable,
                     Exit::Store,
                     format!("{shown} cannot be written: {error}"),
                     "let this user write there, or name another folder with `state = ..`",
@@ -38,6 +54,7 @@ pub(super) fn look(config: &Config, sheet: &mut Sheet<'_>) {
             let mode = std::fs::metadata(&config.state).map_or(0, |meta| meta.permissions().mode() & 0o7777);
             if mode & 0o077 != 0 {
                 sheet.warn(
+                    Check::Privacy,
                     format!("others on this machine can look into {shown} (mode {mode:04o})"),
                     format!("chmod 0700 {shown}"),
                 );
