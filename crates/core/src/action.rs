@@ -4,9 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Body, DecoyName, DecoyPath, Digest, FileMode, FileTimes, OwnerPolicy, OwnershipPolicy, TextEdit,
-};
+use crate::{Body, DecoyPath, Digest, FileMode, FileTimes, OwnerPolicy, OwnershipPolicy, TextEdit, Traffic};
 
 /// One planned side effect on one decoy. Who does it, when, in which session and why stands in the job that carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,37 +196,6 @@ pub struct MoveFile {
 pub struct RemoveFile {
     /// Where.
     pub path: DecoyPath,
-}
-
-/// A connection that leaves from the decoy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Traffic {
-    /// The decoy it goes to.
-    pub to: DecoyName,
-    /// What is spoken.
-    pub protocol: TrafficProtocol,
-}
-
-/// What is spoken over a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TrafficProtocol {
-    /// SSH.
-    Ssh,
-    /// HTTP.
-    Http,
-    /// HTTP over TLS.
-    Https,
-    /// MySQL.
-    Mysql,
-    /// SMTP.
-    Smtp,
-    /// IMAP.
-    Imap,
-    /// SMB.
-    Smb,
-    /// A bare TCP connection.
-    Tcp,
 }
 
 /// A mail.

@@ -30,11 +30,11 @@ mod store;
 mod sync_state;
 mod sync_work;
 mod topic;
+mod traffic;
 mod transport;
 
 pub use action::{
     Action, AppendFile, DriverKind, EditFile, Email, FileClass, Intended, MoveFile, PlantFile, RemoveFile,
-    Traffic, TrafficProtocol,
 };
 pub use activity_state::{ActivityEvent, ActivityState};
 pub use body::Body;
@@ -71,13 +71,14 @@ pub use ledger::{Amend, Amendment, LEDGER_BODY_BYTES_MAX, LedgerChange, LedgerEn
 pub use path::{DecoyPath, InvalidPath, RelPath};
 pub use payload::{
     AppendPayload, EditPayload, EmailPayload, MovePayload, Payload, PlantPayload, RemovePayload,
-    TrafficPayload,
+    SPOKEN_LINES_MAX, TrafficPayload,
 };
 pub use policy::{Decision, Ladder, OperationClass, PROBE_INTERVAL, Policy, policy};
 pub use store::{EventPage, EventQuery, Health, Intervention, PruneRule, Store, StoreError, StoreResult};
 pub use sync_state::{IllegalTransition, ResumeAt, SyncEvent, SyncState};
 pub use sync_work::{LeftOver, Progress, ProgressSink, SyncReport, SyncTask, SyncWorker};
 pub use topic::{InvalidTopic, Topic, TopicFilter};
+pub use traffic::{Service, Traffic, TrafficAsk, TrafficProtocol, TrafficStyle};
 pub use transport::{
     ManifestStream, PushOptions, Pushed, RemoteFile, RemoteStat, SyncTransport, ToolOutput,
     TransportCapabilities, TransportError, TransportResult,

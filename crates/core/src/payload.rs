@@ -105,6 +105,9 @@ pub struct EmailPayload {
     pub bytes: u64,
 }
 
+/// The most lines of [`TrafficPayload::spoken`].
+pub const SPOKEN_LINES_MAX: usize = 24;
+
 /// What a connection showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrafficPayload {
@@ -122,4 +125,16 @@ pub struct TrafficPayload {
     pub received_bytes: u64,
     /// How long it lasted, in milliseconds.
     pub duration_ms: u64,
+    /// The port it went to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The account that was logged in to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// How many requests were answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u32>,
+    /// What was asked and what came of it, one line each, printable and bounded: at most [`SPOKEN_LINES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spoken: Vec<String>,
 }

@@ -2,6 +2,11 @@
 
 mod connectors;
 mod file;
+mod traffic;
 
 pub use connectors::Connectors;
 pub use file::FileDriver;
+pub use traffic::{
+    Destinations, NoPasswords, Password, Passwords, SshLogin, SshRan, SshSeen, SshTrouble, SshVisit,
+    TrafficDriver,
+};

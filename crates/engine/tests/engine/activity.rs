@@ -271,7 +271,7 @@ async fn inv_4_what_cannot_be_probed_is_not_repeated() {
     stage.traffic.set_script(|call, _| {
         (call == Call::Run).then(|| DriverFault::Fail(failure(FailureKind::Network, Effect::Unknown)))
     });
-    let action = Action::Traffic(Traffic { to: name("files01"), protocol: TrafficProtocol::Http });
+    let action = Action::Traffic(Traffic::new(name("files01"), TrafficProtocol::Http));
     assert_eq!(action.driver(), DriverKind::Traffic);
     let job = stage.enqueue_action("files01", action, None).await;
     stage.live_until(at(3600)).await;

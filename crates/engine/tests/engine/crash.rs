@@ -29,7 +29,7 @@ async fn populated() -> (Stage, Vec<JobId>) {
             Action::Move(MoveFile { from: path("/srv/x"), to: path("/srv/y") }),
             plant("/srv/z", "two\n").unwrap(),
             Action::Remove(RemoveFile { path: path("/srv/z") }),
-            Action::Traffic(Traffic { to: name("b"), protocol: TrafficProtocol::Http }),
+            Action::Traffic(Traffic::new(name("b"), TrafficProtocol::Http)),
         ] {
             jobs.push(stage.enqueue_action(decoy, action, None).await);
         }

@@ -10,7 +10,8 @@ use verisim_core::{
     Action, AppendFile, Body, Capture, CaptureProof, CleanupRule, Decoy, Digest, EditFile, Email,
     EventPayload, FailureKind, FileClass, FileMode, FileTimes, Intended, Inventory, MoveFile, NewEvent,
     Owner, OwnerPolicy, Payload, PlantFile, PlantPayload, Proof, RelPath, Remote, RemoveFile, RootIdentity,
-    SyncPayload, SyncProgress, SyncSpec, TextEdit, ToolOutput, Topic, Traffic, TrafficProtocol, Work,
+    SyncPayload, SyncProgress, SyncSpec, TextEdit, ToolOutput, Topic, Traffic, TrafficAsk, TrafficPayload,
+    TrafficProtocol, TrafficStyle, Work,
 };
 
 use super::*;
@@ -64,7 +65,20 @@ fn actions() -> Vec<Action> {
         })
     };
     vec![
-        Action::Traffic(Traffic { to: "files01".parse().unwrap(), protocol: TrafficProtocol::Http }),
+        Action::Traffic(Traffic::new("files01".parse().unwrap(), TrafficProtocol::Http)),
+        Action::Traffic(Traffic {
+            to: "files01".parse().unwrap(),
+            protocol: TrafficProtocol::Https,
+            port: Some(8443),
+            style: TrafficStyle::Person,
+            agent: Some("Mozilla/5.0".into()),
+            login: Some("ann".into()),
+            asks: vec![
+                TrafficAsk { ask: "/".into(), pause_ms: 0 },
+                TrafficAsk { ask: "/a?b".into(), pause_ms: 1500 },
+            ],
+            follow: 3,
+        }),
         plant(OwnerPolicy::Set(Owner { uid: 1000, gid: 100 }), FileTimes::Live),
         plant(OwnerPolicy::Keep, past),
         Action::Append(AppendFile { path: path("/var/log/odd\\ \n name"), body: body() }),
@@ -188,6 +202,26 @@ fn events() {
     let tampered = EventPayload::Tampered { path: path("/a"), expected: Some(sha256()), found: None };
     let damaged =
         EventPayload::RemoteDamaged { remote: RelPath::new("a").unwrap(), names: vec!["a/b".into()] };
+    let visited = TrafficPayload {
+        to: "files01".parse().unwrap(),
+        protocol: TrafficProtocol::Ssh,
+        banner: Some("SSH-2.0-OpenSSH_9.2p1".into()),
+        status: Some(0),
+        sent_bytes: 1,
+        received_bytes: 2,
+        duration_ms: 3,
+        port: None,
+        login: None,
+        requests: None,
+        spoken: Vec::new(),
+    };
+    let talked = TrafficPayload {
+        port: Some(2222),
+        login: Some("ann".into()),
+        requests: Some(1),
+        spoken: vec!["uptime: 0".into()],
+        ..visited.clone()
+    };
     let payloads = [
         EventPayload::Activity(Payload::Plant(planted)),
         not_done,
@@ -198,6 +232,8 @@ fn events() {
         EventPayload::Sync(synced),
         damaged,
         EventPayload::Health { status: "started".into() },
+        EventPayload::Activity(Payload::Traffic(visited)),
+        EventPayload::Activity(Payload::Traffic(talked)),
     ];
     let events: Vec<NewEvent> = payloads
         .into_iter()

@@ -232,6 +232,10 @@ fn run_one(files: &mut Files, ready: &Prepared) -> ActivityResult {
             sent_bytes: 0,
             received_bytes: 0,
             duration_ms: 0,
+            port: traffic.port,
+            login: None,
+            requests: None,
+            spoken: Vec::new(),
         }),
         _ => return Err(not_supported("model.run").into()),
     })
