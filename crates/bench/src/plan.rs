@@ -98,13 +98,15 @@ fn world(decoys: usize) -> Result<Arc<World>, Error> {
         profiles.push(DecoyProfile {
             name: format!("host-{decoy}").parse()?,
             role: "file-server".into(),
-            services: vec!["ssh".into()],
+            services: vec!["ssh".into(), "smb".into()],
             personas: names,
+            has_address: true,
             capabilities: DriverCapabilities {
                 plant: true,
                 append: true,
                 edit: true,
                 remove: true,
+                traffic: true,
                 ..Default::default()
             },
             time_zone: Zone::utc(),

@@ -87,6 +87,7 @@ impl Wired {
             role: decoy.role.clone(),
             services: decoy.services.clone(),
             personas: decoy.personas.clone(),
+            has_address: decoy.address.is_some(),
             capabilities: self.driver.capabilities(&decoy_of(decoy)),
             time_zone: decoy.time_zone.clone(),
         }

@@ -53,6 +53,17 @@ impl Traffic {
     }
 }
 
+impl fmt::Display for Traffic {
+    /// Where it goes and what is spoken: `web01 port 8080, http`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.to)?;
+        if let Some(port) = self.port.filter(|port| Some(*port) != self.protocol.usual_port()) {
+            write!(f, " port {port}")?;
+        }
+        write!(f, ", {}", self.protocol)
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 const fn is_zero(number: &u8) -> bool {
     *number == 0

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use verisim_core::{Body, LedgerChange, LedgerEntry, Timestamp};
+use verisim_core::{Action, Body, LedgerChange, LedgerEntry, Timestamp};
 use verisim_realism::{Decision as Choice, LedgerIndex, Planner, World, compose, decide};
 
 use crate::planner::{Decision, Draft, LifePlanner, Planned, Preview};
@@ -35,13 +35,16 @@ impl WorldPlanner {
 
     fn show(&self, choice: &Choice) -> Option<Preview> {
         let planned = planned(&self.world, self.patience, choice, None)?;
-        let path = planned.action.paths().0.map_or_else(String::new, |path| format!(" {path}"));
+        let object = match &planned.action {
+            Action::Traffic(traffic) => format!(" to {traffic}"),
+            action => action.paths().0.map_or_else(String::new, |path| format!(" {path}")),
+        };
         Some(Preview {
             at: planned.at,
             decoy: planned.decoy,
             persona: planned.persona,
             session: planned.session,
-            what: format!("{}{path}: {}", planned.action.name(), planned.why),
+            what: format!("{}{object}: {}", planned.action.name(), planned.why),
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::decide::{Change, Decision, slot_seed};
 use crate::random::{Generator, Purpose};
 use crate::voice::Voice;
 use crate::world::World;
-use crate::{log, prose, script, todo};
+use crate::{converse, log, prose, script, todo};
 
 /// A decision that cannot be composed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +39,10 @@ pub fn compose(world: &World, decision: &Decision, current: Option<&[u8]>) -> Re
         }
         Change::Rename { from, to, .. } => Action::Move(MoveFile { from: from.clone(), to: to.clone() }),
         Change::Remove { path, .. } => Action::Remove(RemoveFile { path: path.clone() }),
+        Change::Visit { to, protocol, port } => {
+            let traffic = converse::session(&mut voice, *to, *protocol, *port);
+            Action::Traffic(traffic.ok_or(ComposeError::OtherWorld)?)
+        }
     })
 }
 

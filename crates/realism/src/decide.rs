@@ -3,15 +3,16 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use verisim_core::{DecoyPath, DriverCapabilities, FileClass, OwnershipPolicy};
+use verisim_core::{DecoyPath, DriverCapabilities, FileClass, OwnershipPolicy, TrafficProtocol};
 
 use crate::day::{instant, timestamp};
 use crate::ledger_index::{Held, LedgerIndex, View};
 use crate::name;
+use crate::network;
 use crate::planner::{Slot, Unit};
 use crate::random::{Generator, Purpose, Seed};
 use crate::settings::{CLASSES, EffectWeights, Settings};
-use crate::world::World;
+use crate::world::{DecoyIndex, World};
 
 /// What a persona does at a slot. The content is made from it by [`crate::compose`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Decision {
     pub why: Why,
 }
 
-/// What happens to which file.
+/// What happens to which file, or where a connection goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A new file.
@@ -68,6 +69,15 @@ pub enum Change {
         /// What it was in the story.
         class: FileClass,
     },
+    /// A connection to another decoy.
+    Visit {
+        /// Which one.
+        to: DecoyIndex,
+        /// What is spoken.
+        protocol: TrafficProtocol,
+        /// At which port.
+        port: u16,
+    },
 }
 
 impl Change {
@@ -76,26 +86,31 @@ impl Change {
     pub const fn wants(&self) -> Option<&DecoyPath> {
         match self {
             Self::Edit { path, .. } => Some(path),
-            Self::Create { .. } | Self::Append { .. } | Self::Rename { .. } | Self::Remove { .. } => None,
+            Self::Create { .. }
+            | Self::Append { .. }
+            | Self::Rename { .. }
+            | Self::Remove { .. }
+            | Self::Visit { .. } => None,
         }
     }
 
-    /// What the file is in the story.
+    /// What the file is in the story, where it is about one.
     #[must_use]
-    pub const fn class(&self) -> FileClass {
+    pub const fn class(&self) -> Option<FileClass> {
         match self {
             Self::Create { class, .. }
             | Self::Edit { class, .. }
             | Self::Append { class, .. }
             | Self::Rename { class, .. }
-            | Self::Remove { class, .. } => *class,
+            | Self::Remove { class, .. } => Some(*class),
+            Self::Visit { .. } => None,
         }
     }
 
     /// The path that must be there before.
     pub(crate) const fn known(&self) -> Option<&DecoyPath> {
         match self {
-            Self::Create { .. } => None,
+            Self::Create { .. } | Self::Visit { .. } => None,
             Self::Edit { path, .. } | Self::Append { path, .. } | Self::Remove { path, .. } => Some(path),
             Self::Rename { from, .. } => Some(from),
         }
@@ -105,7 +120,7 @@ impl Change {
     pub(crate) const fn taken(&self) -> Option<&DecoyPath> {
         match self {
             Self::Create { path, .. } | Self::Rename { to: path, .. } => Some(path),
-            Self::Edit { .. } | Self::Append { .. } | Self::Remove { .. } => None,
+            Self::Edit { .. } | Self::Append { .. } | Self::Remove { .. } | Self::Visit { .. } => None,
         }
     }
 }
@@ -119,18 +134,19 @@ enum Kind {
     Rename,
     Remove,
     LeaveAlone,
+    Visit,
 }
 
-const KINDS: [Kind; 6] =
-    [Kind::Create, Kind::Edit, Kind::Append, Kind::Rename, Kind::Remove, Kind::LeaveAlone];
+const KINDS: [Kind; 7] =
+    [Kind::Create, Kind::Edit, Kind::Append, Kind::Rename, Kind::Remove, Kind::LeaveAlone, Kind::Visit];
 
 /// Why something is planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Why {
     /// What tipped the balance.
     pub cause: Cause,
-    /// The weights that were drawn from: create, edit, append, rename, remove, leave alone.
-    pub weights: [u32; 6],
+    /// The weights that were drawn from: create, edit, append, rename, remove, leave alone, connect.
+    pub weights: [u32; 7],
     /// How many files the persona had there.
     pub files: u32,
     /// In which session, and which moment of it.
@@ -152,6 +168,8 @@ pub enum Cause {
     ScratchDone,
     /// Something old is thrown away.
     ThrowsAway(FileClass),
+    /// Something is looked up or looked after on another decoy.
+    Visits(TrafficProtocol),
 }
 
 impl fmt::Display for Why {
@@ -166,10 +184,12 @@ impl fmt::Display for Why {
             Cause::TidiesUp(class) => write!(f, "gives a {class} another name")?,
             Cause::ScratchDone => f.write_str("clears scratch that has served its purpose")?,
             Cause::ThrowsAway(class) => write!(f, "throws an old {class} away")?,
+            Cause::Visits(protocol) => write!(f, "opens a connection of {protocol}")?,
         }
-        let [create, edit, append, rename, remove, idle] = self.weights;
+        let [create, edit, append, rename, remove, idle, traffic] = self.weights;
         write!(f, "; {} files there; drawn from create {create}, edit {edit}, append {append}", self.files)?;
-        write!(f, ", rename {rename}, remove {remove}, leave alone {idle}")
+        write!(f, ", rename {rename}, remove {remove}, leave alone {idle}")?;
+        if traffic > 0 { write!(f, ", connect {traffic}") } else { Ok(()) }
     }
 }
 
@@ -183,7 +203,7 @@ struct Table<'a> {
     draw: Generator,
 }
 
-/// Decides what happens at a slot: O(1) whatever the fleet. `None` when the persona leaves everything alone, or the decoy
+/// Decides what happens at a slot: O(1) whatever the fleet, and O(log decoys) where a connection is opened. `None` when the persona leaves everything alone, or the decoy
 /// allows nothing.
 #[must_use]
 pub fn decide(world: &World, slot: &Slot, ledger: &LedgerIndex) -> Option<Decision> {
@@ -224,8 +244,9 @@ impl Table<'_> {
     }
 
     /// The weights of the kinds, by what can be done here and what there is.
-    fn weights(&self) -> [u32; 6] {
-        let EffectWeights { create, edit, append, rename, remove, leave_alone } = self.settings().effects;
+    fn weights(&self) -> [u32; 7] {
+        let EffectWeights { create, edit, append, rename, remove, leave_alone, traffic } =
+            self.settings().effects;
         let (room, files) = (u64::from(self.settings().files_per_desk), u64::from(self.view.files));
         let narrow = |wide: u64| u32::try_from(wide).unwrap_or(u32::MAX);
         // Where there are `room` files the settings hold; below that creating is likelier, above it removing.
@@ -240,6 +261,7 @@ impl Table<'_> {
             only(self.can.remove && there(can_rename), rename),
             only(self.can.remove, remove),
             leave_alone,
+            only(self.can.traffic, network::eagerness(self.world, self.slot, traffic)),
         ]
     }
 
@@ -251,6 +273,7 @@ impl Table<'_> {
             Kind::Rename => self.rename(),
             Kind::Remove => self.remove(),
             Kind::LeaveAlone => None,
+            Kind::Visit => self.visit(),
         }
     }
 
@@ -302,6 +325,12 @@ impl Table<'_> {
         let held = self.draw.pick(&all)?;
         let (path, class) = (held.path.clone(), held.class);
         Some((Change::Remove { path, class }, Cause::ThrowsAway(class)))
+    }
+
+    fn visit(&mut self) -> Option<(Change, Cause)> {
+        let errand = network::errand(self.world, self.slot, &mut self.draw)?;
+        let network::Errand { to, protocol, port } = errand;
+        Some((Change::Visit { to, protocol, port }, Cause::Visits(protocol)))
     }
 
     /// Scratch is cleared soon after it has served its purpose, whatever else there is to do.

@@ -116,8 +116,8 @@ impl LedgerIndex {
         if let Some(held) = decision.change.known().and_then(|path| self.find_mut(desk, path)) {
             held.busy_until = busy_until;
         }
-        if let Some(path) = decision.change.taken() {
-            let mut held = Held::new(path, decision.change.class(), changed_at);
+        if let Some((path, class)) = decision.change.taken().zip(decision.change.class()) {
+            let mut held = Held::new(path, class, changed_at);
             held.busy_until = busy_until;
             self.hold(desk, held);
         }
@@ -149,6 +149,7 @@ impl LedgerIndex {
             Change::Remove { path, .. } => {
                 let _ = self.take_from(desk, path);
             }
+            Change::Visit { .. } => {}
         }
     }
 

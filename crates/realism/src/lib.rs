@@ -13,6 +13,7 @@
 
 mod agenda;
 mod compose;
+mod converse;
 mod day;
 mod decide;
 mod english;
@@ -22,6 +23,7 @@ mod lexicon;
 mod log;
 mod mistake;
 mod name;
+mod network;
 mod past;
 mod persona;
 mod planner;
@@ -44,7 +46,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use past::{PastFile, past};
 pub use persona::{DecoyProfile, Language, Persona, Role};
 pub use planner::{Planner, SessionKey, Slot, Unit};
-pub use settings::{ClassWeights, EffectWeights, Settings};
+pub use settings::{ClassWeights, EffectWeights, Settings, TrafficWeights};
 pub use simulate::{Content, Simulation, Step};
 pub use week::{Hours, InvalidWeek, WorkWeek};
 pub use world::{DecoyIndex, DeskIndex, PersonaIndex, World};

@@ -136,6 +136,27 @@ impl Role {
             Self::Other => [110, 110, 110, 40, 20, 20, 90],
         }
     }
+
+    /// How the role changes what is spoken on connections, in hundredths, in the order of [`verisim_core::TrafficProtocol::ALL`].
+    pub(crate) const fn speaks(self) -> [u32; 8] {
+        match self {
+            Self::Developer => [180, 120, 120, 120, 40, 60, 50, 200],
+            Self::Administrator => [250, 80, 80, 100, 200, 60, 80, 300],
+            Self::Analyst => [80, 100, 100, 220, 20, 80, 120, 50],
+            Self::Finance | Self::Assistant => [5, 110, 110, 20, 20, 150, 200, 0],
+            Self::Manager => [5, 120, 120, 5, 20, 200, 120, 0],
+            Self::Scientist => [150, 90, 90, 80, 20, 80, 120, 50],
+            Self::Other => [30, 110, 110, 30, 20, 120, 120, 10],
+        }
+    }
+}
+
+/// Whether a decoy's role names a machine that a person sits at; everything else serves.
+pub(crate) fn is_workstation(role: &str) -> bool {
+    let role = role.to_ascii_lowercase();
+    ["workstation", "desktop", "laptop", "notebook", "client", "terminal"]
+        .iter()
+        .any(|word| role.contains(word))
 }
 
 /// A decoy as the planner sees it.
@@ -149,6 +170,8 @@ pub struct DecoyProfile {
     pub services: Vec<String>,
     /// Who works on it.
     pub personas: Vec<PersonaName>,
+    /// Whether other decoys have an address to reach it by; else nobody visits it.
+    pub has_address: bool,
     /// What can be done on it; nothing else is planned.
     pub capabilities: DriverCapabilities,
     /// The zone that its clock shows and its logs are written in; servers mostly keep UTC.

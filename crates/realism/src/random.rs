@@ -22,6 +22,8 @@ pub(crate) enum Purpose {
     Company,
     Reading,
     Story,
+    Network,
+    Errand,
 }
 
 /// The increment of SplitMix64: the golden ratio in 64 bits.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use verisim_core::{DriverCapabilities, PersonaName};
 
 use crate::mistake::Mistake;
-use crate::persona::{DecoyProfile, Persona, Role};
+use crate::network::{Network, Offers};
+use crate::persona::{DecoyProfile, Persona, Role, is_workstation};
 use crate::random::{Purpose, Seed};
 use crate::settings::Settings;
 use crate::world::{DecoyIndex, DeskIndex, PersonaIndex};
@@ -32,6 +33,8 @@ pub(crate) struct Host {
     first: u32,
     count: u32,
     pub(crate) capabilities: DriverCapabilities,
+    pub(crate) offers: Offers,
+    pub(crate) is_workstation: bool,
 }
 
 /// The tables.
@@ -43,6 +46,8 @@ pub(crate) struct Seats {
     decoys: Vec<DecoyIndex>,
     /// Decoy by decoy, who works there at which desk.
     of_decoys: Vec<(PersonaIndex, DeskIndex)>,
+    /// Who offers what to other decoys.
+    pub(crate) network: Network,
 }
 
 impl Seats {
@@ -69,8 +74,13 @@ impl Seats {
             ),
         ];
         found.extend(many.into_iter().filter(|(_, over)| *over).map(|(what, _)| Mistake::TooMany(what)));
-        let mut seats =
-            Self { people: Vec::new(), hosts: Vec::new(), decoys: Vec::new(), of_decoys: Vec::new() };
+        let mut seats = Self {
+            people: Vec::new(),
+            hosts: Vec::new(),
+            decoys: Vec::new(),
+            of_decoys: Vec::new(),
+            network: Network::default(),
+        };
         for (persona, places) in personas.iter().zip(workplaces) {
             let (desk, count) = (count_of(&seats.decoys), count_of(&places));
             let seed = seed.purpose(Purpose::Persona).text(persona.name.as_str());
@@ -82,11 +92,17 @@ impl Seats {
         for ((decoy, seated), place) in decoys.iter().zip(seated).zip(0..) {
             let seed = seed.purpose(Purpose::Decoy).text(decoy.name.as_str());
             let (first, count) = (count_of(&seats.of_decoys), count_of(&seated));
-            seats.hosts.push(Host { seed, first, count, capabilities: decoy.capabilities });
+            let (offers, is_workstation) = (Offers::of(decoy), is_workstation(&decoy.role));
+            let capabilities = decoy.capabilities;
+            seats.hosts.push(Host { seed, first, count, capabilities, offers, is_workstation });
             for persona in seated {
                 let desk = seats.desk(persona, DecoyIndex(place)).unwrap_or(DeskIndex(u32::MAX));
                 seats.of_decoys.push((persona, desk));
             }
+        }
+        // Where nothing can be dialled there is nothing to look up.
+        if decoys.iter().any(|decoy| decoy.capabilities.traffic) {
+            seats.network = Network::new(decoys, &seats.hosts);
         }
         seats
     }

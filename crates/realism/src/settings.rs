@@ -11,6 +11,8 @@ pub struct Settings {
     pub effects: EffectWeights,
     /// How often which class of file is begun, before a persona's role or own weights change it.
     pub classes: ClassWeights,
+    /// How often what is spoken on connections to other decoys, before a persona's role changes it.
+    pub traffic: TrafficWeights,
     /// Sessions of a persona on a working day, on average (Poisson, so that some days stay empty). Default 2.6.
     pub sessions_per_day: f64,
     /// Moments of a session at which something may happen, on average (geometric). Default 3.6; real sessions of commits have
@@ -31,6 +33,7 @@ impl Default for Settings {
         Self {
             effects: EffectWeights::default(),
             classes: ClassWeights::default(),
+            traffic: TrafficWeights::default(),
             sessions_per_day: 2.6,
             moments_per_session: 3.6,
             pace: 1.0,
@@ -58,11 +61,13 @@ pub struct EffectWeights {
     pub remove: u32,
     /// Nothing: the persona reads, thinks, talks. Default 12.
     pub leave_alone: u32,
+    /// A connection to another decoy; a third of it on a decoy that is no workstation. Default 18.
+    pub traffic: u32,
 }
 
 impl Default for EffectWeights {
     fn default() -> Self {
-        Self { create: 32, edit: 36, append: 12, rename: 2, remove: 8, leave_alone: 12 }
+        Self { create: 32, edit: 36, append: 12, rename: 2, remove: 8, leave_alone: 12, traffic: 18 }
     }
 }
 
@@ -92,6 +97,42 @@ impl Default for ClassWeights {
     }
 }
 
+/// How often what is spoken on connections to other decoys, relative to each other. What nobody offers is left out of the
+/// draw; where all that is offered weighs 0, no connection is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrafficWeights {
+    /// A session on another host. Default 20.
+    pub ssh: u32,
+    /// Pages. Default 24.
+    pub http: u32,
+    /// Pages over TLS. Default 24.
+    pub https: u32,
+    /// Queries. Default 12.
+    pub mysql: u32,
+    /// Whether the mail server is there. Default 4.
+    pub smtp: u32,
+    /// A look into the mailbox. Default 12.
+    pub imap: u32,
+    /// A look at the shares. Default 12.
+    pub smb: u32,
+    /// A bare connection. Default 2.
+    pub tcp: u32,
+}
+
+impl Default for TrafficWeights {
+    fn default() -> Self {
+        Self { ssh: 20, http: 24, https: 24, mysql: 12, smtp: 4, imap: 12, smb: 12, tcp: 2 }
+    }
+}
+
+impl TrafficWeights {
+    /// In the order of [`verisim_core::TrafficProtocol::ALL`].
+    pub(crate) const fn list(&self) -> [u32; 8] {
+        [self.ssh, self.http, self.https, self.mysql, self.smtp, self.imap, self.smb, self.tcp]
+    }
+}
+
 /// The classes that the planner begins, in the order of [`ClassWeights::list`].
 pub(crate) const CLASSES: [FileClass; 7] = [
     FileClass::Note,
@@ -110,8 +151,8 @@ impl ClassWeights {
 }
 
 impl EffectWeights {
-    pub(crate) const fn list(&self) -> [u32; 6] {
-        [self.create, self.edit, self.append, self.rename, self.remove, self.leave_alone]
+    pub(crate) const fn list(&self) -> [u32; 7] {
+        [self.create, self.edit, self.append, self.rename, self.remove, self.leave_alone, self.traffic]
     }
 }
 
@@ -128,6 +169,11 @@ impl Settings {
         let checks = [
             ("effects", weigh(&self.effects.list()), weights),
             ("classes", weigh(&self.classes.list()), weights),
+            (
+                "traffic",
+                self.traffic.list().iter().all(|weight| *weight <= WEIGHT_MAX),
+                "weights are at most 1,000,000",
+            ),
             ("sessions_per_day", fits(self.sessions_per_day, 24.0), "it must be more than 0 and at most 24"),
             (
                 "moments_per_session",

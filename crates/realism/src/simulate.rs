@@ -122,7 +122,7 @@ fn shelve(
     match action {
         Action::Plant(plant) => {
             let bytes = plant.body.as_bytes();
-            if change.class().ownership() != OwnershipPolicy::Append {
+            if change.class().is_some_and(|class| class.ownership() != OwnershipPolicy::Append) {
                 shelf.insert((desk, plant.path.clone()), bytes.to_vec());
             }
             bytes.len()

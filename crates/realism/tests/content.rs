@@ -97,7 +97,7 @@ fn logs_grow_at_their_end_in_the_order_of_time_under_the_name_of_their_host() {
         Simulation::new(&world, at("2026-11-02T00:00:00Z"), at("2026-11-14T00:00:00Z"), Content::Bodies)
     {
         let host = world.decoy(step.decision.slot.decoy).unwrap().name.to_string();
-        let class = step.decision.change.class();
+        let class = step.decision.change.class().unwrap();
         let (path, body) = match step.action.unwrap() {
             Action::Plant(plant) if matches!(class, FileClass::CronLog | FileClass::DaemonLog) => {
                 (plant.path, plant.body)
@@ -143,7 +143,7 @@ fn files_live_on_lists_are_ticked_drafts_grow_scratch_goes() {
     for step in
         Simulation::new(&world, at("2026-11-02T00:00:00Z"), at("2026-11-21T00:00:00Z"), Content::Bodies)
     {
-        let class = step.decision.change.class();
+        let class = step.decision.change.class().unwrap();
         match step.action.unwrap() {
             Action::Edit(edit) => {
                 let first = edit.edits.first().unwrap();

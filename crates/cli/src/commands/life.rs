@@ -99,10 +99,14 @@ struct Simulated<'a> {
     persona: &'a PersonaName,
     session: SessionId,
     action: &'static str,
-    path: &'a DecoyPath,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a DecoyPath>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<&'a DecoyPath>,
-    class: verisim_core::FileClass,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<verisim_core::FileClass>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traffic: Option<&'a verisim_core::Traffic>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,12 +138,17 @@ fn simulated<'a>(world: &'a World, step: &'a Step) -> Option<Simulated<'a>> {
         Change::Create { path, .. }
         | Change::Edit { path, .. }
         | Change::Append { path, .. }
-        | Change::Remove { path, .. } => (path, None),
-        Change::Rename { from, to, .. } => (from, Some(to)),
+        | Change::Remove { path, .. } => (Some(path), None),
+        Change::Rename { from, to, .. } => (Some(from), Some(to)),
+        Change::Visit { .. } => (None, None),
     };
     let body = step.action.as_ref().and_then(|action| match action {
         verisim_core::Action::Plant(plant) => Some(&plant.body),
         verisim_core::Action::Append(append) => Some(&append.body),
+        _ => None,
+    });
+    let traffic = step.action.as_ref().and_then(|action| match action {
+        verisim_core::Action::Traffic(traffic) => Some(traffic),
         _ => None,
     });
     Some(Simulated {
@@ -151,6 +160,7 @@ fn simulated<'a>(world: &'a World, step: &'a Step) -> Option<Simulated<'a>> {
         path,
         to,
         class: step.decision.change.class(),
+        traffic,
         bytes: body.map(|body| body.as_bytes().len()),
         sha256: body.map(|body| Digest::of(body.as_bytes())),
         why: step.decision.why.to_string(),

@@ -197,6 +197,7 @@ fn read_life(section: Section<'_>) -> Settings {
                 ("rename", &mut e.rename),
                 ("remove", &mut e.remove),
                 ("leave_alone", &mut e.leave_alone),
+                ("traffic", &mut e.traffic),
             ],
         );
     }

@@ -51,6 +51,7 @@ pub(crate) fn world(
         role: "file-server".into(),
         services: vec!["ssh".into()],
         personas: people.iter().skip(place).step_by(decoys.len()).map(|p| p.name.clone()).collect(),
+        has_address: false,
         capabilities,
         time_zone: Zone::utc(),
     };

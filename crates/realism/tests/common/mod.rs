@@ -40,6 +40,7 @@ pub(crate) fn decoy(number: usize, personas: impl Iterator<Item = usize>) -> Dec
         role: "file-server".to_owned(),
         services: vec!["ssh".to_owned()],
         personas: personas.map(|number| format!("persona-{number}").parse().unwrap()).collect(),
+        has_address: true,
         capabilities: FILES,
         time_zone: Zone::utc(),
     }

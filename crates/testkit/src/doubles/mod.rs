@@ -1,6 +1,7 @@
 //! Doubles of the ports: models that behave, until a script tells them not to.
 
 mod connector;
+mod direct_dial;
 mod driver;
 mod faults;
 mod faulty_connector;
@@ -9,6 +10,7 @@ mod store;
 mod sync;
 
 pub use connector::SwitchConnector;
+pub use direct_dial::DirectDial;
 pub use driver::{Call, DriverFault, ModelDriver};
 pub use faults::{Fault, Faults, Phase};
 pub use faulty_connector::FaultyConnector;
