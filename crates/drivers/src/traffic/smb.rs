@@ -6,7 +6,8 @@ use super::talk::Talk;
 use super::trouble::Trouble;
 
 /// SMB 2.0.2, 2.1, 3.0 and 3.0.2. 3.1.1 wants a list of contexts that would have to be right in every detail.
-const DIALECTS: [u16; 4] = [0x0202, 0x0210, 0x0300, 0x0302];
+const DIALECTS: [u16; DIALECT_COUNT as usize] = [0x0202, 0x0210, 0x0300, 0x0302];
+const DIALECT_COUNT: u16 = 4;
 /// The header and the fixed part of an answer (MS-SMB2, 2.2.1.2 and 2.2.4).
 const HEADER_BYTES: usize = 64;
 const ANSWER_BYTES_MIN: usize = HEADER_BYTES + 64;
@@ -45,7 +46,7 @@ fn negotiate(from: &str) -> Vec<u8> {
     message.extend_from_slice(&1_u16.to_le_bytes()); // Credits asked for.
     message.extend_from_slice(&[0; HEADER_BYTES - 16]); // Flags, ids, session, signature.
     message.extend_from_slice(&36_u16.to_le_bytes()); // The length of the fixed part.
-    message.extend_from_slice(&(DIALECTS.len() as u16).to_le_bytes());
+    message.extend_from_slice(&DIALECT_COUNT.to_le_bytes());
     message.extend_from_slice(&1_u16.to_le_bytes()); // Signing is possible.
     message.extend_from_slice(&[0; 2]);
     message.extend_from_slice(&0x7f_u32.to_le_bytes()); // What a Linux client says it can do.

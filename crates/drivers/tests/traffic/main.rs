@@ -1,6 +1,6 @@
 //! The traffic driver against real servers, asked by their own logs, and against servers that mean harm.
 
-#![allow(clippy::unwrap_used, reason = "what is not right in a test shall fail it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what is not right in a test shall fail it")]
 
 mod hostile;
 mod real;

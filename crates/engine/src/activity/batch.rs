@@ -54,7 +54,7 @@ impl Batch {
                 Outcome::Withheld { failure, .. } => Some(failure.detail.clone()),
                 _ => None,
             });
-            end.signs.extend(piece.done.iter().map(|(_, outcome)| sign(outcome)));
+            end.signs.extend(piece.done.iter().map(|(leased, outcome)| sign(leased, outcome)));
             let recorded = self.record(&piece).await;
             end.abandoned |= piece.abandoned || !recorded;
             ids.into_iter().for_each(|id| self.shared.running.end(id));

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use verisim_core::{
-    ActivityEvent, ActivityState, Counters, Decision, Failure, FailureKind, IllegalTransition, Job, JobState,
-    Ladder, LeasedJob, LedgerEntry, NewEvent, OperationClass, PROBE_INTERVAL, Payload, Policy, Record,
-    Schedule, Tamper, Timestamp, Work, policy,
+    ActivityEvent, ActivityState, Counters, Decision, DriverKind, Failure, FailureKind, IllegalTransition,
+    Job, JobState, Ladder, LeasedJob, LedgerEntry, NewEvent, OperationClass, PROBE_INTERVAL, Payload, Policy,
+    Record, Schedule, Tamper, Timestamp, Work, policy,
 };
 
 use super::event;
@@ -62,9 +62,13 @@ pub(super) fn policy_of(failure: &Failure) -> Policy {
     policy(failure.kind, failure.effect, OperationClass::Decoy)
 }
 
-/// What an outcome says about whether the decoy can be reached.
-pub(super) fn sign(outcome: &Outcome) -> Sign {
+/// What an outcome says about whether the decoy can be reached. A connection that failed says nothing of the decoy that it
+/// should have left from: it is mostly the other side that is not there.
+pub(super) fn sign(leased: &LeasedJob, outcome: &Outcome) -> Sign {
+    let is_connection = matches!(&leased.job.work, Work::Activity { action, .. }
+        if action.driver() == DriverKind::Traffic);
     match outcome {
+        Outcome::Failed { .. } if is_connection => Sign::Nothing,
         Outcome::Confirmed(_) | Outcome::Tampered(_) => Sign::Answered,
         Outcome::Failed { failure, .. } | Outcome::Withheld { failure, .. } => Sign::of(failure.kind),
         Outcome::Unknowable

@@ -280,6 +280,22 @@ async fn inv_4_what_cannot_be_probed_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn connections_to_a_host_that_is_down_do_not_make_the_decoy_unreachable() {
+    let stage = Stage::new(&["files01"]);
+    stage.traffic.set_script(|call, _| {
+        (call == Call::Run).then(|| DriverFault::Fail(failure(FailureKind::Network, Effect::NotApplied)))
+    });
+    for _ in 0..20 {
+        let action = Action::Traffic(Traffic::new(name("web01"), TrafficProtocol::Http));
+        stage.enqueue_action("files01", action, None).await;
+    }
+    stage.live_until(at(120)).await;
+    let file = stage.enqueue_action("files01", note(1), None).await;
+    stage.live_until(at(130)).await;
+    assert_eq!(stage.state(file), ActivityState::Done);
+}
+
+#[tokio::test]
 async fn inv_4_the_last_failure_of_an_open_fate_is_asked_for_at_once_or_stays_unknown() {
     for (probe_answers, expected) in [(true, ActivityState::Done), (false, ActivityState::Unknown)] {
         let stage = Stage::new(&["files01"]);

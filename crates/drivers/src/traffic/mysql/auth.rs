@@ -56,3 +56,33 @@ impl Method {
 fn xor(one: &[u8], other: &[u8]) -> Vec<u8> {
     one.iter().zip(other).map(|(a, b)| a ^ b).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SALT: &[u8] = b"01234567890123456789";
+
+    /// A server keeps a hash of the password; with the proof it gets the password's own hash, and compares.
+    #[test]
+    fn a_server_that_keeps_only_a_hash_is_convinced() {
+        let kept = Sha1::digest(Sha1::digest("secret"));
+        let mask = Sha1::new().chain_update(SALT).chain_update(kept).finalize();
+        let once = xor(&Method::Native.prove("secret", SALT), &mask);
+        assert_eq!(Sha1::digest(&once), kept);
+
+        let kept = Sha256::digest(Sha256::digest("secret"));
+        let mask = Sha256::new().chain_update(kept).chain_update(SALT).finalize();
+        let once = xor(&Method::CachingSha2.prove("secret", SALT), &mask);
+        assert_eq!(Sha256::digest(&once), kept);
+    }
+
+    #[test]
+    fn an_empty_password_is_proved_by_nothing() {
+        for method in [Method::Native, Method::CachingSha2] {
+            assert_eq!(method.prove("", SALT), Vec::<u8>::new());
+            assert_eq!(Method::named(method.name().as_bytes()), Some(method));
+        }
+        assert_eq!(Method::named(b"mysql_clear_password"), None);
+    }
+}
