@@ -129,6 +129,7 @@ impl Connector for RootfsConnector {
             ownership: rustix::process::geteuid().is_root(),
             mtime_ns: true,
             atomic_replace: true,
+            quiet_reads: true,
             batch_files_max: BATCH_FILES_MAX,
             file_bytes_max: FILE_BYTES_MAX,
         }

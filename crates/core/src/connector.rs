@@ -103,6 +103,8 @@ pub struct Capabilities {
     pub mtime_ns: bool,
     /// A replacement appears in one step, and what it displaced is seen.
     pub atomic_replace: bool,
+    /// Reading a file leaves its access time as it is.
+    pub quiet_reads: bool,
     /// How many files one round trip takes with profit.
     pub batch_files_max: usize,
     /// The largest file that can be written, in bytes.

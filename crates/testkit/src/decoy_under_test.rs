@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use verisim_core::{
-    Connector, DecoyPath, Digest, FileMode, FileTimes, FileWrite, JobId, OwnerPolicy, Staging, Timestamp,
-    WriteMode, WriteOutcome, Written,
+    Connector, DecoyPath, Digest, FailureKind, FileMode, FileTimes, FileWrite, JobId, OwnerPolicy, Staging,
+    Timestamp, WriteMode, WriteOutcome, Written,
 };
 
 /// How long a suite waits for any one answer of a connector. Nothing may hang; a noisy machine may be slow.
@@ -40,6 +40,10 @@ pub trait DecoyUnderTest: Send + Sync {
     /// Lets it come back as it was.
     fn bring_back(&self) {
         fs::rename(self.outside().join("away"), self.host_root()).unwrap();
+    }
+    /// What a call is answered with while it is away.
+    fn absence(&self) -> FailureKind {
+        FailureKind::NotFound
     }
 }
 

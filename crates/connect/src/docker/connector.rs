@@ -104,6 +104,7 @@ impl Connector for DockerConnector {
             ownership: true,
             mtime_ns: true,
             atomic_replace: is_fast,
+            quiet_reads: true,
             batch_files_max: BATCH_FILES_MAX,
             file_bytes_max: FILE_BYTES_MAX,
         }

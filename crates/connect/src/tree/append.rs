@@ -11,7 +11,7 @@ use super::look;
 use super::problem::{Outcome, Problem};
 
 /// How far behind the former end the added bytes are looked for, when others add too.
-const SEARCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const SEARCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Adds the body at the end of an existing regular file, in one call, so that it does not mix with what others add.
 ///

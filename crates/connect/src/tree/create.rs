@@ -9,7 +9,7 @@ use super::problem::{Outcome, Problem};
 use super::write::{Facts, confirm, fill};
 
 /// The mode of a new file that asks for none: what a umask of 022 leaves.
-const MODE_DEFAULT: FileMode = FileMode::new(0o644);
+pub(crate) const MODE_DEFAULT: FileMode = FileMode::new(0o644);
 
 /// Writes a file without a name, and lets it appear if nothing stands under its name, not even a dangling link.
 pub(super) fn create(root: &Root, file: &FileWrite) -> Outcome<WriteOutcome> {

@@ -7,7 +7,7 @@ use super::look;
 use super::problem::{Outcome, Problem};
 
 /// The most that is read of any of the files, in bytes.
-const FACT_BYTES_MAX: u64 = 256 * 1024;
+pub(crate) const FACT_BYTES_MAX: u64 = 256 * 1024;
 /// The most accounts that are told of; what the port promises.
 const ACCOUNTS_MAX: usize = 1_000;
 

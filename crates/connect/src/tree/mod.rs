@@ -12,7 +12,9 @@ mod replace;
 mod settle;
 mod write;
 
-pub(crate) use facts::{accounts, facts, first_word, pretty_name};
+pub(crate) use append::SEARCH_BYTES_MAX;
+pub(crate) use create::MODE_DEFAULT;
+pub(crate) use facts::{FACT_BYTES_MAX, accounts, facts, first_word, pretty_name};
 pub(crate) use look::{list, read, stat};
 pub(crate) use problem::Problem;
 pub(crate) use remove::remove;
@@ -24,4 +26,4 @@ pub(crate) use write::write;
 /// is longer is therefore foreign.
 pub(crate) const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How much of what was found is kept as evidence, in bytes.
-const EVIDENCE_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const EVIDENCE_BYTES_MAX: usize = 64 * 1024;

@@ -43,6 +43,16 @@ impl Problem {
         self
     }
 
+    /// The same failure, once it is known what it really is.
+    pub(crate) fn retold(mut self, kind: FailureKind, detail: String) -> Self {
+        (self.kind, self.detail) = (kind, detail);
+        self
+    }
+
+    pub(crate) const fn effect(&self) -> Effect {
+        self.effect
+    }
+
     pub(crate) const fn kind(&self) -> FailureKind {
         self.kind
     }

@@ -69,6 +69,7 @@ impl Connector for SwitchConnector {
             ownership: false,
             mtime_ns: false,
             atomic_replace: false,
+            quiet_reads: true,
             batch_files_max: 0,
             file_bytes_max: ByteCount(0),
         }

@@ -1,0 +1,131 @@
+//! A decoy behind a real sshd.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use verisim_connect::{SshConnector, SshOptions, WayIn};
+use verisim_core::{Connector, FailureKind, Timestamp};
+use verisim_ssh::Target;
+use verisim_testkit::sshd::{Sshd, SshdOptions};
+use verisim_testkit::{DecoyUnderTest, VirtualClock};
+
+/// A decoy behind a real sshd that locks whoever logs in into its root.
+pub(crate) struct SshDecoy {
+    pub(crate) connector: SshConnector,
+    pub(crate) sshd: Mutex<Sshd>,
+    root: PathBuf,
+    outside: PathBuf,
+    tools: Option<tempfile::TempDir>,
+}
+
+/// How one gets to an sshd.
+pub(crate) fn target(sshd: &Sshd) -> Target {
+    let mut target = Target::new("127.0.0.1", "root");
+    target.port = sshd.port();
+    target.identities = vec![sshd.key()];
+    target.known_hosts = vec![sshd.known_hosts()];
+    target
+}
+
+pub(crate) fn connector(target: Target, way: WayIn, commands: bool) -> SshConnector {
+    let clock = VirtualClock::new(Timestamp::UNIX_EPOCH);
+    SshConnector::new(SshOptions { target, way, commands, clock })
+}
+
+impl SshDecoy {
+    /// With SFTP and nothing else.
+    pub(crate) async fn over_sftp() -> Option<Self> {
+        let sshd = Sshd::start(SshdOptions { locked_in: true, ..SshdOptions::default() })?;
+        Some(Self::behind(sshd, WayIn::Sftp, false).await)
+    }
+
+    /// With commands and nothing else. Commands see the decoy's root as theirs, and yet find their tools, which lie
+    /// outside: the wrapper changes the root, and stays in the folder of the tools.
+    pub(crate) async fn over_commands() -> Option<Self> {
+        let held = tempfile::tempdir().unwrap();
+        let lines = vec![format!("ForceCommand /usr/bin/perl {}/enter.pl", held.path().display())];
+        let sshd = Sshd::start(SshdOptions { without_sftp: true, lines, ..SshdOptions::default() })?;
+        tools(held.path(), &sshd.root());
+        let mut this = Self::behind(sshd, WayIn::Auto, true).await;
+        this.tools = Some(held);
+        Some(this)
+    }
+
+    pub(crate) async fn behind(sshd: Sshd, way: WayIn, commands: bool) -> Self {
+        let connector = connector(target(&sshd), way, commands);
+        connector.connect().await.unwrap();
+        let (root, outside) = (sshd.root(), sshd.outside());
+        Self { connector, sshd: Mutex::new(sshd), root, outside, tools: None }
+    }
+}
+
+impl DecoyUnderTest for SshDecoy {
+    fn connector(&self) -> Arc<dyn Connector> {
+        Arc::new(self.connector.clone())
+    }
+    fn host_root(&self) -> &Path {
+        &self.root
+    }
+    fn outside(&self) -> &Path {
+        &self.outside
+    }
+    fn take_away(&self) {
+        self.sshd.lock().unwrap().stop();
+    }
+    fn absence(&self) -> FailureKind {
+        FailureKind::Network
+    }
+    fn bring_back(&self) {
+        self.sshd.lock().unwrap().start_again();
+        // A host that was down rests for a while before it is tried again.
+        std::thread::sleep(Duration::from_secs(3));
+    }
+}
+
+/// What the connector runs.
+const TOOLS: [&str; 16] = [
+    "stat", "dd", "chown", "chmod", "touch", "ln", "mv", "rm", "mkdir", "rmdir", "find", "head", "id", "cat",
+    "true", "dash",
+];
+
+/// Lays the tools out so that they run from a folder outside of their root: each with its libraries, by the dynamic linker
+/// that lies beside it, everything named from that folder. A function of the shell stands for each.
+fn tools(at: &Path, root: &Path) {
+    let (bin, lib) = (at.join("bin"), at.join("lib"));
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::create_dir(&lib).unwrap();
+    for tool in TOOLS {
+        let from =
+            ["/usr/bin", "/bin"].map(|dir| Path::new(dir).join(tool)).into_iter().find(|file| file.exists());
+        let from = from.unwrap_or_else(|| panic!("{tool} is not installed"));
+        std::fs::copy(&from, bin.join(tool)).unwrap();
+        for library in libraries(&from) {
+            let name = library.file_name().unwrap();
+            let into = if name.to_string_lossy().starts_with("ld-linux") {
+                at.join("ld.so")
+            } else {
+                lib.join(name)
+            };
+            std::fs::copy(&library, into).unwrap();
+        }
+    }
+    let functions: String =
+        TOOLS.iter().map(|tool| format!("{tool}() {{ ./ld.so ./bin/{tool} \"$@\"; }}; ")).collect();
+    let enter = format!(
+        "my $c = $ENV{{SSH_ORIGINAL_COMMAND}};\nchdir '{}' or die; chroot '{}' or die;\n\
+         %ENV = (LD_LIBRARY_PATH => './lib');\nexec './ld.so', './bin/dash', '-c', '{functions}' . $c;\n",
+        at.display(),
+        root.display()
+    );
+    std::fs::write(at.join("enter.pl"), enter).unwrap();
+    let loader = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(at.join("ld.so"), loader).unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "the linker itself is asked what a tool needs")]
+fn libraries(program: &Path) -> Vec<PathBuf> {
+    let said = std::process::Command::new("ldd").arg(program).output().unwrap();
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    text.split_ascii_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+}
