@@ -15,6 +15,7 @@ mod output;
 mod owners;
 mod people;
 mod render;
+mod secrets;
 mod state;
 mod wire;
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use verisim_connect::{DockerConnector, DockerOptions, Engine, EngineAddress, RootfsConnector};
 use verisim_core::{
-    ActivityDriver, Clock, Connector, Decoy, DecoyName, DestinationName, DriverKind, Owner, PersonaName,
-    RelPath, Store, WorkerId,
+    ActivityDriver, Clock, Connector, Decoy, DecoyName, DestinationName, DriverCapabilities, DriverKind,
+    Owner, PersonaName, RelPath, Store, WorkerId,
 };
-use verisim_drivers::{Connectors, FileDriver};
+use verisim_drivers::{Connectors, Destinations, FileDriver, TrafficDriver};
 use verisim_engine::{EngineParts, Fleet, Member};
 use verisim_realism::{DecoyProfile, Persona, World};
 use verisim_sync::{
@@ -21,6 +21,7 @@ use crate::config::{CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfi
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::owners::Owners;
+use crate::secrets::Secrets;
 use crate::state::StateDir;
 
 /// The configured fleet: reached, but not running.
@@ -33,6 +34,8 @@ pub(crate) struct Wired {
     pub(crate) fleet: Arc<Fleet>,
     /// Who carries out actions on files.
     pub(crate) driver: Arc<FileDriver>,
+    /// Who opens connections between decoys.
+    pub(crate) traffic: Arc<TrafficDriver>,
 }
 
 impl Wired {
@@ -49,8 +52,18 @@ impl Wired {
             .collect();
         let connectors: Connectors =
             members.iter().map(|member| (member.decoy.name.clone(), Arc::clone(&member.connector))).collect();
+        let destinations: Destinations = members.iter().map(|member| (*member.decoy).clone()).collect();
+        let traffic = TrafficDriver::new(connectors.clone(), destinations, Arc::clone(&clock))
+            .with_passwords(Arc::new(Secrets::of(&config.personas)));
         let driver = Arc::new(FileDriver::new(connectors).durable());
-        Self { config, clock, fleet: Fleet::new(members), driver }
+        let fleet = Fleet::new(members);
+        Self { config, clock, fleet, driver, traffic: Arc::new(traffic) }
+    }
+
+    /// What can be planned on a decoy: what each driver can do there.
+    fn capabilities(&self, decoy: &Decoy) -> DriverCapabilities {
+        let traffic = self.traffic.capabilities(decoy).traffic;
+        DriverCapabilities { traffic, ..self.driver.capabilities(decoy) }
     }
 
     /// The decoy of this name with its connector.
@@ -88,7 +101,7 @@ impl Wired {
             services: decoy.services.clone(),
             personas: decoy.personas.clone(),
             has_address: decoy.address.is_some(),
-            capabilities: self.driver.capabilities(&decoy_of(decoy)),
+            capabilities: self.capabilities(&decoy_of(decoy)),
             time_zone: decoy.time_zone.clone(),
         }
     }
@@ -152,7 +165,10 @@ impl Wired {
         Ok(EngineParts {
             store,
             clock: Arc::clone(&self.clock),
-            drivers: HashMap::from([(DriverKind::File, Arc::clone(&self.driver) as Arc<dyn ActivityDriver>)]),
+            drivers: HashMap::from([
+                (DriverKind::File, Arc::clone(&self.driver) as Arc<dyn ActivityDriver>),
+                (DriverKind::Traffic, Arc::clone(&self.traffic) as Arc<dyn ActivityDriver>),
+            ]),
             fleet: Arc::clone(&self.fleet),
             planner: None,
             sync: None,

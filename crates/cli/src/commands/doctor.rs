@@ -4,6 +4,7 @@ mod container;
 mod decoy;
 mod evidence;
 mod state;
+mod traffic;
 
 use std::path::Path;
 
@@ -65,6 +66,10 @@ enum Check {
     Identity,
     /// Who may look into it.
     Privacy,
+    /// What other decoys reach.
+    Traffic,
+    /// What a persona logs in with.
+    Secrets,
 }
 
 /// What was measured, for programs.
@@ -158,6 +163,7 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
         sheets.push(container::look_at_engine(&address).await);
     }
     sheets.extend(decoy::look_at_all(&wired).await);
+    sheets.extend(traffic::look_at_secrets(&wired));
     for destination in &wired.config.destinations {
         let mut sheet = evidence::look_at_destination(&wired.config, destination);
         let lane = Lane::of_destination(&destination.name);

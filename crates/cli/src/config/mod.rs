@@ -7,6 +7,7 @@ pub(crate) mod mistake;
 mod model;
 mod read;
 mod section;
+mod traffic;
 pub(crate) mod units;
 
 use std::io::Read as _;
@@ -18,7 +19,7 @@ use toml::de::DeTable;
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
     Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig,
-    DockerConfig, Each, PersonaConfig,
+    DockerConfig, Each, PersonaConfig, SecretSource,
 };
 use self::section::Section;
 use crate::error::{CliError, CliResult};

@@ -126,6 +126,19 @@ pub(crate) struct PersonaConfig {
     pub(crate) holidays: Arc<BTreeSet<jiff::civil::Date>>,
     /// How many times as much happens as with an ordinary person.
     pub(crate) pace: f64,
+    /// Where its password on the decoys is to be found.
+    pub(crate) password: Option<SecretSource>,
+    /// Its private key for SSH sessions between decoys; absolute.
+    pub(crate) ssh_key: Option<PathBuf>,
+}
+
+/// Where a secret is to be found; never the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SecretSource {
+    /// A variable of the environment.
+    Variable(String),
+    /// A file that nobody else may read; absolute.
+    File(PathBuf),
 }
 
 /// One destination.

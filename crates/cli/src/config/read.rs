@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::connector::read_connector;
 use super::mistake::nearest;
 use super::model::{Config, DecoyConfig, EngineNumbers, History, PersonaConfig};
 use super::section::{At, Section};
+use super::traffic::{read_password, read_services, read_traffic};
 use super::units;
 
 const WEEK_EXAMPLE: &str = "mon-fri 08:30-17:30";
@@ -31,6 +33,8 @@ pub(super) struct Reader<'a> {
     places: RefCell<Vec<Place>>,
     /// The containers that are named, each with its engine and its decoy.
     containers: RefCell<HashMap<(String, ContainerName), String>>,
+    /// What is offered where, each with its decoy.
+    pub(super) offers: RefCell<HashMap<(IpAddr, u16), String>>,
 }
 
 /// Reads everything. `state` replaces the state folder that the file names.
@@ -54,6 +58,7 @@ pub(super) fn read_config(top: Section<'_>, base: &Path, state: Option<&Path>) -
         destinations: destinations.iter().filter_map(|entry| entry.peek("name")).collect(),
         places: RefCell::default(),
         containers: RefCell::default(),
+        offers: RefCell::default(),
     };
     let named = reader.folder(&top, "state", "/var/lib/verisim", Kind::State);
     if state.is_none() && top.value("state").is_none() {
@@ -71,7 +76,7 @@ pub(super) fn read_config(top: Section<'_>, base: &Path, state: Option<&Path>) -
         .table("engine", "[engine]", "{ drain = \"20s\" }")
         .map_or_else(EngineNumbers::default, read_engine);
     let decoys = decoys.into_iter().filter_map(|entry| read_decoy(entry, &reader)).collect();
-    let personas = personas.into_iter().filter_map(read_persona).collect();
+    let personas = personas.into_iter().filter_map(|entry| read_persona(entry, &reader)).collect();
     let destinations =
         destinations.into_iter().filter_map(|entry| read_destination(entry, &reader)).collect();
     let captures = captures.into_iter().filter_map(|entry| read_capture(entry, &reader)).collect();
@@ -216,11 +221,14 @@ fn read_life(section: Section<'_>) -> Settings {
             ],
         );
     }
+    if let Some(traffic) = section.table("traffic", "[life.traffic]", "{ enabled = true, ssh = 20 }") {
+        read_traffic(traffic, &mut life);
+    }
     section.finish();
     life
 }
 
-fn weights(section: Section<'_>, fields: &mut [(&'static str, &mut u32)]) {
+pub(super) fn weights(section: Section<'_>, fields: &mut [(&'static str, &mut u32)]) {
     for (key, field) in &mut *fields {
         if let Some(weight) = section.number(key, 0..=1_000_000) {
             **field = u32::try_from(weight.value).unwrap_or_default();
@@ -263,10 +271,8 @@ fn read_decoy(section: Section<'_>, reader: &Reader<'_>) -> Option<DecoyConfig> 
     name(&section, "files01");
     let decoy_name = section.parsed("name", "files01");
     let connector = read_connector(&section, reader);
-    let services =
-        section.texts("services", "ssh").into_iter().map(|service| service.value.to_owned()).collect();
+    let (services, address) = read_services(&section, reader);
     let role = section.text("role", "file-server").map_or("server", |role| role.value).to_owned();
-    let address = section.parsed("address", "192.0.2.10").map(|address| address.value);
     let time_zone = section.parsed::<Zone>("time_zone", "UTC").map_or_else(Zone::utc, |zone| zone.value);
     let personas: Vec<At<PersonaName>> = section.names("personas", "maria-keller");
     let mut seen = HashSet::new();
@@ -297,7 +303,7 @@ pub(super) fn name(section: &Section<'_>, example: &str) {
     }
 }
 
-fn read_persona(section: Section<'_>) -> Option<PersonaConfig> {
+fn read_persona(section: Section<'_>, reader: &Reader<'_>) -> Option<PersonaConfig> {
     name(&section, "maria-keller");
     let persona_name = section.parsed("name", "maria-keller");
     let _ = section.required_text("full_name", "Maria Keller");
@@ -334,6 +340,10 @@ fn read_persona(section: Section<'_>) -> Option<PersonaConfig> {
         section.names::<jiff::civil::Date>("holidays", "2026-12-25").into_iter().map(|day| day.value);
     let holidays = Arc::new(holidays.collect());
     let pace = section.decimal("pace", 0.001, 10_000.0).map_or(1.0, |pace| pace.value);
+    let password = read_password(&section, reader);
+    let ssh_key = section
+        .parse_with("ssh_key", "keys/mkeller", |text| check::folder(text).map(|()| reader.absolute(text)))
+        .map(|key| key.value);
     section.finish();
     let login = login?.value;
     let home = match home {
@@ -351,5 +361,7 @@ fn read_persona(section: Section<'_>) -> Option<PersonaConfig> {
         week,
         holidays,
         pace,
+        password,
+        ssh_key,
     })
 }

@@ -240,6 +240,93 @@ fn two_decoys_do_not_share_a_container() {
     assert_eq!(about_connectors(&[plain, &on("unix:///run/other.sock")]), "");
 }
 
+/// What is wrong with a decoy and a persona of which these are lines, each line with its number.
+fn about_lines(decoy: &str, persona: &str, more: &str) -> String {
+    let text = format!(
+        "state = \"/nowhere/state\"\nseed = 1\n[[decoy]]\nname = \"d\"\nconnector = {{ rootfs = {{ path = \"/nowhere/d\" }} }}\n\
+         {decoy}\n[[persona]]\nname = \"ann\"\nfull_name = \"Ann\"\nlogin = \"ann\"\n{persona}\n{more}\n"
+    );
+    match parse(&text, Path::new("/nowhere/verisim.toml"), None) {
+        Ok(_) => String::new(),
+        Err(ConfigError::Mistakes { mistakes, .. }) => {
+            let line = |mistake: &Mistake| format!("{}: {}; {}\n", mistake.line, mistake.what, mistake.mend);
+            mistakes.iter().map(line).collect()
+        }
+        Err(ConfigError::Unreadable(error)) => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn what_decoys_offer_is_read_and_every_slip_told() {
+    for good in [
+        "services = [\"ssh\", \"http:8080\", \"mysql\", \"mariadb:3307\", \"tcp:9000\", \"smb\", \"imap\", \"smtp\"]",
+        "services = [\"telnet\", \"ftp\", \"imaps\", \"sip:5060\", \"something-of-our-own\"]\naddress = \"2001:db8::1\"",
+        "services = []",
+    ] {
+        assert_eq!(about_lines(good, "", ""), "", "{good}");
+    }
+    for (bad, said) in [
+        ("services = [\"htpp\"]", "did you mean \"http\""),
+        ("services = [\"SSH\"]", "did you mean \"ssh\""),
+        ("services = [\"tcp\"]", "tcp:9000"),
+        ("services = [\"http:\"]", "no port"),
+        ("services = [\"http:0\"]", "no port"),
+        ("services = [\"http:99999\"]", "no port"),
+        ("services = [\"my web server\"]", "cannot name a service"),
+        ("services = [22]", "list of texts"),
+        ("address = \"web01.example\"", "a name is not looked up"),
+        ("address = \"0.0.0.0\"", "not the address of one host"),
+        ("services = [\"http\", \"web:80\"]\naddress = \"192.0.2.1\"", "what `d` offers already"),
+    ] {
+        let told = about_lines(bad, "", "");
+        assert!(told.lines().any(|line| line.starts_with("6: ") && line.contains(said)), "{bad}: {told}");
+    }
+}
+
+#[test]
+fn inv_8_a_password_is_taken_from_elsewhere_and_one_that_stands_here_is_not_shown() {
+    for good in ["password = { env = \"ANN_PASSWORD\" }", "password = { file = \"ann.password\" }"] {
+        assert_eq!(about_lines("", good, ""), "", "{good}");
+    }
+    for (bad, said) in [
+        ("password = \"hunter2\"", "does not belong into this file"),
+        ("password = { env = \"hunter2!\" }", "not the name of a variable"),
+        ("password = { }", "one place"),
+        ("password = { env = \"A\", file = \"b\" }", "one place"),
+        ("password = { fil = \"hunter2\" }", "did you mean `file`"),
+        ("password = { file = \"~/x\" }", "not expanded"),
+        ("password = 5", "`password` is an integer"),
+    ] {
+        let told = about_lines("", bad, "");
+        assert!(told.lines().any(|line| line.starts_with("11: ") && line.contains(said)), "{bad}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn traffic_is_weighed_and_can_be_switched_off() {
+    let life = |more: &str| {
+        let text = format!("state = \"/nowhere/state\"\nseed = 1\n{more}\n");
+        parse(&text, Path::new("/nowhere/verisim.toml"), None).unwrap().life
+    };
+    let usual = life("");
+    assert!(usual.effects.traffic > 0);
+    assert_eq!(life("[life.traffic]\nenabled = false").effects.traffic, 0);
+    let weighed = life("[life.traffic]\nssh = 0\nmysql = 99");
+    assert_eq!(
+        (weighed.traffic.ssh, weighed.traffic.mysql, weighed.traffic.http),
+        (0, 99, usual.traffic.http)
+    );
+    for (bad, said) in [
+        ("[life.traffic]\nhtttp = 5", "did you mean `http`"),
+        ("[life.traffic]\nhttp = -5", "out of range"),
+        ("[life.traffic]\nenabled = \"no\"", "without quotes"),
+    ] {
+        let told = about_lines("", "", bad);
+        assert!(told.lines().any(|line| line.starts_with("13: ") && line.contains(said)), "{bad}: {told}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_panics(text in "([a-z_]{1,9} ?= ?(\"[a-z/]{0,5}\"|[0-9]{1,3}|\\{|\\[|\\]|\\})\n|\\[\\[?(decoy|persona|capture|destination|life)\\]\\]?\n){0,12}|.{0,80}") {

@@ -1,6 +1,8 @@
 //! An event as a sentence.
 
-use verisim_core::{Event, EventPayload, Payload, SyncPayload, printable};
+use std::time::Duration;
+
+use verisim_core::{Event, EventPayload, Payload, SyncPayload, TrafficPayload, printable};
 
 use crate::config::units::show_size;
 use crate::error::CliResult;
@@ -132,13 +134,27 @@ fn activity(payload: &Payload, told: &mut Told) {
         Payload::Remove(remove) => ("removes", remove.path.to_string(), String::new()),
         Payload::Email(email) => ("mails", printable(&email.message_id), show_size(email.bytes)),
         Payload::Traffic(traffic) => {
-            let banner = traffic.banner.as_deref().map(printable).unwrap_or_default();
-            ("visits", traffic.to.to_string(), banner)
+            let port = traffic.port.filter(|port| Some(*port) != traffic.protocol.usual_port());
+            let port = port.map_or_else(String::new, |port| format!(":{port}"));
+            ("visits", format!("{}{port}", traffic.to), visit(traffic))
         }
     };
     told.verb = verb.into();
     told.object = object;
     told.detail = detail;
+}
+
+/// What was said on a connection, in a few words.
+fn visit(traffic: &TrafficPayload) -> String {
+    let mut said = vec![traffic.protocol.to_string()];
+    said.extend(traffic.login.as_ref().map(|login| format!("as {}", printable(login))));
+    if let Some(requests) = traffic.requests.filter(|requests| *requests > 0) {
+        said.push(counted(u64::from(requests), "answer"));
+    }
+    said.push(format!("{:.1} s", Duration::from_millis(traffic.duration_ms).as_secs_f64()));
+    said.push(format!("{} in, {} out", show_size(traffic.received_bytes), show_size(traffic.sent_bytes)));
+    said.extend(traffic.banner.as_deref().map(printable));
+    said.join(", ")
 }
 
 fn sync(event: &Event, payload: &SyncPayload, told: &mut Told) {

@@ -112,7 +112,7 @@ impl TrafficDriver {
         match ended {
             // A refused login is a failure whatever came before it: a person decides about the account.
             Err(trouble) if !talk.has_met() || matches!(trouble, Trouble::Refused(_)) => {
-                return Err(trouble.into_failure("traffic.run", talk.sent()).into());
+                return Err(trouble.into_failure(plan, "traffic.run", talk.sent()).into());
             }
             Err(trouble) => talk.note(&format!("left: {trouble}")),
             Ok(()) => {}

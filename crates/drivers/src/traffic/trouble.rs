@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use verisim_core::{Effect, Failure, FailureKind, printable};
+use verisim_core::{Effect, Failure, FailureKind, Traffic, printable};
 
 /// Why a session ended before its end.
 #[derive(Debug)]
@@ -34,15 +34,21 @@ impl Trouble {
     /// The failure of the job. A session on which nothing was sent did not happen, and may be tried again; one on which
     /// something was is of unknown fate, and is not repeated (INV-4). A login that was refused is certain: it failed, and
     /// its kind is one that is never tried again.
-    pub(super) fn into_failure(self, operation: &'static str, sent_bytes: u64) -> Failure {
+    ///
+    /// Its text says where the session should have gone.
+    pub(super) fn into_failure(self, plan: &Traffic, operation: &'static str, sent_bytes: u64) -> Failure {
         let effect = if sent_bytes == 0 { Effect::NotApplied } else { Effect::Unknown };
         let (kind, effect) = match &self {
-            Self::NotConnected(failure) => return failure.clone(),
+            Self::NotConnected(failure) => {
+                let told =
+                    Failure::new(failure.kind, failure.operation, format!("{plan}: {}", failure.detail));
+                return told.with_effect(failure.effect);
+            }
             Self::Refused(_) => (FailureKind::Auth, Effect::NotApplied),
             Self::Broken(_) | Self::Ended | Self::TooSlow => (FailureKind::Network, effect),
             Self::Garbled(_) => (FailureKind::Unknown, effect),
         };
-        Failure::new(kind, operation, self).with_effect(effect)
+        Failure::new(kind, operation, format!("{plan}: {self}")).with_effect(effect)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use verisim_core::{
-    Counters, DecoyName, DecoyPath, Digest, FailureKind, FileClass, Health, Job, JobId, JobKind, JobState,
-    Lane, LedgerEntry, OwnershipPolicy, PersonaName, Progress, Schedule, SessionId, SyncProgress, SyncState,
-    Timestamp, Work,
+    Action, Counters, DecoyName, DecoyPath, Digest, FailureKind, FileClass, Health, Job, JobId, JobKind,
+    JobState, Lane, LedgerEntry, OwnershipPolicy, PersonaName, Progress, Schedule, SessionId, SyncProgress,
+    SyncState, Timestamp, Work,
 };
 
 /// A job.
@@ -100,7 +100,10 @@ impl JobView {
         match job.work {
             Work::Activity { action, persona, session, why, .. } => {
                 view.action = Some(action.name().to_owned());
-                view.subject = action.paths().0.map(ToString::to_string).unwrap_or_default();
+                view.subject = match &*action {
+                    Action::Traffic(traffic) => format!("to {traffic}"),
+                    action => action.paths().0.map(ToString::to_string).unwrap_or_default(),
+                };
                 view.persona = persona;
                 view.session = session;
                 view.why = why;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use verisim_core::{Capabilities, Connector, DecoyPath, HostFacts, Owner, StatRequest, Timestamp};
 
-use super::{Check, Measured, Sheet, container, space};
+use super::{Check, Measured, Sheet, container, space, traffic};
 use crate::config::units::show_size;
 use crate::config::{ConnectorConfig, DecoyConfig, PersonaConfig};
 use crate::error::{advice, show};
@@ -53,6 +53,7 @@ async fn look_at(wired: &Wired, decoy: &DecoyConfig, owners: &Owners) -> Sheet {
     look_at_way(&mut sheet, decoy, &can);
     look_at_capabilities(&mut sheet, &can);
     look_at_clock(&mut sheet, facts.clock, before, after);
+    traffic::look_at_services(&mut sheet, wired, decoy);
     let named: HashMap<&str, &PersonaConfig> =
         wired.config.personas.iter().map(|persona| (persona.name.as_str(), persona)).collect();
     for persona in decoy.personas.iter().filter_map(|name| named.get(name.as_str())) {
