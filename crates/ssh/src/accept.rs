@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use russh::keys::{HashAlg, PublicKey, PublicKeyBase64 as _};
 
-use crate::session::{Dialled, look};
+use crate::meet::look;
+use crate::session::Dialled;
 use crate::{Error, KnownHosts, Result, Session, Target, Verdict};
 
 /// The key that a host shows, and what is known of it.

@@ -68,6 +68,16 @@ pub enum Error {
         /// The line in it.
         line: usize,
     },
+    /// Another host key than the first that was seen.
+    #[error(
+        "the key of {host} is another one than before: {fingerprint}; the host was made anew, or somebody sits in between"
+    )]
+    HostKeyOther {
+        /// The host.
+        host: String,
+        /// The fingerprint of the key that it showed.
+        fingerprint: String,
+    },
     /// None of our keys lets us in.
     #[error("{user}@{host} refused every key that was offered ({offered}){notes}")]
     Refused {
@@ -173,6 +183,7 @@ impl Error {
             Self::HostKeyUnknown { .. }
             | Self::HostKeyChanged { .. }
             | Self::HostKeyRevoked { .. }
+            | Self::HostKeyOther { .. }
             | Self::Refused { .. } => FailureKind::Auth,
             Self::File { .. } | Self::Handshake { .. } => FailureKind::Config,
             Self::Channel { refusal } => match refusal {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::keys::{HashAlg, PublicKey, PublicKeyOrCertificate};
 
-use crate::{Error, HostKeyPolicy, KnownHosts, Verdict, accept};
+use crate::{Error, HostKeyPolicy, KnownHosts, SeenKeys, Verdict, accept};
 
 /// Decides about the host key of one connection.
 pub(crate) struct Handler {
@@ -25,14 +25,22 @@ pub(crate) enum Expectation {
         /// Where a new one is written down.
         file: Option<std::path::PathBuf>,
     },
-    /// It is looked at, and the connection ends.
-    Look,
+    /// It must be the one that was seen first.
+    Seen {
+        /// The name under which it was seen.
+        host: String,
+        keys: SeenKeys,
+    },
+    /// It is handed over, and the connection ends.
+    Look(Arc<Mutex<Option<PublicKey>>>),
 }
 
 #[derive(Default)]
 pub(crate) struct Finding {
     pub(crate) key: Option<PublicKey>,
     pub(crate) error: Option<Error>,
+    /// What the server calls itself.
+    pub(crate) version: Vec<u8>,
 }
 
 impl russh::client::Handler for Handler {
@@ -57,6 +65,16 @@ impl russh::client::Handler for Handler {
             }
         }
     }
+
+    async fn kex_done(
+        &mut self,
+        _: Option<&[u8]>,
+        _: &russh::Names,
+        session: &mut russh::client::Session,
+    ) -> Result<(), russh::Error> {
+        self.lock().version = session.remote_sshid().to_vec();
+        Ok(())
+    }
 }
 
 impl Handler {
@@ -65,7 +83,14 @@ impl Handler {
     }
 
     fn judge(&self, key: &PublicKey) -> crate::Result<bool> {
-        let Expectation::Known { host, known, policy, file } = &self.expectation else { return Ok(false) };
+        let (host, known, policy, file) = match &self.expectation {
+            Expectation::Known { host, known, policy, file } => (host, known, policy, file),
+            Expectation::Seen { host, keys } => return keys.judge(host, key).map(|()| true),
+            Expectation::Look(found) => {
+                *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.clone());
+                return Ok(false);
+            }
+        };
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
         let host = host.clone();
         match known.verdict(&host, key) {

@@ -2,26 +2,20 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, Handle, Msg};
-use russh::keys::{HashAlg, PublicKey};
-use russh::{Channel, ChannelStream, Disconnect, Preferred, SshId};
+use russh::client::{Handle, Msg};
+use russh::{Channel, ChannelStream, Disconnect};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use verisim_core::printable;
 
+use crate::auth::Account;
 use crate::error::Refusal;
-use crate::handler::{Expectation, Finding, Handler};
-use crate::{Error, KnownHosts, Result, Target, auth};
+use crate::handler::{Expectation, Handler};
+use crate::meet::{CLIENT_VERSION, Meeting, Met};
+use crate::{Error, KnownHosts, Result, Target};
 
-/// What we call ourselves on the wire: what a decoy's neighbours would call themselves.
-const CLIENT_ID: &str = "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7";
-/// How long nothing may come from the server before it is asked whether it is there.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
-/// How many of these questions may stay unanswered.
-const KEEPALIVES_UNANSWERED_MAX: usize = 3;
 /// How long a channel may take to be opened.
 const CHANNEL_TIME_MAX: Duration = Duration::from_secs(20);
 /// The most hosts on the way to another.
@@ -31,6 +25,7 @@ const JUMPS_MAX: usize = 8;
 pub struct Session {
     handle: Handle<Handler>,
     fingerprint: Option<String>,
+    version: Vec<u8>,
     /// The connections that this one runs through.
     _way: Vec<Session>,
 }
@@ -43,13 +38,23 @@ impl std::fmt::Debug for Session {
 
 /// A connection to a host on which nothing was said yet.
 pub(crate) struct Dialled {
-    stream: Wire,
-    way: Vec<Session>,
+    pub(crate) stream: Wire,
+    pub(crate) way: Vec<Session>,
 }
 
-enum Wire {
+/// A connection of our own, or one that leaves from a host on the way.
+pub(crate) enum Wire {
     Direct(TcpStream),
     Through(ChannelStream<Msg>),
+}
+
+impl Wire {
+    pub(crate) async fn meet(self, meeting: Meeting) -> Result<Met> {
+        match self {
+            Self::Direct(stream) => meeting.begin(stream).await,
+            Self::Through(stream) => meeting.begin(stream).await,
+        }
+    }
 }
 
 impl Session {
@@ -95,31 +100,33 @@ impl Session {
     async fn begin(target: &Target, dialled: Dialled) -> Result<Self> {
         let known = KnownHosts::load(&target.known_hosts)?;
         let host = target.known_as();
-        let mut preferred = preferred();
-        // A host is asked for a key of the kind that is known of it first, else it might show another that is not known.
-        let mut keys = known.algorithms(&host);
-        keys.extend(preferred.key.iter().filter(|key| !keys.contains(key)).cloned().collect::<Vec<_>>());
-        preferred.key = Cow::Owned(keys);
-        let finding = Arc::new(Mutex::new(Finding::default()));
-        let expectation = Expectation::Known {
-            host,
-            known: Box::new(known),
-            policy: target.host_keys,
-            file: target.known_hosts.first().cloned(),
+        let meeting = Meeting {
+            algorithms: known.algorithms(&host),
+            host: host.clone(),
+            version: Cow::Borrowed(CLIENT_VERSION),
+            expectation: Expectation::Known {
+                host,
+                known: Box::new(known),
+                policy: target.host_keys,
+                file: target.known_hosts.first().cloned(),
+            },
         };
-        let handler = Handler { expectation, finding: Arc::clone(&finding) };
         let Dialled { stream, way } = dialled;
-        let ready = async {
-            let mut handle = shake_hands(target, preferred, stream, handler, &finding).await?;
-            auth::log_in(&mut handle, target).await?;
-            Ok(handle)
-        };
+        let ready = async { stream.meet(meeting).await?.log_in(&Account::of_target(target)).await };
         // A key exchange and a few signatures: twice as long as the connection alone may take.
         let limit = target.connect_time_max.saturating_mul(2);
-        let handle = timed(limit, "the login", ready).await?;
-        let key = finding.lock().unwrap_or_else(PoisonError::into_inner).key.take();
-        let fingerprint = key.map(|key| key.fingerprint(HashAlg::Sha256).to_string());
-        Ok(Self { handle, fingerprint, _way: way })
+        timed(limit, "the login", ready).await.map(|session| Self { _way: way, ..session })
+    }
+
+    /// A session on a connection that was made and logged in to.
+    pub(crate) const fn of(handle: Handle<Handler>, fingerprint: Option<String>, version: Vec<u8>) -> Self {
+        Self { handle, fingerprint, version, _way: Vec::new() }
+    }
+
+    /// What the server calls itself: its line of identification, as it sent it.
+    #[must_use]
+    pub fn version(&self) -> &[u8] {
+        &self.version
     }
 
     /// The fingerprint of the host key by which the host was known.
@@ -198,71 +205,6 @@ async fn dial(target: &Target) -> Result<TcpStream> {
         Err(last)
     };
     timed(target.connect_time_max, "the connection", connecting).await
-}
-
-fn preferred() -> Preferred {
-    Preferred { compression: Cow::Borrowed(&[russh::compression::NONE]), ..Preferred::DEFAULT }
-}
-
-fn config(preferred: Preferred) -> Arc<client::Config> {
-    Arc::new(client::Config {
-        client_id: SshId::Standard(Cow::Borrowed(CLIENT_ID)),
-        keepalive_interval: Some(KEEPALIVE_INTERVAL),
-        keepalive_max: KEEPALIVES_UNANSWERED_MAX,
-        preferred,
-        nodelay: true,
-        ..client::Config::default()
-    })
-}
-
-async fn shake_hands(
-    target: &Target,
-    preferred: Preferred,
-    stream: Wire,
-    handler: Handler,
-    finding: &Mutex<Finding>,
-) -> Result<Handle<Handler>> {
-    let config = config(preferred);
-    let begun = match stream {
-        Wire::Direct(stream) => client::connect_stream(config, stream, handler).await,
-        Wire::Through(stream) => client::connect_stream(config, stream, handler).await,
-    };
-    begun.map_err(|error| {
-        let found = finding.lock().unwrap_or_else(PoisonError::into_inner).error.take();
-        found.unwrap_or_else(|| handshake_error(target, &error))
-    })
-}
-
-/// Connects as far as the host key, and answers it.
-pub(crate) async fn look(target: &Target, dialled: Dialled) -> Result<PublicKey> {
-    let finding = Arc::new(Mutex::new(Finding::default()));
-    let handler = Handler { expectation: Expectation::Look, finding: Arc::clone(&finding) };
-    let known = KnownHosts::load(&target.known_hosts)?;
-    let mut preferred = preferred();
-    let mut keys = known.algorithms(&target.known_as());
-    keys.extend(preferred.key.iter().filter(|key| !keys.contains(key)).cloned().collect::<Vec<_>>());
-    preferred.key = Cow::Owned(keys);
-    let Dialled { stream, way } = dialled;
-    let looking = async { Ok(shake_hands(target, preferred, stream, handler, &finding).await.err()) };
-    let error = timed(target.connect_time_max, "the host key", looking).await?;
-    drop(way);
-    let key = finding.lock().unwrap_or_else(PoisonError::into_inner).key.take();
-    key.ok_or_else(|| error.unwrap_or_else(|| Error::Lost { detail: "before it showed a key".into() }))
-}
-
-fn handshake_error(target: &Target, error: &russh::Error) -> Error {
-    let detail = printable(&error.to_string());
-    match error {
-        russh::Error::IO(_)
-        | russh::Error::HUP
-        | russh::Error::Disconnect
-        | russh::Error::ConnectionTimeout
-        | russh::Error::SendError
-        | russh::Error::RecvError => {
-            Error::Lost { detail: format!("before {} was logged in to: {detail}", target.host) }
-        }
-        _ => Error::Handshake { host: target.known_as(), detail },
-    }
 }
 
 pub(crate) fn channel_error(error: &russh::Error) -> Error {

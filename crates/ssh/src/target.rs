@@ -57,6 +57,8 @@ pub struct Target {
     pub agent: Option<PathBuf>,
     /// What the private keys are encrypted with.
     pub passphrase: Option<Secret>,
+    /// What is answered where a password is asked for, after the keys.
+    pub password: Option<Secret>,
     /// Where host keys are known; a new one is added to the first.
     pub known_hosts: Vec<PathBuf>,
     /// What happens to a host key that nobody knows.
@@ -81,6 +83,7 @@ impl Target {
             identities_only: false,
             agent: None,
             passphrase: None,
+            password: None,
             known_hosts: Vec::new(),
             host_keys: HostKeyPolicy::default(),
             host_key_alias: None,

@@ -7,6 +7,7 @@ mod decoy;
 mod failures;
 mod faults;
 mod liars;
+mod visits;
 
 mod over_sftp {
     verisim_testkit::connector_suite!(match crate::decoy::SshDecoy::over_sftp().await {
