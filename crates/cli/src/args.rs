@@ -279,6 +279,43 @@ pub(crate) enum SyncCommand {
         /// The job
         job: i64,
     },
+    /// Say what rsync or rclone meant: reads from standard input what it printed on standard error
+    Explain(ExplainArgs),
+}
+
+/// Arguments of `sync explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The tool
+    #[arg(long, value_enum)]
+    pub(crate) tool: ToolArg,
+    /// What it was to do
+    #[arg(long, value_enum, default_value_t = OperationArg::Push)]
+    pub(crate) operation: OperationArg,
+    /// Its exit code, as a shell shows it in `$?`; -N where signal N ended it
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) exit: i32,
+    /// How much is free at the destination, where the tool's words leave open whether it is full
+    #[arg(long, value_name = "BYTES", value_parser = units::size)]
+    pub(crate) free_space: Option<verisim_core::ByteCount>,
+}
+
+/// A tool that carries captures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ToolArg {
+    /// rsync over ssh.
+    Rsync,
+    /// rclone.
+    Rclone,
+}
+
+/// What a tool was to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OperationArg {
+    /// Sending a capture.
+    Push,
+    /// Hashing what is there.
+    Hashsum,
 }
 
 /// Arguments of `sync add`.

@@ -10,8 +10,10 @@ use verisim_core::{Effect, Failure, FailureKind};
 pub(crate) enum Side {
     /// The capture on this machine.
     Source,
-    /// The destination.
+    /// The destination, as a folder of this machine.
     Destination,
+    /// The destination, as a tool tells of it.
+    Far,
     /// Our own state folder.
     State,
 }
@@ -22,7 +24,7 @@ pub(crate) fn failure(side: Side, operation: &'static str, what: &str, error: &i
     let kind = errno.map_or(FailureKind::Unknown, |errno| kind(side, errno));
     let place = match side {
         Side::Source => "in the capture",
-        Side::Destination => "at the destination",
+        Side::Destination | Side::Far => "at the destination",
         Side::State => "in the state folder",
     };
     Failure::new(kind, operation, format_args!("{what} {place}: {error}")).with_effect(Effect::Unknown)
@@ -39,10 +41,22 @@ pub(crate) fn kind(side: Side, errno: Errno) -> FailureKind {
             FailureKind::SourceChanged
         }
         // A link, or a file for a directory, stands in our way; or the destination does not take such a name.
-        (Errno::LOOP | Errno::XDEV | Errno::NOTDIR | Errno::ISDIR | Errno::EXIST, Side::Destination)
-        | (Errno::NAMETOOLONG | Errno::ILSEQ | Errno::INVAL | Errno::FBIG, Side::Destination) => {
-            FailureKind::Config
-        }
+        (
+            Errno::LOOP
+            | Errno::XDEV
+            | Errno::NOTDIR
+            | Errno::ISDIR
+            | Errno::EXIST
+            | Errno::NOTEMPTY
+            | Errno::NAMETOOLONG
+            | Errno::ILSEQ
+            | Errno::INVAL
+            | Errno::FBIG,
+            Side::Destination | Side::Far,
+        ) => FailureKind::Config,
+        // Only a folder of ours that was mounted is away when it is not there.
+        (Errno::NOENT, Side::Far) => FailureKind::NotFound,
+        (Errno::IO, Side::Far) => FailureKind::Unknown,
         // A mount that went away looks like an empty or a dead directory.
         (
             Errno::NOENT
@@ -58,9 +72,10 @@ pub(crate) fn kind(side: Side, errno: Errno) -> FailureKind {
             | Errno::CONNRESET
             | Errno::NXIO
             | Errno::NODEV,
-            Side::Destination,
+            Side::Destination | Side::Far,
         ) => FailureKind::Network,
-        (Errno::NOSYS, _) => FailureKind::Unsupported,
+        (Errno::STALE, Side::Source) => FailureKind::Network,
+        (Errno::NOSYS | Errno::OPNOTSUPP, _) => FailureKind::Unsupported,
         _ => FailureKind::Unknown,
     }
 }

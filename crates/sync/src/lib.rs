@@ -9,6 +9,7 @@ mod completeness;
 mod courier;
 mod discover;
 mod errno;
+mod explain;
 mod interlock;
 mod late;
 mod leftover;
@@ -21,6 +22,7 @@ mod tree;
 mod verify;
 
 pub use courier::{Courier, CourierOptions, Destination};
+pub use explain::{Explanation, Probe, Tool, ToolEnd, ToolOperation, ToolRun, decision_name, explain};
 pub use interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, RootNow, interlocks};
 pub use native::{KnownDestination, NativeOptions, NativeTransport, Reading, Recognised};
 pub use rule::{CaptureRule, Completeness, Each};

@@ -4,6 +4,7 @@ mod captures;
 mod decide;
 mod demo;
 mod doctor;
+mod explain;
 mod files;
 mod init;
 mod life;

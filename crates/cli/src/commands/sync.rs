@@ -25,7 +25,11 @@ const CAPTURES_MAX: usize = 100_000;
 
 /// Does what is asked about captures.
 pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult {
-    let config = context.config()?;
+    // An old log is explained on any machine.
+    let config = match command {
+        SyncCommand::Explain(args) => return super::explain::explain(context.output, args),
+        _ => context.config()?,
+    };
     match command {
         SyncCommand::Add(args) => add(context, config, args).await,
         SyncCommand::Ls { states, limit } => {
@@ -47,6 +51,7 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
         SyncCommand::Verify { job } => verify(context, config, job.map(JobId)).await,
         SyncCommand::Manifest { job } => manifest(context, config, JobId(*job)).await,
         SyncCommand::Watch { job } => watch(context, config, job.map(JobId)).await,
+        SyncCommand::Explain(args) => super::explain::explain(context.output, args),
     }
 }
 

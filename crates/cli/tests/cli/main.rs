@@ -7,6 +7,7 @@ mod containers;
 mod daemon;
 mod demo;
 mod evidence;
+mod explain;
 mod files;
 mod looking;
 mod roots;
