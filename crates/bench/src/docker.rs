@@ -1,34 +1,27 @@
-//! Files into a container: the fast and the portable way, each read back, against `docker exec` with a shell line and
-//! base64 on its input, which is today's way, and against `docker cp`.
+//! Files into a container and out of it: the fast and the portable way, each read back, against `docker exec` with a shell
+//! line and base64 on its input, which is today's way, and against `docker cp`.
 
-use std::cell::Cell;
+mod peers;
+
+use std::cell::RefCell;
 use std::fs;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
-use base64::Engine as _;
-use bytes::Bytes;
 use clap::Args;
 use verisim_connect::{DockerConnector, DockerOptions, Engine, EngineAddress, Reach};
-use verisim_core::{
-    ByteCount, ByteRange, Connector, DecoyPath, Digest, FileMode, FileTimes, FileWrite, JobId, Owner,
-    OwnerPolicy, Staging, Timestamp, WriteMode, WriteOutcome,
-};
-use verisim_testkit::{RealContainer, RealEngine};
+use verisim_testkit::RealEngine;
 
-use crate::measure::{Bar, Contender, Error, NoClock, compare};
+use self::peers::Peers;
+use crate::files::{BATCH, LARGE, Names, SMALL, plant, rate, read};
+use crate::measure::{Contender, Error, NoClock, Pair, contest};
 use crate::report::Report;
 
-/// A small file, as most are: five bytes.
-const SMALL: usize = 5;
-/// A large one.
-const LARGE: usize = 1 << 20;
-/// Files that travel together.
-const BATCH: usize = 100;
 /// The name of the container.
 const NAME: &str = "bench";
+/// How many calls are timed together where one takes well under a millisecond, and where it takes a tenth of a second.
+const MANY: usize = 50;
+const FEW: usize = 3;
 
 /// How often each contender has its turn.
 #[derive(Debug, Args)]
@@ -39,21 +32,23 @@ pub(crate) struct Options {
 
 /// A container, and the ways into it.
 struct Ground<'e> {
-    engine: &'e RealEngine,
-    container: &'e RealContainer<'e>,
+    peers: Peers<'e>,
     runtime: tokio::runtime::Runtime,
     fast: DockerConnector,
     portable: DockerConnector,
-    number: Cell<usize>,
+    names: Names,
+    /// What was written and not yet taken away again.
+    written: RefCell<Vec<PathBuf>>,
 }
 
 pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
     let Some(engine) = RealEngine::start() else {
-        println!("docker: NOT MEASURED, a real engine takes root and dockerd");
+        report.missing("docker: root, dockerd", "all".into());
         return Ok(());
     };
     let container = engine.container(NAME, &[]);
     engine.docker(&["exec", NAME, "/bin/busybox", "--install", "-s", "/bin"]);
+    fs::create_dir(container.root().join("copied"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let make = |reach| {
         let options = DockerOptions { container: NAME.parse()?, reach: Some(reach), exec: false };
@@ -61,202 +56,115 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
         Ok::<_, Error>(DockerConnector::new(Engine::at(address), options, Arc::new(NoClock)))
     };
     let (fast, portable) = (make(Reach::Fast)?, make(Reach::Portable)?);
-    let number = Cell::new(0);
-    let ground = Ground { engine: &engine, container: &container, runtime, fast, portable, number };
-    for (bytes, factor, what) in [(SMALL, 150.0, "5 bytes"), (LARGE, 40.0, "1 MiB")] {
-        ground.single(options, report, bytes, factor, what)?;
-    }
-    ground.batches(options, report)?;
-    ground.one_portable(options, report)?;
+    let peers = Peers { engine: &engine, container: &container, names: Names::default() };
+    let (names, written) = (Names::default(), RefCell::default());
+    let ground = Ground { peers, runtime, fast, portable, names, written };
+    ground.small(options, report)?;
+    ground.large(options, report)?;
     ground.reads(options, report)
 }
 
 impl Ground<'_> {
-    /// One file by itself, many times in one turn, since it takes so little.
-    fn single(
-        &self,
-        options: &Options,
-        report: &mut Report,
-        bytes: usize,
-        factor: f64,
+    fn contender<'a>(
+        &'a self,
         what: &str,
-    ) -> Result<(), Error> {
-        let ours = Contender {
-            name: format!("docker, fast way: one file of {what}"),
-            run: Box::new(|| self.rate(50, || self.write(&self.fast, bytes, 1))),
+        size: &str,
+        times: usize,
+        weight: usize,
+        mut work: impl FnMut() -> Result<(), Error> + 'a,
+    ) -> Contender<'a> {
+        let run = move || {
+            self.empty()?;
+            rate(times, weight, &mut work)
         };
-        let others = vec![
-            Bar {
-                contender: Contender {
-                    name: "docker exec, a shell line, base64".into(),
-                    run: Box::new(|| self.rate(3, || self.shell(bytes))),
-                },
-                factor,
-            },
-            Bar {
-                contender: Contender {
-                    name: "docker cp, no bar".into(),
-                    run: Box::new(|| self.rate(3, || self.copy(bytes, false))),
-                },
-                factor: 0.0,
-            },
-        ];
-        compare(report, "files/s", options.rounds, self.engine.folder(), ours, others)
+        Contender { name: format!("docker, {size}: {what}"), run: Box::new(run) }
     }
 
-    fn batches(&self, options: &Options, report: &mut Report) -> Result<(), Error> {
-        let ours = Contender {
-            name: format!("docker, portable way: batches of {BATCH}"),
-            run: Box::new(|| {
-                self.rate(BATCH, || self.write(&self.portable, SMALL, BATCH)).map(|rate| rate * BATCH as f64)
+    /// Ours and the peers for files of one size; the order is what the pairs below refer to.
+    fn contenders(&self, size: &'static str, bytes: usize) -> Vec<Contender<'_>> {
+        let ours = |what, times, files, connector, top| {
+            let work = move || self.write(connector, top, bytes, files);
+            self.contender(what, size, times, files, work)
+        };
+        let peer = |what, work: Box<dyn Fn() -> Result<(), Error>>| self.contender(what, size, FEW, 1, work);
+        let batches = "portable way, batches of 100";
+        vec![
+            ours("fast way", MANY, 1, &self.fast, "/fast"),
+            ours("fast way, batches of 100", 1, BATCH, &self.fast, "/fast"),
+            ours("portable way", FEW, 1, &self.portable, "/portable"),
+            ours(batches, 1, BATCH, &self.portable, "/portable"),
+            peer("docker exec, a shell line, base64", Box::new(move || self.peers.shell(bytes))),
+            peer("docker cp", Box::new(move || self.peers.copy(bytes, false))),
+            peer("docker cp in and out again", Box::new(move || self.peers.copy(bytes, true))),
+            self.contender("the engine alone, an archive of 100 in and out", size, 1, BATCH, move || {
+                self.peers.bare(bytes, BATCH)
             }),
-        };
-        let fast = Contender {
-            name: format!("the fast way, batches of {BATCH}, no bar"),
-            run: Box::new(|| {
-                self.rate(BATCH, || self.write(&self.fast, SMALL, BATCH)).map(|rate| rate * BATCH as f64)
-            }),
-        };
-        let shell = Contender {
-            name: "docker exec, a shell line, base64".into(),
-            run: Box::new(|| self.rate(3, || self.shell(SMALL))),
-        };
-        let others = vec![Bar { contender: shell, factor: 60.0 }, Bar { contender: fast, factor: 0.0 }];
-        compare(report, "files/s", options.rounds, self.engine.folder(), ours, others)
+            // The shell writes there too, so that the directory is never as we left it.
+            ours("portable way, batches of 100 beside others", 1, BATCH, &self.portable, "/shell"),
+        ]
     }
 
-    fn one_portable(&self, options: &Options, report: &mut Report) -> Result<(), Error> {
-        let ours = Contender {
-            name: "docker, portable way: one file of 5 bytes".into(),
-            run: Box::new(|| self.rate(3, || self.write(&self.portable, SMALL, 1))),
-        };
-        let others = vec![Bar {
-            contender: Contender {
-                name: "docker cp in and out again".into(),
-                run: Box::new(|| self.rate(3, || self.copy(SMALL, true))),
-            },
-            factor: 1.0,
-        }];
-        compare(report, "files/s", options.rounds, self.engine.folder(), ours, others)
+    fn small(&self, options: &Options, report: &mut Report) -> Result<(), Error> {
+        let pairs =
+            [(0, 4, 150.0), (0, 5, 0.0), (1, 4, 0.0), (2, 6, 1.0), (3, 4, 60.0), (3, 7, 0.0), (8, 4, 0.0)];
+        self.rows(options, report, self.contenders("5 bytes", SMALL), &pairs)
+    }
+
+    fn large(&self, options: &Options, report: &mut Report) -> Result<(), Error> {
+        let pairs = [(0, 4, 40.0), (0, 5, 0.0), (1, 4, 0.0), (2, 6, 1.0), (3, 4, 0.0), (3, 7, 0.0)];
+        let mut contenders = self.contenders("1 MiB", LARGE);
+        contenders.truncate(8);
+        self.rows(options, report, contenders, &pairs)
     }
 
     fn reads(&self, options: &Options, report: &mut Report) -> Result<(), Error> {
-        fs::write(self.container.root().join("read"), vec![7; LARGE])?;
-        let read = |connector: &DockerConnector| {
-            let range = ByteRange::first(ByteCount(LARGE as u64));
-            let read = self.runtime.block_on(connector.read(&DecoyPath::new("/read")?, range))?;
-            if read.len() == LARGE { Ok(()) } else { Err("not all was read".into()) }
-        };
-        let ours = Contender {
-            name: "docker, fast way: 1 MiB read".into(),
-            run: Box::new(|| self.rate(50, || read(&self.fast))),
-        };
-        let exec = || -> Result<(), Error> {
-            let output = self.docker().args(["exec", NAME, "cat", "/read"]).output()?;
-            if output.stdout.len() == LARGE { Ok(()) } else { Err("not all was read".into()) }
-        };
-        let others = vec![
-            Bar {
-                contender: Contender {
-                    name: "docker exec cat, no bar".into(),
-                    run: Box::new(|| self.rate(3, exec)),
-                },
-                factor: 0.0,
-            },
-            Bar {
-                contender: Contender {
-                    name: "the portable way, no bar".into(),
-                    run: Box::new(|| self.rate(3, || read(&self.portable))),
-                },
-                factor: 0.0,
-            },
-        ];
-        compare(report, "reads/s", options.rounds, self.engine.folder(), ours, others)
-    }
-
-    /// How often in a second, once it was done so many times.
-    fn rate(&self, times: usize, mut work: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
-        // A batch counts once.
-        let times = if times == BATCH { 1 } else { times };
-        let start = Instant::now();
-        for _ in 0..times {
-            work()?;
-        }
-        Ok(times as f64 / start.elapsed().as_secs_f64())
-    }
-
-    fn next(&self) -> usize {
-        self.number.set(self.number.get() + 1);
-        self.number.get()
-    }
-
-    /// Files with mode, owner and time in a folder that is there, as one batch; what was read back must be what was sent.
-    fn write(&self, connector: &DockerConnector, bytes: usize, files: usize) -> Result<(), Error> {
-        let body = Bytes::from(vec![b'x'; bytes]);
-        let mtime = Timestamp::new(1_700_000_000, 123_456_789)?;
-        // A folder of its own for each batch, as a home has many: none grows without end.
-        let folder = self.next();
-        let batch = (0..files)
-            .map(|_| {
-                Ok::<_, Error>(FileWrite {
-                    path: DecoyPath::new(format!("/bench/{folder}/{}", self.next()))?,
-                    body: body.clone(),
-                    how: WriteMode::Create,
-                    mode: Some(FileMode::new(0o640)),
-                    owner: OwnerPolicy::Set(Owner { uid: 1001, gid: 1001 }),
-                    times: FileTimes::Past { mtime, atime: mtime },
-                    make_parents: true,
-                    durable: false,
-                    staging: Staging::derive(&[1; 32], JobId(1)),
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        for outcome in self.runtime.block_on(connector.write(&batch)) {
-            match outcome? {
-                WriteOutcome::Written(written) if written.sha256 == Digest::of(&body) => {}
-                other => return Err(format!("{other:?}").into()),
-            }
+        for (size, bytes) in [("5 bytes read", SMALL), ("1 MiB read", LARGE)] {
+            let at = format!("/read-{bytes}");
+            fs::write(self.peers.container.root().join(at.trim_start_matches('/')), vec![7; bytes])?;
+            let at = &at;
+            let ours = |what, times, connector| {
+                let work = move || self.runtime.block_on(read(connector, at, bytes));
+                self.contender(what, size, times, 1, work)
+            };
+            let contenders = vec![
+                ours("fast way", MANY, &self.fast),
+                ours("portable way", FEW, &self.portable),
+                self.contender("docker exec, base64", size, FEW, 1, || self.peers.shell_read(at, bytes)),
+                self.contender("docker cp", size, FEW, 1, || self.peers.copy_read(at, bytes)),
+            ];
+            self.rows(options, report, contenders, &[(0, 2, 0.0), (0, 3, 0.0), (1, 2, 0.0), (1, 3, 0.0)])?;
         }
         Ok(())
     }
 
-    fn docker(&self) -> Command {
-        let mut command = Command::new("docker");
-        command.arg("--host").arg(format!("unix://{}", self.engine.socket().display()));
-        command
+    fn rows(
+        &self,
+        options: &Options,
+        report: &mut Report,
+        contenders: Vec<Contender<'_>>,
+        pairs: &[(usize, usize, f64)],
+    ) -> Result<(), Error> {
+        let pairs: Vec<Pair> =
+            pairs.iter().map(|&(ours, other, factor)| Pair { ours, other, factor }).collect();
+        contest(report, "/s", options.rounds, self.peers.engine.folder(), contenders, &pairs)
     }
 
-    /// Today's way.
-    fn shell(&self, bytes: usize) -> Result<(), Error> {
-        let at = format!("/bench/{}", self.next());
-        let line = format!(
-            "mkdir -p /bench && base64 -d > {at} && chmod 640 {at} && chown 1001:1001 {at} && \
-             touch -d '2023-11-14 22:13:20' {at}"
-        );
-        let mut child =
-            self.docker().args(["exec", "-i", NAME, "sh", "-c", &line]).stdin(Stdio::piped()).spawn()?;
-        let text = base64::engine::general_purpose::STANDARD.encode(vec![b'x'; bytes]);
-        child.stdin.take().ok_or("no input")?.write_all(text.as_bytes())?;
-        if child.wait()?.success() { Ok(()) } else { Err("the shell line failed".into()) }
+    /// Files with mode, owner and time, as one batch, in a new folder.
+    fn write(&self, connector: &DockerConnector, top: &str, bytes: usize, files: usize) -> Result<(), Error> {
+        let batch = self.names.batch(top, bytes, files)?;
+        self.runtime.block_on(plant(connector, &batch))?;
+        if bytes >= LARGE {
+            let root = self.peers.container.root();
+            let at = batch.iter().map(|file| root.join(file.path.to_string().trim_start_matches('/')));
+            self.written.borrow_mut().extend(at);
+        }
+        Ok(())
     }
 
-    fn copy(&self, bytes: usize, and_back: bool) -> Result<(), Error> {
-        let from = self.engine.folder().join("copied");
-        if fs::metadata(&from).map(|meta| meta.len()).ok() != Some(bytes as u64) {
-            fs::write(&from, vec![b'x'; bytes])?;
-        }
-        let at = format!("{NAME}:/bench/{}", self.next());
-        let mut commands = vec![self.docker()];
-        commands[0].arg("cp").arg(&from).arg(&at);
-        if and_back {
-            let mut back = self.docker();
-            back.arg("cp").arg(&at).arg(self.engine.folder().join("back"));
-            commands.push(back);
-        }
-        for mut command in commands {
-            if !command.stdout(Stdio::null()).stderr(Stdio::null()).status()?.success() {
-                return Err("docker cp failed".into());
-            }
+    /// Takes large files away again before the kernel writes them to the disk, which it would do in somebody else's turn.
+    fn empty(&self) -> Result<(), Error> {
+        for at in self.written.borrow_mut().drain(..) {
+            fs::remove_file(at)?;
         }
         Ok(())
     }

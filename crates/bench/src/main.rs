@@ -8,6 +8,7 @@
 )]
 
 mod docker;
+mod files;
 mod idle;
 mod measure;
 mod month;

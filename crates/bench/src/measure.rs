@@ -81,42 +81,66 @@ pub(crate) struct Bar<'a> {
     pub(crate) factor: f64,
 }
 
+/// Two contenders by their places, and by what factor the first shall be better than the second; a factor of nought is no bar.
+pub(crate) struct Pair {
+    pub(crate) ours: usize,
+    pub(crate) other: usize,
+    pub(crate) factor: f64,
+}
+
 /// Measures ours and every other in turns, `rounds` times, and notes one row for each pair. A factor of nought is no bar.
 pub(crate) fn compare(
     report: &mut Report,
     unit: &str,
     rounds: usize,
     dir: &Path,
-    mut ours: Contender<'_>,
-    mut others: Vec<Bar<'_>>,
+    ours: Contender<'_>,
+    others: Vec<Bar<'_>>,
+) -> Result<(), Error> {
+    let pairs: Vec<Pair> = others
+        .iter()
+        .enumerate()
+        .map(|(at, other)| Pair { ours: 0, other: at + 1, factor: other.factor })
+        .collect();
+    let contenders = std::iter::once(ours).chain(others.into_iter().map(|other| other.contender)).collect();
+    contest(report, unit, rounds, dir, contenders, &pairs)
+}
+
+/// Measures all in turns, the last one first, `rounds` times, and notes one row for each pair.
+pub(crate) fn contest(
+    report: &mut Report,
+    unit: &str,
+    rounds: usize,
+    dir: &Path,
+    mut contenders: Vec<Contender<'_>>,
+    pairs: &[Pair],
 ) -> Result<(), Error> {
     let before = Probe::take(dir)?;
-    let mut figures = vec![Vec::new(); others.len() + 1];
+    let mut figures = vec![Vec::new(); contenders.len()];
     for _ in 0..rounds {
-        for (column, other) in others.iter_mut().enumerate() {
-            figures[column + 1].push((other.contender.run)()?);
+        for (contender, figures) in contenders.iter_mut().zip(&mut figures).rev() {
+            figures.push((contender.run)()?);
         }
-        figures[0].push((ours.run)()?);
     }
     let after = Probe::take(dir)?;
     let medians: Vec<f64> = figures.into_iter().map(median).collect();
-    println!("{:<58} {:>10.0} {unit}", ours.name, medians[0]);
-    for (other, figure) in others.iter().zip(&medians[1..]) {
-        let (ratio, name) = (medians[0] / figure, &other.contender.name);
-        println!(
-            "  against {name:<48} {figure:>10.0} {unit}   ratio {ratio:>6.2}   bar {:>5.2}",
-            other.factor
-        );
-        let (bar, verdict) = match other.factor {
+    for (contender, figure) in contenders.iter().zip(&medians) {
+        println!("{:<70} {figure:>10.1} {unit}", contender.name);
+    }
+    for pair in pairs {
+        let ratio = medians[pair.ours] / medians[pair.other];
+        let (ours, name) = (&contenders[pair.ours].name, &contenders[pair.other].name);
+        println!("  {ratio:>8.2}, bar {:>6.2}: {ours} / {name}", pair.factor);
+        let (bar, verdict) = match pair.factor {
             0.0 => (String::new(), Verdict::Shown),
             factor => (format!("{factor:.2} x"), Verdict::of(ratio >= factor)),
         };
-        report.note(format!("{} / {name}", ours.name), format!("{ratio:.2} x"), bar, verdict);
+        report.note(format!("{ours} / {name}"), format!("{ratio:.2} x"), bar, verdict);
     }
     println!("  before: {before}; after: {after}");
     if before.noisy(after) {
         println!("  the machine was TOO NOISY for these figures: measure again");
-        report.doubt(others.len());
+        report.doubt(pairs.len());
     }
     Ok(())
 }

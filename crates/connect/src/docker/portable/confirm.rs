@@ -12,7 +12,10 @@ use crate::rooted::FILE_BYTES_MAX;
 /// How much of a directory's archive is received for the sake of our files in it, beyond what they have themselves: what
 /// else stands there comes along.
 const STRANGE_BYTES_MAX: u64 = 8 * 1024 * 1024;
-/// From how many files in one directory on its archive is fetched instead of theirs: the engine begins a process for each.
+/// And for each of our files: the engine begins a process for each that is fetched by itself, 50 ms in which a network
+/// carries about as much.
+const STRANGE_BYTES_PER_FILE_MAX: u64 = 1024 * 1024;
+/// From how many files in one directory on its archive is fetched instead of theirs.
 const TOGETHER_MIN: usize = 2;
 
 /// What was read back under a name.
@@ -71,7 +74,7 @@ async fn together(
     for (parcel, size) in parcels {
         let name = parcel.real.file_name().unwrap_or_default();
         wanted.insert([&top.name, b"/".as_slice(), name].concat(), (*parcel, *size));
-        room = room.saturating_add(*size).saturating_add(1024);
+        room = room.saturating_add(*size).saturating_add(1024 + STRANGE_BYTES_PER_FILE_MAX);
     }
     while !wanted.is_empty() {
         let Ok(Some(head)) = archive.next().await else { return Ok(()) };

@@ -1,6 +1,6 @@
 //! Looking into a container through its engine.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use bollard::Docker;
@@ -8,6 +8,7 @@ use bollard::container::PathStatResponse;
 use bollard::errors::Error;
 use bollard::query_parameters::{ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use verisim_core::{
     DecoyPath, Effect, Failure, FailureKind, FileKind, FileMode, FileStat, Found, Owner, Timestamp,
 };
@@ -24,17 +25,19 @@ use crate::rooted::FILE_BYTES_MAX;
 const EVIDENCE_BYTES_MAX: usize = 64 * 1024;
 /// How much is received of a directory's archive for the sake of one file in it.
 const ABOVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How many questions to the engine are under way at once.
+pub(super) const QUESTIONS_AT_ONCE: usize = 8;
 /// How many directories are remembered.
 const DIRECTORIES_MAX: usize = 4_096;
 /// The owner of what the engine does not put into an archive (sockets): the kernel's nobody.
 const NOBODY: Owner = Owner { uid: 65_534, gid: 65_534 };
 
-/// One look at a container: what was seen of its directories is remembered for as long as the look takes.
+/// One look at a container: what was seen is remembered for as long as the look takes.
 pub(super) struct Look<'p> {
     pub(super) portable: &'p Portable,
     running: &'p Running,
     pub(super) operation: &'static str,
-    directories: Mutex<HashMap<DecoyPath, Option<Seen>>>,
+    known: Mutex<HashMap<DecoyPath, Option<Seen>>>,
 }
 
 /// What the engine tells of a path without opening anything.
@@ -69,7 +72,7 @@ pub(super) enum Place {
 
 impl<'p> Look<'p> {
     pub(super) fn new(portable: &'p Portable, running: &'p Running, operation: &'static str) -> Self {
-        Self { portable, running, operation, directories: Mutex::default() }
+        Self { portable, running, operation, known: Mutex::default() }
     }
 
     /// How we left a directory, if we sent it before.
@@ -110,9 +113,42 @@ impl<'p> Look<'p> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Ok(self.seen(path).await?.map(|seen| (path.clone(), seen)));
         };
+        self.ask_ahead(std::iter::once(path.clone())).await;
         let Place::There(parent, _) = self.directory(&parent).await? else { return Ok(None) };
         let real = self.join(&parent, name)?;
-        Ok(self.seen(&real).await?.map(|seen| (real, seen)))
+        Ok(self.remembered(&real).await?.map(|seen| (real, seen)))
+    }
+
+    /// Looks at some paths and all above them at once, so that walking down to them need not wait for each. What
+    /// stands below a link is forgotten again: it was looked at where the link leads, and not where the path says. What
+    /// could not be seen is asked for again by whoever needs it.
+    pub(super) async fn ask_ahead(&self, paths: impl Iterator<Item = DecoyPath>) {
+        let mut ahead = BTreeSet::new();
+        for path in paths {
+            let above = std::iter::successors(Some(path), DecoyPath::parent);
+            // Who is among them has all above him there, too.
+            for path in above {
+                if !ahead.insert(path) {
+                    break;
+                }
+            }
+        }
+        let ahead: Vec<DecoyPath> = ahead.into_iter().collect();
+        let mut links: Vec<DecoyPath> = Vec::new();
+        for some in ahead.chunks(QUESTIONS_AT_ONCE) {
+            let answers = join_all(some.iter().map(|path| self.seen(path))).await;
+            for (path, answer) in some.iter().zip(answers) {
+                let Ok(seen) = answer else { continue };
+                if links.iter().any(|link| path.starts_with(link)) {
+                    continue;
+                }
+                if seen.as_ref().is_some_and(|seen| seen.kind != FileKind::Directory) {
+                    links.push(path.clone());
+                }
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.insert(path.clone(), seen);
+            }
+        }
     }
 
     /// The directory at a path, links in it followed inside the container.
@@ -157,7 +193,7 @@ impl<'p> Look<'p> {
     }
 
     async fn remembered(&self, path: &DecoyPath) -> Result<Option<Seen>, Failure> {
-        let lock = || self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(path) {
             return Ok(known.clone());
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use bytes::Bytes;
 use tar::{Builder, EntryType, Header};
 use verisim_core::{DecoyPath, FileMode, Owner, Timestamp};
 
@@ -10,8 +11,16 @@ const PLAIN_NAME_BYTES_MAX: usize = 100;
 /// The largest number that seven octal digits hold.
 const PLAIN_NUMBER_MAX: u32 = 0o777_7777;
 
-/// An archive in the making, in memory.
-pub(super) struct Pack(Builder<Vec<u8>>);
+/// From how many bytes on a file's content is sent as it lies in memory, instead of being copied beside its header.
+const OWN_PIECE_BYTES_MIN: usize = 16 * 1024;
+/// Every content is filled up to a multiple of this.
+const BLOCK_BYTES: usize = 512;
+
+/// An archive in the making, in memory: in pieces, so that a large content is not there twice.
+pub(super) struct Pack {
+    done: Vec<Bytes>,
+    last: Builder<Vec<u8>>,
+}
 
 /// How an entry shall be.
 #[derive(Debug, Clone, Copy)]
@@ -24,11 +33,20 @@ pub(super) struct Dress {
 
 impl Pack {
     pub(super) fn new() -> Self {
-        Self(Builder::new(Vec::new()))
+        Self { done: Vec::new(), last: Builder::new(Vec::new()) }
     }
 
-    pub(super) fn file(&mut self, path: &DecoyPath, dress: Dress, body: &[u8]) -> io::Result<()> {
-        self.entry(path.relative(), EntryType::Regular, dress, body)
+    pub(super) fn file(&mut self, path: &DecoyPath, dress: Dress, body: &Bytes) -> io::Result<()> {
+        self.head(path.relative(), EntryType::Regular, dress, body.len())?;
+        if body.len() < OWN_PIECE_BYTES_MIN {
+            self.last.get_mut().extend_from_slice(body);
+        } else {
+            self.done.push(std::mem::take(self.last.get_mut()).into());
+            self.done.push(body.clone());
+        }
+        let end = self.last.get_mut();
+        end.resize(end.len() + body.len().next_multiple_of(BLOCK_BYTES) - body.len(), 0);
+        Ok(())
     }
 
     pub(super) fn directory(&mut self, path: &DecoyPath, dress: Dress) -> io::Result<()> {
@@ -37,20 +55,23 @@ impl Pack {
             name.push(b'.');
         }
         name.push(b'/');
-        self.entry(&name, EntryType::Directory, dress, &[])
+        self.head(&name, EntryType::Directory, dress, 0)
     }
 
-    pub(super) fn finish(self) -> io::Result<Vec<u8>> {
-        self.0.into_inner()
+    /// The pieces, in order.
+    pub(super) fn finish(self) -> io::Result<Vec<Bytes>> {
+        let mut pieces = self.done;
+        pieces.push(self.last.into_inner()?.into());
+        Ok(pieces)
     }
 
     /// What a plain header cannot hold goes before it as a record: times to the nanosecond always.
-    fn entry(&mut self, name: &[u8], kind: EntryType, dress: Dress, body: &[u8]) -> io::Result<()> {
+    fn head(&mut self, name: &[u8], kind: EntryType, dress: Dress, size: usize) -> io::Result<()> {
         let mut records = vec![("mtime", seconds(dress.mtime)), ("atime", seconds(dress.atime))];
         let mut header = Header::new_ustar();
         header.set_entry_type(kind);
         header.set_mode(dress.mode.bits());
-        header.set_size(body.len() as u64);
+        header.set_size(size as u64);
         header.set_mtime(u64::try_from(dress.mtime.as_second()).unwrap_or(0));
         for (key, id) in [("uid", dress.owner.uid), ("gid", dress.owner.gid)] {
             if id > PLAIN_NUMBER_MAX {
@@ -64,8 +85,9 @@ impl Pack {
         header.set_cksum();
         let records = records.iter().map(|(key, value)| (*key, value.as_bytes()));
         let long = (name.len() > plain).then_some(("path", name));
-        self.0.append_pax_extensions(records.chain(long))?;
-        self.0.append(&header, body)
+        self.last.append_pax_extensions(records.chain(long))?;
+        self.last.get_mut().extend_from_slice(header.as_bytes());
+        Ok(())
     }
 }
 
@@ -79,6 +101,36 @@ fn seconds(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_archive_in_pieces_holds_what_was_put_in() {
+        let dress = Dress {
+            mode: FileMode::new(0o640),
+            owner: Owner { uid: 3_000_000_000, gid: 7 },
+            mtime: Timestamp::new(5, 7).unwrap(),
+            atime: Timestamp::new(6, 7).unwrap(),
+        };
+        let path = |name: &str| DecoyPath::new(name).unwrap();
+        let sizes = [0, 1, 511, 512, 513, OWN_PIECE_BYTES_MIN - 1, OWN_PIECE_BYTES_MIN, 100_001];
+        let mut pack = Pack::new();
+        pack.directory(&path("/d"), dress).unwrap();
+        for size in sizes {
+            pack.file(&path(&format!("/d/{size}")), dress, &vec![7; size].into()).unwrap();
+        }
+        let pieces = pack.finish().unwrap();
+        assert!(pieces.len() > 3, "large contents are pieces of their own");
+        let whole = pieces.concat();
+        let mut archive = tar::Archive::new(&whole[..]);
+        let mut entries = archive.entries().unwrap();
+        assert_eq!(&*entries.next().unwrap().unwrap().path_bytes(), b"d/");
+        for size in sizes {
+            let mut entry = entries.next().unwrap().unwrap();
+            let mut body = Vec::new();
+            io::Read::read_to_end(&mut entry, &mut body).unwrap();
+            assert_eq!((&*entry.path_bytes(), body), (format!("d/{size}").as_bytes(), vec![7; size]));
+        }
+        assert!(entries.next().is_none());
+    }
 
     #[test]
     fn times_are_decimals_to_the_nanosecond() {

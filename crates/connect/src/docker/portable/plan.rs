@@ -8,12 +8,10 @@ use verisim_core::{
     WriteMode, WriteOutcome, place,
 };
 
-use super::look::{Look, Place, Seen, nothing};
+use super::look::{Look, Place, QUESTIONS_AT_ONCE, Seen, nothing};
 use super::pack::Dress;
 use crate::rooted::FILE_BYTES_MAX;
 
-/// How many questions to the engine are under way at once.
-const QUESTIONS_AT_ONCE: usize = 8;
 /// The mode of a new file that asks for none: what a umask of 022 leaves.
 const MODE_DEFAULT: FileMode = FileMode::new(0o644);
 /// The set-group-ID bit: what is made in such a directory belongs to its group, and directories inherit the bit.
@@ -54,6 +52,7 @@ struct Target {
 
 /// Plans a batch in which no path occurs twice. `now` is the time in the container.
 pub(super) async fn plan(look: &Look<'_>, files: &[FileWrite], now: Timestamp) -> Plan {
+    look.ask_ahead(files.iter().filter_map(|file| file.path.parent())).await;
     let mut targets = Vec::with_capacity(files.len());
     for file in files {
         targets.push(target(look, file).await);

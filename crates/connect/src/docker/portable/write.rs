@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bollard::query_parameters::UploadToContainerOptions;
-use bollard::{Docker, body_full};
+use bollard::{Docker, body_stream};
+use bytes::Bytes;
 use verisim_core::{
     Digest, Effect, Failure, FailureKind, FileKind, FileStat, FileWrite, Timestamp, WriteOutcome, Written,
 };
@@ -20,8 +21,9 @@ use crate::rooted::BATCH_FILES_MAX;
 const OPERATION: &str = "docker.write";
 /// How long one archive may take to be planned, sent and read back.
 const BATCH_TIME_MAX: Duration = Duration::from_secs(300);
-/// How much content travels in one archive, unless a single file has more: it is held in memory, twice.
-const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How much content travels in one archive, unless a single file has more: so much goes to and fro well within the time
+/// above, also to an engine that is far away.
+const BATCH_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 impl Portable {
     pub(in crate::docker) async fn write(&self, files: &[FileWrite]) -> Vec<Result<WriteOutcome, Failure>> {
@@ -74,7 +76,7 @@ impl Portable {
         judge(&look, plan, files, sent).await
     }
 
-    async fn send(&self, id: &str, archive: Vec<u8>) -> Result<(), Failure> {
+    async fn send(&self, id: &str, archive: Vec<Bytes>) -> Result<(), Failure> {
         let put = |docker: Docker| async move {
             let options = UploadToContainerOptions {
                 path: "/".into(),
@@ -82,7 +84,8 @@ impl Portable {
                 no_overwrite_dir_non_dir: Some("true".into()),
                 ..UploadToContainerOptions::default()
             };
-            docker.upload_to_container(id, Some(options), body_full(archive.into())).await
+            let body = body_stream(futures_util::stream::iter(archive));
+            docker.upload_to_container(id, Some(options), body).await
         };
         self.engine.request(OPERATION, BATCH_TIME_MAX, Effect::Unknown, put).await
     }
@@ -103,7 +106,7 @@ fn batch_length(files: &[FileWrite], is_failed: impl Fn(&verisim_core::DecoyPath
 }
 
 /// The archive of a plan; `None` when there is nothing to send.
-fn pack(plan: &Plan, files: &[FileWrite]) -> std::io::Result<Option<Vec<u8>>> {
+fn pack(plan: &Plan, files: &[FileWrite]) -> std::io::Result<Option<Vec<Bytes>>> {
     let mut pack = Pack::new();
     for (path, dress) in &plan.directories {
         pack.directory(path, *dress)?;
