@@ -32,15 +32,17 @@ impl Names {
         self.0.get()
     }
 
-    /// Files that go together into a new folder below `top`: as a home has many, none grows without end.
+    /// Files with mode, owner and time: one goes into `top`, more go together into a new folder there. None grows without
+    /// end, as no home does.
     pub(crate) fn batch(&self, top: &str, bytes: usize, files: usize) -> Result<Vec<FileWrite>, Error> {
         let body = Bytes::from(vec![b'x'; bytes]);
         let mtime = Timestamp::new(MTIME, 123_456_789)?;
-        let folder = self.next();
+        let folder = if files == 1 { top.to_owned() } else { format!("{top}/{}", self.next()) };
         (0..files)
             .map(|_| {
+                let number = self.next();
                 Ok(FileWrite {
-                    path: DecoyPath::new(format!("{top}/{folder}/{}", self.next()))?,
+                    path: DecoyPath::new(format!("{folder}/{number}"))?,
                     body: body.clone(),
                     how: WriteMode::Create,
                     mode: Some(FileMode::new(MODE)),
@@ -48,7 +50,8 @@ impl Names {
                     times: FileTimes::Past { mtime, atime: mtime },
                     make_parents: true,
                     durable: false,
-                    staging: Staging::derive(&[1; 32], JobId(1)),
+                    // Each file is a job of its own.
+                    staging: Staging::derive(&[1; 32], JobId(i64::try_from(number)?)),
                 })
             })
             .collect()

@@ -7,6 +7,7 @@
     reason = "a measuring tool: it takes the time, starts the peers, reads its arguments and prints a table"
 )]
 
+mod at_once;
 mod docker;
 mod files;
 mod idle;
@@ -18,6 +19,7 @@ mod push;
 mod queue;
 mod report;
 mod soak;
+mod ssh;
 
 use clap::Parser;
 
@@ -28,6 +30,10 @@ enum Command {
     Plant(plant::Options),
     /// Files into a container of a real engine.
     Docker(docker::Options),
+    /// Files to a host over SSH.
+    Ssh(ssh::Options),
+    /// Many decoys at once, against one after the other, all far away.
+    AtOnce(at_once::Options),
     /// Durable jobs per second, through enqueue, lease, start and record.
     Queue(queue::Options),
     /// The real daemon under load, killed again and again; what it did is proved afterwards.
@@ -72,6 +78,8 @@ fn run(command: Command, report: &mut report::Report) -> Result<(), measure::Err
     match command {
         Command::Plant(options) => plant::run(&options, report),
         Command::Docker(options) => docker::run(&options, report),
+        Command::Ssh(options) => ssh::run(&options, report),
+        Command::AtOnce(options) => at_once::run(&options, report),
         Command::Queue(options) => queue::run(&options, report),
         Command::Plan(options) => plan::run(&options, report),
         Command::Idle(options) => idle::run(&options, report),
@@ -93,6 +101,8 @@ fn everything(options: &Everything, report: &mut report::Report) -> Result<(), m
         vec!["plant", dir[0], dir[1]],
         vec!["push", dir[0], dir[1]],
         vec!["docker"],
+        vec!["ssh"],
+        vec!["at-once"],
         vec!["plan"],
         vec!["idle", "--verisim", &options.verisim],
         vec!["month", dir[0], dir[1]],

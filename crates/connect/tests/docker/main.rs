@@ -6,11 +6,14 @@
 
 mod cuts;
 mod decoys;
+mod effects;
 mod engines;
+mod injection;
 mod kills;
 mod numbers;
 mod portable;
 mod standing;
 mod suites;
+mod swaps;
 mod tls;
 mod unseen;

@@ -2,23 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rustix::fs::{CWD, RenameFlags};
 use verisim_connect::Reach;
 use verisim_core::{
-    ByteCount, ByteRange, Connector, DecoyPath, Digest, Effect, FailureKind, FileTimes, FileWrite,
-    StatRequest, Timestamp, WriteOutcome,
+    ByteCount, ByteRange, Connector, Digest, Effect, FailureKind, FileTimes, FileWrite, StatRequest,
+    Timestamp, WriteOutcome,
 };
+use verisim_testkit::RealEngine;
 use verisim_testkit::decoy_under_test::{answer, day, new_file, path, replacement, write_one, written};
-use verisim_testkit::hostile_suite::Canary;
-use verisim_testkit::{RealContainer, RealEngine};
 
 use crate::decoys::connector;
-
-/// How often the intruder's links are met; each round is some calls that the engine starts processes for.
-const ROUNDS: usize = 15;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn archives_do_what_they_can_and_refuse_the_rest() {
@@ -33,7 +26,6 @@ async fn archives_do_what_they_can_and_refuse_the_rest() {
     let facts = answer(connector.probe()).await.unwrap();
     assert_eq!(facts.hostname.as_deref(), Some(&engine.docker(&["ps", "-q"])[..]));
     assert!(facts.writable);
-    withstands_links(&engine, &container, &connector).await;
 }
 
 async fn times(connector: &dyn Connector, root: &std::path::Path) {
@@ -135,65 +127,4 @@ async fn batch(connector: &dyn Connector, root: &std::path::Path) {
     assert_eq!(fs::read(root.join("b/f7")).unwrap(), b"7");
     assert_eq!(fs::read(root.join("b/taken")).unwrap(), b"theirs");
     assert!(answer(connector.write(&[])).await.is_empty());
-}
-
-/// An intruder swaps a directory with a link to the host as fast as he can, while files are written and read through it.
-async fn withstands_links(engine: &RealEngine, container: &RealContainer<'_>, connector: &dyn Connector) {
-    let outside = engine.folder().join("outside");
-    fs::create_dir(&outside).unwrap();
-    let canary = Canary::new(&outside);
-    let root = container.root();
-    for (name, link) in [
-        ("up", format!("{}{}", "../".repeat(30), canary.dir().display())),
-        ("abs", canary.dir().display().to_string()),
-    ] {
-        symlink(link, root.join(name)).unwrap();
-        for rest in ["/secret", "/etc/secret", "/new/new", ""] {
-            call(connector, &path(format!("/{name}{rest}"))).await;
-        }
-        canary.assert_untouched(name);
-    }
-    fs::create_dir_all(root.join("d/real")).unwrap();
-    symlink(canary.dir(), root.join("d/other")).unwrap();
-    let (stop, swaps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let swapper = std::thread::spawn({
-        let (one, other) = (root.join("d/real"), root.join("d/other"));
-        let (stop, swaps) = (Arc::clone(&stop), Arc::clone(&swaps));
-        move || {
-            while !stop.load(Ordering::Relaxed) {
-                if rustix::fs::renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).is_ok() {
-                    swaps.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        }
-    });
-    for round in 0..ROUNDS {
-        // Whether it comes to stand where it should is up to the intruder.
-        let _ = write_one(connector, new_file(format!("/d/real/{round}"), "planted")).await;
-        call(connector, &path("/d/real/secret")).await;
-    }
-    stop.store(true, Ordering::Relaxed);
-    swapper.join().unwrap();
-    canary.assert_untouched("a directory swapped with a link");
-    let swaps = swaps.load(Ordering::Relaxed);
-    assert!(swaps > 500, "the attack hardly ran: {swaps} swaps");
-    written(connector, new_file("/d/after", "x")).await;
-}
-
-/// Reads, looks and writes, and fails if an answer holds what only the host has.
-async fn call(connector: &dyn Connector, at: &DecoyPath) {
-    const SECRET: &[u8] = b"a secret of the host";
-    if let Ok(read) = answer(connector.read(at, ByteRange::first(ByteCount(99)))).await {
-        assert_ne!(&read[..], SECRET, "{at}");
-    }
-    if let Ok(Some(stat)) = answer(connector.stat(at, StatRequest::Hash(ByteCount(99)))).await {
-        assert_ne!(stat.sha256, Some(Digest::of(SECRET)), "{at}");
-    }
-    let over = FileWrite { path: at.clone(), ..replacement("/x", SECRET, "replaced") };
-    let batch = [FileWrite { path: at.clone(), ..new_file("/x", "planted") }, over];
-    for outcome in answer(connector.write(&batch)).await.into_iter().flatten() {
-        if let WriteOutcome::Foreign(found) = outcome {
-            assert_ne!(&found.head[..], SECRET, "{at}");
-        }
-    }
 }

@@ -72,7 +72,7 @@ async fn plants_and_dials_are_not_seen_inside() {
 }
 
 /// A listener in the network of a process.
-fn in_network_of(pid: u32) -> std::net::TcpListener {
+pub(crate) fn in_network_of(pid: u32) -> std::net::TcpListener {
     let network = fs::File::open(format!("/proc/{pid}/ns/net")).unwrap();
     let thread = std::thread::spawn(move || {
         let kind = Some(rustix::thread::LinkNameSpaceType::Network);

@@ -113,16 +113,16 @@ impl<'p> Look<'p> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Ok(self.seen(path).await?.map(|seen| (path.clone(), seen)));
         };
-        self.ask_ahead(std::iter::once(path.clone())).await;
+        self.ask_ahead(std::iter::once(path.clone())).await?;
         let Place::There(parent, _) = self.directory(&parent).await? else { return Ok(None) };
         let real = self.join(&parent, name)?;
         Ok(self.remembered(&real).await?.map(|seen| (real, seen)))
     }
 
-    /// Looks at some paths and all above them at once, so that walking down to them need not wait for each. What
-    /// stands below a link is forgotten again: it was looked at where the link leads, and not where the path says. What
-    /// could not be seen is asked for again by whoever needs it.
-    pub(super) async fn ask_ahead(&self, paths: impl Iterator<Item = DecoyPath>) {
+    /// Looks at some paths and all above them at once, so that walking down to them need not wait for each. What stands
+    /// below a link is forgotten again: it was looked at where the link leads, and not where the path says. What is refused
+    /// is asked for again by whoever needs it, but an engine that does not answer is a failure.
+    pub(super) async fn ask_ahead(&self, paths: impl Iterator<Item = DecoyPath>) -> Result<(), Failure> {
         let mut ahead = BTreeSet::new();
         for path in paths {
             let above = std::iter::successors(Some(path), DecoyPath::parent);
@@ -138,7 +138,11 @@ impl<'p> Look<'p> {
         for some in ahead.chunks(QUESTIONS_AT_ONCE) {
             let answers = join_all(some.iter().map(|path| self.seen(path))).await;
             for (path, answer) in some.iter().zip(answers) {
-                let Ok(seen) = answer else { continue };
+                let seen = match answer {
+                    Ok(seen) => seen,
+                    Err(failure) if failure.kind == FailureKind::Network => return Err(failure),
+                    Err(_) => continue,
+                };
                 if links.iter().any(|link| path.starts_with(link)) {
                     continue;
                 }
@@ -149,6 +153,7 @@ impl<'p> Look<'p> {
                 known.insert(path.clone(), seen);
             }
         }
+        Ok(())
     }
 
     /// The directory at a path, links in it followed inside the container.
@@ -350,22 +355,28 @@ impl<'p> Look<'p> {
         }
     }
 
-    /// What stands under a name, as evidence. What cannot be read is reported without hash and content.
-    pub(super) async fn found(&self, real: &DecoyPath, seen: &Seen) -> Found {
-        let mut found = Found { stat: Some(self.told(seen, NOBODY, None)), sha256: None, head: Bytes::new() };
-        let Ok(Some((mut archive, head))) = self.fetch(real).await else { return found };
-        let stat = found.stat.get_or_insert_with(|| self.told(seen, head.owner, None));
+    /// What stands under a name, as evidence. What cannot be read is reported without hash and content; but an engine that
+    /// does not answer says nothing of the file, and is a failure.
+    pub(super) async fn found(&self, real: &DecoyPath, seen: &Seen) -> Result<Found, Failure> {
+        let mut stat = self.told(seen, NOBODY, None);
+        let bare = |stat| Found { stat: Some(stat), sha256: None, head: Bytes::new() };
+        let (mut archive, head) = match self.fetch(real).await {
+            Ok(Some(fetched)) => fetched,
+            Err(failure) if failure.kind == FailureKind::Network => return Err(failure),
+            Ok(None) | Err(_) => return Ok(bare(stat)),
+        };
         (stat.owner, stat.mode) = (head.owner, head.mode);
         if head.kind != FileKind::Regular {
-            return found;
+            return Ok(bare(stat));
         }
+        let broken = |broken| self.broken(real, broken);
         if head.size > FILE_BYTES_MAX.0 {
-            found.head = archive.read(0, EVIDENCE_BYTES_MAX).await.map(Bytes::from).unwrap_or_default();
-        } else if let Ok((digest, head)) = archive.hash(EVIDENCE_BYTES_MAX).await {
-            (found.sha256, stat.sha256) = (Some(digest), Some(digest));
-            found.head = Bytes::from(head);
+            let head = archive.read(0, EVIDENCE_BYTES_MAX).await.map_err(broken)?;
+            return Ok(Found { head: head.into(), ..bare(stat) });
         }
-        found
+        let (digest, head) = archive.hash(EVIDENCE_BYTES_MAX).await.map_err(broken)?;
+        stat.sha256 = Some(digest);
+        Ok(Found { sha256: Some(digest), head: head.into(), ..bare(stat) })
     }
 }
 

@@ -52,7 +52,10 @@ struct Target {
 
 /// Plans a batch in which no path occurs twice. `now` is the time in the container.
 pub(super) async fn plan(look: &Look<'_>, files: &[FileWrite], now: Timestamp) -> Plan {
-    look.ask_ahead(files.iter().filter_map(|file| file.path.parent())).await;
+    if let Err(failure) = look.ask_ahead(files.iter().filter_map(|file| file.path.parent())).await {
+        let steps = files.iter().map(|_| Err(failure.clone())).collect();
+        return Plan { steps, directories: BTreeMap::new() };
+    }
     let mut targets = Vec::with_capacity(files.len());
     for file in files {
         targets.push(target(look, file).await);
@@ -137,14 +140,14 @@ impl Plan {
         let foreign = |found| Ok(Step::Answer(WriteOutcome::Foreign(found)));
         let (mode, owner) = match (file.how, &seen) {
             (WriteMode::Replace { expected }, Some(seen)) if seen.kind == FileKind::Regular => {
-                let found = look.found(&target.real, seen).await;
+                let found = look.found(&target.real, seen).await?;
                 let Some(stat) = found.stat.as_ref().filter(|_| found.sha256 == Some(expected)) else {
                     return foreign(found);
                 };
                 (stat.mode, stat.owner)
             }
             (WriteMode::Replace { .. }, None) => return foreign(nothing()),
-            (_, Some(seen)) => return foreign(look.found(&target.real, seen).await),
+            (_, Some(seen)) => return foreign(look.found(&target.real, seen).await?),
             (_, None) => (MODE_DEFAULT, Owner::ROOT),
         };
         let (mtime, atime) = match file.times {

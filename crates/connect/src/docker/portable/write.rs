@@ -191,11 +191,17 @@ async fn judge_one(
         return Err(failure.clone().with_effect(Effect::Unknown));
     }
     let Some(sha256) = back.sha256 else {
-        let seen = look.seen(&parcel.real).await?;
-        return Ok(WriteOutcome::Foreign(match seen {
-            Some(seen) => look.found(&parcel.real, &seen).await,
-            None => nothing(),
-        }));
+        let found = async {
+            Ok(match look.seen(&parcel.real).await? {
+                Some(seen) => look.found(&parcel.real, &seen).await?,
+                None => nothing(),
+            })
+        };
+        // Ours was there, whatever took its place.
+        return found
+            .await
+            .map(WriteOutcome::Foreign)
+            .map_err(|failure: Failure| failure.with_effect(Effect::Applied));
     };
     Ok(WriteOutcome::Written(Written {
         stat: stat(&parcel, back),
