@@ -44,6 +44,9 @@ pub(crate) struct Global {
     /// The state folder, instead of the one the configuration names
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state: Option<PathBuf>,
+    /// Where decoys are looked for among containers, unless the configuration says where [default: the usual socket]
+    #[arg(long, global = true, value_name = "ADDRESS", env = "DOCKER_HOST", hide_env_values = true)]
+    pub(crate) docker_host: Option<String>,
     /// Print one JSON object a line instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,

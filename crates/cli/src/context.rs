@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
+use verisim_connect::EngineAddress;
 use verisim_core::{CancellationToken, Clock, Timestamp};
 
 use crate::args::Global;
@@ -96,6 +97,17 @@ impl Context {
             exit_now();
         });
         Ok(token)
+    }
+
+    /// The engine whose containers are looked through where the configuration names none.
+    pub(crate) fn engine(&self) -> CliResult<EngineAddress> {
+        match self.global.docker_host.as_deref().filter(|host| !host.is_empty()) {
+            None => Ok(EngineAddress::default()),
+            Some(host) => host.parse().map_err(|error| {
+                CliError::new(Exit::Usage, format!("{}: {error}", verisim_core::printable(host)))
+                    .hint("mend --docker-host, or DOCKER_HOST in the environment")
+            }),
+        }
     }
 
     /// The configuration file, absolute.

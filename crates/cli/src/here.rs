@@ -7,6 +7,7 @@ use std::time::Duration;
 use verisim_core::{CancellationToken, Clock, JobId, Store, StoreResult, SyncWorker};
 use verisim_engine::control::Operator;
 use verisim_engine::{Engine, EngineParts, LifePlanner, OneShot, WorldPlanner};
+use verisim_realism::Zone;
 use verisim_store::SqliteStore;
 
 use crate::config::Config;
@@ -134,4 +135,17 @@ fn parts(wired: &Wired, state: &StateDir, store: &Arc<SqliteStore>) -> CliResult
     let courier = wired.courier(state)?;
     parts.sync = courier.map(|courier| courier as Arc<dyn SyncWorker>);
     Ok(parts)
+}
+
+/// The time zone of this machine by its IANA name, or UTC.
+pub(crate) fn machine_zone_name() -> String {
+    let link = std::fs::read_link("/etc/localtime").unwrap_or_default();
+    let link = link.to_string_lossy();
+    let name = link.split_once("zoneinfo/").map_or("UTC", |(_, name)| name);
+    if name.parse::<Zone>().is_ok() { name.to_owned() } else { "UTC".to_owned() }
+}
+
+/// The time zone of this machine, or UTC.
+pub(crate) fn machine_zone() -> Zone {
+    machine_zone_name().parse().unwrap_or_else(|_| Zone::utc())
 }

@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod error;
 mod exit;
+mod fleet;
 mod here;
 mod log;
 mod output;

@@ -5,8 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
 
-use verisim_core::{Owner, PersonaName};
+use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
+use verisim_core::{HostFacts, Owner, PersonaName};
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
@@ -18,6 +22,10 @@ pub(crate) type Owners = HashMap<PersonaName, Owner>;
 
 /// The first uid that Debian gives to people: for personas without an account and without a configured uid.
 const UID_FIRST: u32 = 1000;
+/// How many decoys are asked at once.
+const ASKED_AT_ONCE: usize = 32;
+/// How long a decoy may take to say who has an account on it. It is asked again at the next start.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 /// The longest memory that is read: far more than the personas of a configuration of the longest kind take.
 const MEMORY_BYTES_MAX: u64 = 16 << 20;
 
@@ -38,9 +46,8 @@ impl Wired {
             return owners;
         }
         let mut taken: HashSet<u32> = HashSet::new();
-        for decoy in &self.config.decoys {
-            let Some(member) = self.fleet.get(&decoy.name) else { continue };
-            let Ok(facts) = member.connector.probe().await else { continue };
+        for (decoy, facts) in self.config.decoys.iter().zip(self.ask_all().await) {
+            let Some(facts) = facts else { continue };
             taken.extend(facts.accounts.iter().flat_map(|account| [account.owner.uid, account.owner.gid]));
             for name in &decoy.personas {
                 let account =
@@ -67,6 +74,29 @@ impl Wired {
             }
         }
         owners
+    }
+}
+
+impl Wired {
+    /// What every decoy of the configuration says of itself, in their order; nothing where one does not answer in time. Some
+    /// are asked at once, so that one that is slow keeps the others waiting for no longer than it takes itself.
+    async fn ask_all(&self) -> Vec<Option<HostFacts>> {
+        let room = Arc::new(Semaphore::new(ASKED_AT_ONCE));
+        let asked = self.config.decoys.iter().map(|decoy| {
+            let (member, room) = (self.fleet.get(&decoy.name), Arc::clone(&room));
+            let asking = async move {
+                let _place = room.acquire().await.ok()?;
+                tokio::time::timeout(ANSWER_TIME_MAX, member?.connector.probe()).await.ok()?.ok()
+            };
+            AbortOnDropHandle::new(tokio::spawn(asking))
+        });
+        let asked: Vec<_> = asked.collect();
+        let mut answers = Vec::with_capacity(asked.len());
+        for answer in asked {
+            // One that broke off has not answered.
+            answers.push(answer.await.ok().flatten());
+        }
+        answers
     }
 }
 

@@ -1,15 +1,19 @@
 //! `verisim init`: writes a configuration by looking around. Never overwrites one.
 
+mod containers;
+
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use self::containers::Containers;
 use crate::args::InitArgs;
 use crate::config;
 use crate::context::{Context, absolute};
 use crate::error::{CliError, CliResult, show};
 use crate::exit::Exit;
+use crate::fleet::{FoundDecoy, Remark};
 use crate::people::People;
 use crate::render::table::counted;
 
@@ -17,9 +21,21 @@ use crate::render::table::counted;
 const COWRIE_PLACES: [&str; 5] =
     ["/home/cowrie/cowrie", "/opt/cowrie", "/srv/cowrie", "/cowrie/cowrie-git", "/var/lib/cowrie"];
 
+/// Where a decoy is.
+enum Place {
+    /// A directory.
+    Folder(PathBuf),
+    /// A container.
+    Container(Box<FoundDecoy>),
+}
+
 /// What was found, or given, on this machine.
 struct Found {
-    decoys: Vec<(String, PathBuf)>,
+    decoys: Vec<(String, Place)>,
+    /// The engine of the containers, where it is not the usual one.
+    host: Option<String>,
+    /// What looked like a decoy among the containers and is none.
+    remarks: Vec<Remark>,
     captures: Vec<(String, PathBuf, &'static str)>,
     destination: Option<PathBuf>,
     time_zone: String,
@@ -43,6 +59,9 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> CliResult {
         None => absolute(Path::new("verisim.toml"))?,
     };
     let found = look_around(context, args)?;
+    for remark in &found.remarks {
+        context.output.message(format!("{}: {}", remark.about, remark.what));
+    }
     let text = text(&found);
     if let Err(config::ConfigError::Mistakes { mistakes, .. }) = config::parse(&text, &file, None) {
         // What was given cannot be joined: two decoys in one place, a file for a folder.
@@ -58,8 +77,9 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> CliResult {
     let said = |count: usize, noun| counted(u64::try_from(count).unwrap_or(u64::MAX), noun);
     context.output.say(if found.decoys.is_empty() && found.captures.is_empty() {
         format!(
-            "wrote {}, but no Cowrie was found here: its decoy and capture are comments. Fill them in, or take it away and say where \
-             things are with --decoy DIR, --capture DIR and --destination DIR",
+            "wrote {}, but neither a container that is a decoy nor a Cowrie was found here: decoy and capture are comments. Fill \
+             them in, or take it away and say where things are with --decoy DIR, --capture DIR and --destination DIR; a \
+             container is a decoy by the label verisim.decoy=NAME",
             show(&file)
         )
     } else {
@@ -75,8 +95,12 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> CliResult {
             .output
             .say("the captures are comments until there is a [[destination]]: --destination DIR gives one");
     }
-    for (name, path) in found.decoys.iter().filter(|(_, path)| !path.is_dir()) {
-        context.output.say(format!("the root of {name} is not there yet: mkdir -p {}", show(path)));
+    for (name, place) in &found.decoys {
+        if let Place::Folder(path) = place
+            && !path.is_dir()
+        {
+            context.output.say(format!("the root of {name} is not there yet: mkdir -p {}", show(path)));
+        }
     }
     Ok(Exit::Done)
 }
@@ -100,19 +124,26 @@ fn look_around(context: &Context, args: &InitArgs) -> CliResult<Found> {
     let mut names = HashSet::new();
     let mut decoys = Vec::new();
     let mut captures = Vec::new();
+    let mut containers = Containers::default();
     for path in &args.decoys {
         let path = absolute(path)?;
-        decoys.push((name_for(&path, "decoy", &mut names), path));
+        decoys.push((name_for(&path, "decoy", &mut names), Place::Folder(path)));
     }
     for path in &args.captures {
         let path = absolute(path)?;
         captures.push((name_for(&path, "captures", &mut names), path, ""));
     }
     if args.decoys.is_empty() && args.captures.is_empty() {
+        containers = containers::look(context)?;
+        for found in containers.decoys {
+            names.insert(found.name.to_string());
+            decoys.push((found.name.to_string(), Place::Container(Box::new(found))));
+        }
         for place in COWRIE_PLACES.map(Path::new) {
             let honeyfs = place.join("honeyfs");
             if honeyfs.is_dir() {
-                decoys.push((name_for(Path::new("cowrie"), "decoy", &mut names), honeyfs));
+                let name = name_for(Path::new("cowrie"), "decoy", &mut names);
+                decoys.push((name, Place::Folder(honeyfs)));
             }
             for downloads in
                 [place.join("var/lib/cowrie/downloads"), place.join("dl"), place.join("downloads")]
@@ -138,9 +169,11 @@ fn look_around(context: &Context, args: &InitArgs) -> CliResult<Found> {
     let seed = args.seed.map_or_else(crate::wire::random_seed, Ok)?;
     Ok(Found {
         decoys,
+        host: containers.host,
+        remarks: containers.remarks,
         captures,
         destination: args.destination.as_deref().map(absolute).transpose()?,
-        time_zone: machine_zone(),
+        time_zone: crate::here::machine_zone_name(),
         state,
         seed,
         personas: args.personas,
@@ -161,14 +194,6 @@ fn name_for(path: &Path, default: &str, taken: &mut HashSet<String>) -> String {
         number += 1;
     }
     name
-}
-
-/// The time zone of this machine by its IANA name, or UTC.
-fn machine_zone() -> String {
-    let link = std::fs::read_link("/etc/localtime").unwrap_or_default();
-    let link = link.to_string_lossy();
-    let name = link.split_once("zoneinfo/").map_or("UTC", |(_, name)| name);
-    if name.parse::<verisim_realism::Zone>().is_ok() { name.to_owned() } else { "UTC".to_owned() }
 }
 
 fn quote(text: &str) -> String {
@@ -201,6 +226,7 @@ fn text(found: &Found) -> String {
 fn decoys_text(out: &mut String, found: &Found) -> Vec<crate::people::Person> {
     let mut people = People::new(found.seed);
     let mut all = Vec::new();
+    out.push_str(containers::SECTION);
     if found.decoys.is_empty() {
         out.push_str(
             "\n# No decoy was found. A directory that is the root of one looks like this:\n\
@@ -208,15 +234,24 @@ fn decoys_text(out: &mut String, found: &Found) -> Vec<crate::people::Person> {
              # services = [\"ssh\", \"smb\"]\n# role = \"file-server\"\n# personas = [\"maria-keller\"]\n",
         );
     }
-    for (name, path) in &found.decoys {
+    for (name, place) in &found.decoys {
         let team: Vec<_> = (0..found.personas).map(|_| people.invent()).collect();
         let names: Vec<String> = team.iter().map(|person| quote(&person.name)).collect();
+        let folder = |path: &Path| {
+            format!(
+                "connector = {{ rootfs = {{ path = {} }} }}\nservices = [\"ssh\"]\nrole = \"server\"\n",
+                quote_path(path)
+            )
+        };
+        let reached = match place {
+            Place::Folder(path) => folder(path),
+            Place::Container(container) => containers::text(container, found.host.as_deref()),
+        };
         let _ = write!(
             out,
-            "\n[[decoy]]\nname = {}\nconnector = {{ rootfs = {{ path = {} }} }}\nservices = [\"ssh\"]\n\
-             role = \"server\"\n# Who works on it: the accounts should exist there (`verisim doctor` looks).\npersonas = [{}]\n",
+            "\n[[decoy]]\nname = {}\n{reached}# Who works on it: the accounts should exist there (`verisim doctor` looks).\n\
+             personas = [{}]\n",
             quote(name),
-            quote_path(path),
             names.join(", ")
         );
         all.extend(team);
@@ -293,8 +328,25 @@ mod tests {
     use super::*;
 
     fn found() -> Found {
+        let container = FoundDecoy {
+            name: "c".parse().unwrap(),
+            container: "c-ssh".parse().unwrap(),
+            id: "0123".into(),
+            containers: vec!["c".parse().unwrap(), "c-ssh".parse().unwrap()],
+            services: vec!["ssh".into(), "odd \"word\"".into()],
+            role: None,
+            personas: None,
+            address: Some([192, 0, 2, 1].into()),
+            by_naming: true,
+        };
         Found {
-            decoys: vec![("a".into(), "/nowhere/a".into()), ("b".into(), "/nowhere/\"b".into())],
+            decoys: vec![
+                ("a".into(), Place::Folder("/nowhere/a".into())),
+                ("b".into(), Place::Folder("/nowhere/\"b".into())),
+                ("c".into(), Place::Container(Box::new(container))),
+            ],
+            host: Some("tcp://192.0.2.1:2375".into()),
+            remarks: Vec::new(),
             captures: vec![("c".into(), "/nowhere/c".into(), "# note\n")],
             destination: Some("/nowhere/vault".into()),
             time_zone: "Europe/Berlin".into(),
@@ -314,7 +366,7 @@ mod tests {
     #[test]
     fn what_is_written_loads_without_a_mistake() {
         let config = load(&found());
-        assert_eq!((config.decoys.len(), config.personas.len(), config.captures.len()), (2, 6, 1));
+        assert_eq!((config.decoys.len(), config.personas.len(), config.captures.len()), (3, 9, 1));
         // Without a destination the captures are comments, and without anything everything is.
         load(&Found { destination: None, ..found() });
         load(&Found { captures: Vec::new(), ..found() });

@@ -71,7 +71,10 @@ fn read_docker(docker: Section<'_>, decoy: &str, reader: &Reader<'_>) -> Option<
 }
 
 /// Where an engine listens, and the way to the files of its containers.
-fn read_engine_of(docker: &Section<'_>, reader: &Reader<'_>) -> Option<(EngineAddress, Option<Reach>)> {
+pub(super) fn read_engine_of(
+    docker: &Section<'_>,
+    reader: &Reader<'_>,
+) -> Option<(EngineAddress, Option<Reach>)> {
     let is_named = docker.value("host").is_some();
     let host = docker.parsed::<EngineAddress>("host", "unix:///var/run/docker.sock");
     let has_tls = docker.value("tls").is_some();

@@ -3,6 +3,7 @@
 mod capture;
 mod check;
 mod connector;
+mod discover;
 pub(crate) mod mistake;
 mod model;
 mod read;
@@ -18,7 +19,7 @@ use toml::de::DeTable;
 
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
-    Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig,
+    Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig, Discover,
     DockerConfig, Each, PersonaConfig, SecretSource,
 };
 use self::section::Section;

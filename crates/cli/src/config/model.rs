@@ -13,6 +13,8 @@ use verisim_core::{
 };
 use verisim_realism::{Settings, WorkWeek, Zone};
 
+use crate::fleet::NamingRule;
+
 /// A whole configuration without a mistake.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -20,12 +22,17 @@ pub(crate) struct Config {
     pub(crate) state: PathBuf,
     /// The seed of everything that is invented.
     pub(crate) seed: u64,
+    /// Whether somebody chose it. Where nobody did, whoever invents people takes the one of the state folder instead: a
+    /// common default would give two fleets the same people.
+    pub(crate) is_seed_given: bool,
     /// How much happens, and of what kind.
     pub(crate) life: Settings,
     /// What history is kept.
     pub(crate) history: History,
     /// How the engine works.
     pub(crate) engine: EngineNumbers,
+    /// How decoys are found that are not declared.
+    pub(crate) discover: Discover,
     /// The decoys, in the order of the file.
     pub(crate) decoys: Vec<DecoyConfig>,
     /// The personas.
@@ -60,6 +67,29 @@ pub(crate) struct EngineNumbers {
     pub(crate) pushes_per_destination: Option<usize>,
     /// How long the end may take after SIGTERM.
     pub(crate) drain: Option<Duration>,
+}
+
+/// How decoys are found that are not declared.
+#[derive(Debug, Clone)]
+pub(crate) struct Discover {
+    /// Whether somebody wrote that they shall be: then an engine that does not answer is worth a warning.
+    pub(crate) is_asked_for: bool,
+    /// Whether containers are looked through.
+    pub(crate) docker: bool,
+    /// Whether names alone make a decoy.
+    pub(crate) naming: NamingRule,
+    /// Where the engine listens.
+    pub(crate) host: EngineAddress,
+    /// Whether the configuration says so, and not the environment.
+    pub(crate) has_host: bool,
+    /// The way to the files of what is found; `None` lets the connector choose.
+    pub(crate) reach: Option<Reach>,
+    /// Who works on what is found and names nobody; where nobody does, people are invented.
+    pub(crate) personas: Vec<PersonaName>,
+    /// How many are invented for each decoy.
+    pub(crate) people: u8,
+    /// Where the invented ones live.
+    pub(crate) time_zone: Zone,
 }
 
 /// One decoy.

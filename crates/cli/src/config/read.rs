@@ -14,6 +14,7 @@ use verisim_realism::{Settings, WorkWeek, Zone};
 use super::capture::{read_capture, read_destination};
 use super::check::{self, Kind, Place};
 use super::connector::read_connector;
+use super::discover::read_discover;
 use super::mistake::nearest;
 use super::model::{Config, DecoyConfig, EngineNumbers, History, PersonaConfig};
 use super::section::{At, Section};
@@ -75,6 +76,8 @@ pub(super) fn read_config(top: Section<'_>, base: &Path, state: Option<&Path>) -
     let engine = top
         .table("engine", "[engine]", "{ drain = \"20s\" }")
         .map_or_else(EngineNumbers::default, read_engine);
+    let is_bare = decoys.is_empty() && captures.is_empty();
+    let discover = read_discover(top.table("discover", "[discover]", "{ docker = true }"), &reader, is_bare);
     let decoys = decoys.into_iter().filter_map(|entry| read_decoy(entry, &reader)).collect();
     let personas = personas.into_iter().filter_map(|entry| read_persona(entry, &reader)).collect();
     let destinations =
@@ -90,9 +93,11 @@ pub(super) fn read_config(top: Section<'_>, base: &Path, state: Option<&Path>) -
     Some(Config {
         state: state.map(Path::to_owned).or(named)?,
         seed: seed.unwrap_or_default(),
+        is_seed_given: seed.is_some(),
         life,
         history,
         engine,
+        discover,
         decoys,
         personas,
         destinations,
@@ -125,6 +130,11 @@ impl Reader<'_> {
             section.parse_with(key, example, |text| check::folder(text).map(|()| self.base.join(text)))?;
         self.places.borrow_mut().push(Place::new(kind, name, &path.value, path.span));
         Some(path.value)
+    }
+
+    /// The names of the personas.
+    pub(super) const fn personas(&self) -> &HashSet<&str> {
+        &self.personas
     }
 
     /// A file of this machine, against the folder of the configuration.
@@ -160,7 +170,12 @@ impl Reader<'_> {
 }
 
 /// Notes a name that nothing bears.
-fn reference<T: AsRef<str>>(what: &str, known: &HashSet<&str>, name: &At<T>, section: &Section<'_>) {
+pub(super) fn reference<T: AsRef<str>>(
+    what: &str,
+    known: &HashSet<&str>,
+    name: &At<T>,
+    section: &Section<'_>,
+) {
     let text = name.value.as_ref();
     if known.contains(text) {
         return;

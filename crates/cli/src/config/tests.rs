@@ -333,3 +333,30 @@ proptest::proptest! {
         let _ = parse(&text, Path::new("/nowhere/verisim.toml"), None);
     }
 }
+
+#[test]
+fn how_decoys_are_found_is_read_and_checked() {
+    let load = |text: &str| {
+        parse(&format!("state = \"/nowhere\"\n{text}"), Path::new("/nowhere/verisim.toml"), None)
+    };
+    let bare = load("").unwrap().discover;
+    assert!(bare.docker && bare.naming.enabled && !bare.is_asked_for);
+    let capture = "[[destination]]\nname = \"v\"\nnative = { path = \"/v\" }\n\
+                   [[capture]]\nname = \"c\"\npath = \"/c\"\ncomplete = { quiet = \"1m\" }\ndestination = \"v\"\n";
+    let evidence = load(capture).unwrap().discover;
+    assert!(evidence.docker && !evidence.naming.enabled, "a laboratory has no decoys by their names");
+    let full = load(
+        "[discover]\ndocker = true\nprefix = \"decky-\"\nhost = \"tcp://192.0.2.1:2375\"\npeople = 3\ntime_zone = \"Europe/Berlin\"",
+    );
+    let full = full.unwrap().discover;
+    assert!(full.is_asked_for && full.has_host && full.naming.enabled && full.people == 3);
+    assert_eq!(
+        (full.naming.prefix.as_str(), full.host.to_string()),
+        ("decky-", "tcp://192.0.2.1:2375".into())
+    );
+    let found = mistakes(
+        "state = \"/nowhere\"\n[discover]\ndocker = \"yes\"\nprefix = \"No_\"\nhost = \"x\"\npeople = 99\npersonas = [\"nobody\"]\nhots = 1",
+    );
+    let lines: Vec<usize> = found.iter().map(|mistake| mistake.line).collect();
+    assert_eq!(lines, [3, 4, 5, 6, 7, 8], "{found:?}");
+}

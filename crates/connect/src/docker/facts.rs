@@ -1,6 +1,6 @@
 //! What an engine tells of a container, in our words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -54,6 +54,8 @@ pub struct ContainerFacts {
     pub labels: BTreeMap<String, String>,
     /// Whose network it uses: `container:ID` for that of another container, else the network's own name or mode.
     pub network: String,
+    /// The networks that it is attached to by itself, running or not.
+    pub networks: BTreeSet<String>,
     /// Its addresses, by network.
     pub addresses: BTreeMap<String, std::net::IpAddr>,
 }
@@ -79,6 +81,7 @@ impl ContainerFacts {
             name.trim_start_matches('/').parse().ok()
         })?;
         let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        let attached = networks.keys().cloned().collect();
         let addresses = networks.into_iter().filter_map(|(name, end)| {
             let address =
                 end.ip_address.into_iter().chain(end.global_ipv6_address).find_map(|a| a.parse().ok());
@@ -95,6 +98,7 @@ impl ContainerFacts {
             },
             labels: found.labels.unwrap_or_default().into_iter().collect(),
             network: found.host_config.and_then(|config| config.network_mode).unwrap_or_default(),
+            networks: attached,
             addresses: addresses.collect(),
         })
     }
