@@ -82,6 +82,21 @@ pub enum EventPayload {
         /// Whether it does.
         reachable: bool,
     },
+    /// A decoy came into the fleet while the daemon ran.
+    Joined {
+        /// What it is for.
+        role: String,
+        /// What it offers.
+        services: Vec<String>,
+        /// Who works on it.
+        personas: Vec<PersonaName>,
+    },
+    /// A decoy went out of the fleet; what was queued for it is cancelled.
+    Left {
+        /// `removed`: it is no more; `stopped`: it does not run; `replaced`: another host has its name; `withdrawn`: it is
+        /// not called a decoy any more.
+        reason: String,
+    },
     /// A person decided about a path that was left alone.
     Released {
         /// The path.

@@ -88,6 +88,18 @@ pub enum LedgerChange {
     },
 }
 
+impl LedgerChange {
+    /// The paths that it is about.
+    pub fn paths(&self) -> impl Iterator<Item = (&DecoyName, &DecoyPath)> {
+        let (decoy, path, other) = match self {
+            Self::Put(entry) => (&entry.decoy, &entry.path, None),
+            Self::Remove { decoy, path } | Self::Freeze { decoy, path, .. } => (decoy, path, None),
+            Self::Rename { decoy, from, to } => (decoy, from, Some(to)),
+        };
+        std::iter::once(path).chain(other).map(move |path| (decoy, path))
+    }
+}
+
 /// A change of what is known of a decoy that no job makes: a person's decision, or what the engine found out.
 #[derive(Debug, Clone)]
 pub struct Amendment {

@@ -48,6 +48,18 @@ impl Topic {
         Self(format!("decoy.{decoy}.reachable"))
     }
 
+    /// A decoy came into the fleet: `decoy.<decoy>.joined`.
+    #[must_use]
+    pub fn joined(decoy: &DecoyName) -> Self {
+        Self(format!("decoy.{decoy}.joined"))
+    }
+
+    /// A decoy went out of the fleet: `decoy.<decoy>.left`.
+    #[must_use]
+    pub fn left(decoy: &DecoyName) -> Self {
+        Self(format!("decoy.{decoy}.left"))
+    }
+
     /// A sync job reached a state: `sync.<job>.<state>`, the state in lower case.
     #[must_use]
     pub fn sync(job: JobId, state: SyncState) -> Self {

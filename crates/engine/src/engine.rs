@@ -1,6 +1,6 @@
 //! The engine's outside: what it is made of, how it is run, how others talk to it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use verisim_core::{
@@ -59,6 +59,9 @@ impl Engine {
             fleet: parts.fleet,
             sync: parts.sync,
             planner: Mutex::new(parts.planner),
+            missed: Mutex::default(),
+            changes: Mutex::new(Some(VecDeque::new())),
+            left: crate::change::LeftBoard::default(),
             seed: parts.seed,
             worker: parts.worker,
             settings: parts.settings,
@@ -99,6 +102,8 @@ pub(crate) struct EndGuard(pub(crate) Arc<Shared>);
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
+        // Whoever waits for a change learns that nobody will make it.
+        self.0.changes.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.0.idle.end();
         self.0.bus.close();
     }

@@ -8,6 +8,7 @@ mod activity;
 mod away;
 mod breaker;
 mod bus;
+mod change;
 mod contact;
 pub mod control;
 mod engine;
@@ -25,6 +26,7 @@ mod turn;
 mod world_planner;
 
 pub use bus::{Delivery, LocalBus, Subscription};
+pub use change::{Arrival, Departure, FleetChange};
 pub use engine::{Engine, EngineParts, Handle};
 pub use fleet::{Fleet, Member};
 pub use oneshot::OneShot;

@@ -4,7 +4,8 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use verisim_core::{
-    ActivityState, JobState, NewJob, OwnershipPolicy, Schedule, StoreResult, Timestamp, Work,
+    ActivityState, JobFilter, JobId, JobKind, JobState, NewJob, OwnershipPolicy, Schedule, StoreResult,
+    Timestamp, Work,
 };
 
 use crate::planner::{Decision, Draft, LifePlanner, Planned};
@@ -35,25 +36,43 @@ pub(crate) fn next_at(shared: &Shared) -> Option<Timestamp> {
 /// Brings the planner up to what the store knows, and to the instant from which it goes on: where it had come to, but not
 /// further back than a slot can still be in time.
 pub(crate) async fn load(shared: &Shared) -> StoreResult<()> {
-    if planner(shared).is_none() {
-        return Ok(());
-    }
+    let Some(mut planner) = planner(shared).take() else { return Ok(()) };
+    teach(shared, planner.as_mut()).await?;
+    let now = shared.now();
+    let oldest = now.saturating_sub(shared.settings.plan_grace).unwrap_or(Timestamp::MIN);
+    let from = shared.store.plan_cursor().await?.map_or(now, |cursor| cursor.max(oldest));
+    planner.seek(from);
+    *self::planner(shared) = Some(planner);
+    Ok(())
+}
+
+/// Brings a planner up to what the store knows: what is on the decoys, and which actions are under way.
+pub(crate) async fn teach(shared: &Shared, planner: &mut dyn LifePlanner) -> StoreResult<()> {
     let mut after = None;
     loop {
         let page = shared.store.ledger_scan(after, LOAD_PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some((last.decoy.clone(), last.path.clone()));
-        if let Some(planner) = planner(shared).as_mut() {
-            page.into_iter().for_each(|entry| planner.load(entry));
-        }
+        page.into_iter().for_each(|entry| planner.load(entry));
     }
-    let now = shared.now();
-    let oldest = now.saturating_sub(shared.settings.plan_grace).unwrap_or(Timestamp::MIN);
-    let from = shared.store.plan_cursor().await?.map_or(now, |cursor| cursor.max(oldest));
-    if let Some(planner) = planner(shared).as_mut() {
-        planner.seek(from);
+    let mut before = None;
+    loop {
+        let page = shared.store.jobs(open_actions(before)).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        before = Some(last.id);
+        page.iter().for_each(|job| planner.expect(&job.work, job.deadline.unwrap_or(Timestamp::MAX)));
     }
-    Ok(())
+}
+
+/// Asks for the actions that are not over, the newest first.
+fn open_actions(before: Option<JobId>) -> JobFilter {
+    JobFilter {
+        kind: Some(JobKind::Activity),
+        states: vec!["QUEUED".into(), "RUNNING".into(), "BLOCKED".into()],
+        lane: None,
+        before,
+        limit: LOAD_PAGE,
+    }
 }
 
 /// Decides the slots whose time has come. A decoy that does not answer is left alone: what would be planned for it could

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use verisim_core::{
     Action, Body, DecoyName, DecoyPath, IdempotencyKey, LedgerChange, LedgerEntry, PersonaName, SessionId,
-    Timestamp,
+    Timestamp, Work,
 };
 
 /// Decides what happens on the decoys next. Pure: reads no clock and no global (INV-9); the same slots come at every
@@ -14,6 +14,10 @@ pub trait LifePlanner: Send {
 
     /// Learns what a committed outcome changed.
     fn learn(&mut self, change: &LedgerChange);
+
+    /// Learns at the start of work that is not over: its paths are not chosen again before `until`, and the names it takes are
+    /// taken.
+    fn expect(&mut self, work: &Work, until: Timestamp);
 
     /// Goes to an instant: the next slot is the first at or after it.
     fn seek(&mut self, from: Timestamp);

@@ -1,18 +1,19 @@
 //! What the loop, its tasks and the control socket share.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use verisim_core::{
-    ActivityDriver, CancellationToken, Clock, DecoyName, DriverKind, Effect, EventPayload, Failure,
-    FailureKind, JobFilter, JobId, JobKind, Lane, LedgerChange, NewEvent, Record, Recorded, Store,
+    ActivityDriver, CancellationToken, Clock, DecoyName, DecoyPath, DriverKind, Effect, EventPayload,
+    Failure, FailureKind, JobFilter, JobId, JobKind, Lane, LedgerChange, NewEvent, Record, Recorded, Store,
     StoreError, StoreResult, SyncWorker, Timestamp, Topic, WorkerId,
 };
 
 use crate::away::AwayBoard;
+use crate::change::{LeftBoard, Waiting};
 use crate::idle::IdleBoard;
 use crate::running::Running;
 use crate::{Fleet, LifePlanner, LocalBus, Settings};
@@ -25,6 +26,13 @@ pub(crate) struct Shared {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) sync: Option<Arc<dyn SyncWorker>>,
     pub(crate) planner: Mutex<Option<Box<dyn LifePlanner>>>,
+    /// The paths that changed since the next planner began to learn; `None` while there is none. Whoever locks both locks
+    /// the planner first.
+    pub(crate) missed: Mutex<Option<BTreeSet<(DecoyName, DecoyPath)>>>,
+    /// Changes of the fleet that wait for the loop; `None` when it is over.
+    pub(crate) changes: Mutex<Option<VecDeque<Waiting>>>,
+    /// Decoys that left.
+    pub(crate) left: LeftBoard,
     pub(crate) seed: u64,
     pub(crate) worker: WorkerId,
     pub(crate) settings: Settings,
@@ -165,10 +173,18 @@ impl Shared {
     /// Lets the planner learn what was committed.
     pub(crate) fn tell_planner<'c>(&self, changes: impl Iterator<Item = &'c LedgerChange>) {
         let mut changes = changes.peekable();
-        if changes.peek().is_some()
-            && let Some(planner) = self.planner.lock().unwrap_or_else(PoisonError::into_inner).as_mut()
-        {
-            changes.for_each(|change| planner.learn(change));
+        if changes.peek().is_none() {
+            return;
+        }
+        let mut planner = self.planner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            if let Some(missed) = missed.as_mut() {
+                missed.extend(change.paths().map(|(decoy, path)| (decoy.clone(), path.clone())));
+            }
+            if let Some(planner) = planner.as_mut() {
+                planner.learn(change);
+            }
         }
     }
 

@@ -2,16 +2,19 @@
 
 mod away;
 mod breakers;
+mod changes;
 mod dispatch;
 mod upkeep;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
 use verisim_core::{CancellationToken, DecoyName, JobId, Lane, NewEvent, StoreResult, Timestamp};
 
+use self::changes::Handover;
+use crate::LifePlanner;
 use crate::activity::BatchEnd;
 use crate::breaker::Breaker;
 use crate::life;
@@ -53,6 +56,10 @@ pub(crate) struct Loop {
     store_retry: Duration,
     /// Whether captures that rest were compared with the operator's rules since the start.
     rules_asked: bool,
+    /// The planning passes to another planner.
+    handover: Option<Handover>,
+    /// Decoys that left, for which jobs may be queued.
+    to_sweep: BTreeSet<DecoyName>,
     /// Lanes that alone are served, by a run for given jobs.
     only: Option<Vec<Lane>>,
 }
@@ -82,6 +89,8 @@ struct Running {
 enum End {
     Batch(BatchEnd),
     Step(StepEnd),
+    Taught(Box<dyn LifePlanner>),
+    Swept { decoy: DecoyName, swept: StoreResult<()> },
     Probe { decoy: DecoyName, answer: Result<(), Option<String>> },
     Asked { lane: Lane, answer: Result<(), String> },
     Discovered(StoreResult<usize>),
@@ -121,6 +130,8 @@ impl Loop {
             planned_to: None,
             store_retry: shared.settings.store_retry_min,
             rules_asked: false,
+            handover: None,
+            to_sweep: shared.left.names().into_iter().collect(),
             only: None,
             shared,
         })
@@ -191,6 +202,9 @@ impl Loop {
         self.look_at_store(now).await?;
         self.probe_open_decoys(now);
         self.ask_away(now);
+        self.take_change(now);
+        self.hand_over(now).await?;
+        self.sweep_left();
         self.plan(now).await?;
         self.send_events().await?;
         let is_due = [self.next_due, self.next_long()].into_iter().flatten().any(|at| at <= now);
@@ -211,7 +225,9 @@ impl Loop {
         }
         while life::next_at(&self.shared).is_some_and(|at| at <= now) {
             let breakers = &self.breakers;
-            let is_reachable = |decoy: &DecoyName| breakers.get(decoy).is_none_or(Breaker::is_closed);
+            let left = &self.shared.left;
+            let is_reachable =
+                |decoy: &DecoyName| breakers.get(decoy).is_none_or(Breaker::is_closed) && !left.has(decoy);
             let turn = life::plan(&self.shared, is_reachable).await?;
             self.look |= turn.enqueued > 0;
             self.planned_to = turn.cursor;
@@ -236,7 +252,12 @@ impl Loop {
         match end {
             End::Batch(end) => {
                 self.free(&Lane::of_decoy(&end.decoy));
-                self.note_signs(&end.decoy, &end.signs, end.stranger.as_deref(), now);
+                if self.shared.left.has(&end.decoy) {
+                    // What ran while it left, and what it had to hand back.
+                    self.to_sweep.insert(end.decoy);
+                } else {
+                    self.note_signs(&end.decoy, &end.signs, end.stranger.as_deref(), now);
+                }
                 self.ended(end.abandoned);
             }
             End::Step(end) => {
@@ -248,6 +269,14 @@ impl Loop {
             }
             End::Asked { lane, answer } => {
                 self.end_asking(&lane, answer, now);
+                self.ended(false);
+            }
+            End::Taught(planner) => {
+                self.end_teaching(planner);
+                self.ended(false);
+            }
+            End::Swept { decoy, swept } => {
+                self.end_sweep(decoy, swept);
                 self.ended(false);
             }
             End::Probe { decoy, answer } => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use verisim_core::{Action, Body, LedgerChange, LedgerEntry, Timestamp};
+use verisim_core::{Action, Body, LedgerChange, LedgerEntry, Timestamp, Work};
 use verisim_realism::{Decision as Choice, LedgerIndex, Planner, World, compose, decide};
 
 use crate::planner::{Decision, Draft, LifePlanner, Planned, Preview};
@@ -72,6 +72,12 @@ impl LifePlanner for WorldPlanner {
 
     fn learn(&mut self, change: &LedgerChange) {
         self.ledger.apply(&self.world, change);
+    }
+
+    fn expect(&mut self, work: &Work, until: Timestamp) {
+        if let Work::Activity { decoy, action, persona: Some(persona), .. } = work {
+            self.ledger.expect(&self.world, (decoy, persona), action, until);
+        }
     }
 
     fn seek(&mut self, from: Timestamp) {

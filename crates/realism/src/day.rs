@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::planner::Unit;
-use crate::random::{Generator, Purpose, whole};
+use crate::random::{Generator, Purpose, Seed, whole};
 use crate::world::{PersonaIndex, World};
 use crate::zone::DAY_MINUTES;
 
@@ -76,8 +76,9 @@ struct Sheet {
     moments: Vec<Moment>,
     window: Span,
     lunch: Span,
-    workplaces: u32,
-    primary: u32,
+    /// By workplace, what lots are drawn with.
+    workplaces: Vec<Seed>,
+    primary: u16,
     pace: f64,
     slowness: f64,
     moments_mean: f64,
@@ -85,15 +86,14 @@ struct Sheet {
 
 /// The moments of one unit, in time order. Strictly rising, all inside the working window.
 pub(crate) fn moments(world: &World, persona: PersonaIndex, unit: Unit) -> Vec<Moment> {
-    let workplaces = world.seats().workplace_count(persona);
-    if workplaces == 0 {
+    let workplaces = workplaces(world, persona);
+    if workplaces.is_empty() {
         return Vec::new();
     }
     let settings = world.settings();
     let rhythm = Rhythm::of(world, persona);
     let pace = world.pace(persona, unit);
-    let primary =
-        u32::try_from(world.persona_seed(persona, Purpose::Decoy).number() >> 32).unwrap_or(0) % workplaces;
+    let primary = chosen(&workplaces, world.persona_seed(persona, Purpose::Decoy).number());
     let sheet = |draw, window, lunch, volume: f64| Sheet {
         draw,
         moments: Vec::new(),
@@ -163,8 +163,11 @@ impl Sheet {
 
     /// One session from `at` on; answers when its last moment would be, whether or not it was still in the window.
     fn session(&mut self, at: i64, number: u16) -> i64 {
-        let workplace = if self.draw.percent(50) { self.primary } else { self.draw.below(self.workplaces) };
-        let workplace = u16::try_from(workplace).unwrap_or(0);
+        // What is drawn, and so when everything happens, does not depend on the decoys there are.
+        let workplace = match self.draw.percent(50) {
+            true => self.primary,
+            false => chosen(&self.workplaces, self.draw.bits()),
+        };
         let count = u16::try_from(self.draw.geometric(self.moments_mean)).unwrap_or(u16::MAX);
         let mut at = at;
         let mut sequence = 0;
@@ -191,6 +194,20 @@ impl Sheet {
         let falls_in = at >= self.lunch.begin && at < self.lunch.end;
         if falls_in { at + (self.lunch.end - self.lunch.begin) } else { at }
     }
+}
+
+/// What lots are drawn with on each decoy of a persona.
+fn workplaces(world: &World, persona: PersonaIndex) -> Vec<Seed> {
+    let places = 0..u16::try_from(world.seats().workplace_count(persona)).unwrap_or(u16::MAX);
+    let decoys = places.filter_map(|place| world.seats().workplace(persona, place));
+    decoys.map(|(decoy, _)| world.decoy_seed(decoy, Purpose::Decoy)).collect()
+}
+
+/// The workplace with the highest lot: so a decoy that joins takes some sessions from the others, one that leaves gives its
+/// own to them, and all other sessions stay where they were (rendezvous hashing).
+fn chosen(workplaces: &[Seed], draw: u64) -> u16 {
+    let lots = workplaces.iter().zip(0..);
+    lots.max_by_key(|(decoy, _)| decoy.word(draw).number()).map_or(0, |(_, place)| place)
 }
 
 /// The working window of a date in instants, and the minute at which it begins. `None` on a free day. On a day on which the

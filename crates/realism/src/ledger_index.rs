@@ -1,7 +1,9 @@
 //! The planner's view of what is on the decoys: small enough to hold a fleet, quick enough for every decision.
 
 use jiff::Timestamp;
-use verisim_core::{DecoyName, DecoyPath, FileClass, LedgerChange, LedgerEntry, OwnershipPolicy};
+use verisim_core::{
+    Action, DecoyName, DecoyPath, FileClass, LedgerChange, LedgerEntry, OwnershipPolicy, PersonaName,
+};
 
 use crate::day::instant;
 use crate::decide::{Change, Decision};
@@ -119,6 +121,36 @@ impl LedgerIndex {
         if let Some((path, class)) = decision.change.taken().zip(decision.change.class()) {
             let mut held = Held::new(path, class, changed_at);
             held.busy_until = busy_until;
+            self.hold(desk, held);
+        }
+    }
+
+    /// Notes an action of `whose` that is under way since before a start, as [`LedgerIndex::begin`] does for a decision.
+    pub fn expect(
+        &mut self,
+        world: &World,
+        (decoy, persona): (&DecoyName, &PersonaName),
+        action: &Action,
+        until: Timestamp,
+    ) {
+        let place = world.persona_named(persona).zip(world.decoy_named(decoy));
+        let Some(desk) = place.and_then(|(persona, decoy)| world.desk(persona, decoy)) else { return };
+        let (first, second) = action.paths();
+        let class = match action {
+            Action::Plant(plant) => Some(plant.class),
+            _ => first.and_then(|path| self.find_mut(desk, path)).map(|held| held.class),
+        };
+        let taken = match action {
+            Action::Plant(plant) => Some(&plant.path),
+            _ => second,
+        };
+        if let Some(held) = first.and_then(|path| self.find_mut(desk, path)) {
+            held.busy_until = instant(until);
+        }
+        if let Some((path, class)) = taken.zip(class).filter(|(path, _)| self.find_mut(desk, path).is_none())
+        {
+            let mut held = Held::new(path, class, i64::MIN);
+            held.busy_until = instant(until);
             self.hold(desk, held);
         }
     }

@@ -287,3 +287,44 @@ fn a_past_is_of_working_days_in_order_and_read_after_it_was_written() {
         assert_ne!(plant.class, FileClass::Manual);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever decoys come and go, a persona acts at the same moments, in the same sessions, under the same keys: so a plan
+    /// that is made anew in the middle of a day repeats nothing, and no key ever stands for two moments. What changes is
+    /// where the moments are spent, and only for sessions that go to a decoy that came, or were on one that went.
+    #[test]
+    fn decoys_that_come_and_go_do_not_move_a_personas_moments(
+        before in prop::collection::btree_set(0..6_usize, 1..6),
+        after in prop::collection::btree_set(0..6_usize, 1..6),
+        is_busy in any::<bool>(),
+    ) {
+        let world = |hosts: &BTreeSet<usize>| {
+            let people: Vec<_> = (0..4).map(persona).collect();
+            let decoys = hosts.iter().map(|number| decoy(*number, 0..4)).collect();
+            let settings = if is_busy { busy() } else { Settings::default() };
+            Arc::new(World::new(7, people, decoys, settings).unwrap())
+        };
+        let (from, until) = (at("2026-11-23T08:00:00Z"), at("2026-11-24T08:00:00Z"));
+        let until = if is_busy { from + SignedDuration::from_mins(40) } else { until };
+        let tell = |world: &Arc<World>| -> BTreeMap<String, (Timestamp, String)> {
+            let told = slots(world, from, until).into_iter().map(|slot| {
+                let host = world.decoy(slot.decoy).unwrap().name.to_string();
+                (slot.key(world).unwrap().to_string(), (slot.at, host))
+            });
+            told.collect()
+        };
+        let (first, second) = (tell(&world(&before)), tell(&world(&after)));
+        prop_assert!(!first.is_empty());
+        let when = |all: &BTreeMap<String, (Timestamp, String)>| -> Vec<(String, Timestamp)> {
+            all.iter().map(|(key, (at, _))| (key.clone(), *at)).collect()
+        };
+        prop_assert_eq!(when(&first), when(&second));
+        let is_in = |hosts: &BTreeSet<usize>, host: &str| hosts.iter().any(|number| host == format!("host-{number}"));
+        for (key, (_, host)) in &first {
+            let now = &second[key].1;
+            prop_assert!(now == host || !is_in(&after, host) || !is_in(&before, now), "{key}: {host}, then {now}");
+        }
+    }
+}

@@ -267,7 +267,8 @@ fn status_text(output: Output, running: bool, status: &StatusView, captures: &[J
     }
     let silent: Vec<&verisim_engine::control::DecoyView> =
         status.decoys.iter().filter(|decoy| decoy.silent_since.is_some()).collect();
-    let answer = match (status.decoys.len(), silent.len()) {
+    let left: Vec<_> = status.decoys.iter().filter_map(|decoy| Some((decoy, decoy.left_since?))).collect();
+    let answer = match (status.decoys.len() - left.len(), silent.len()) {
         (0, _) => "none".to_owned(),
         (all, _) if !running => format!("{all}; `verisim doctor` asks whether they answer"),
         (all, 0) => format!("{all}, all answer"),
@@ -281,6 +282,15 @@ fn status_text(output: Output, running: bool, status: &StatusView, captures: &[J
         if let Some(why) = &decoy.why {
             let _ = writeln!(out, "          {}", verisim_core::printable(why));
         }
+    }
+    for (decoy, since) in left {
+        let why = decoy.why.as_deref().map(verisim_core::printable).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "          {} left {}: {why}",
+            output.paint(Tone::Warn, &decoy.name),
+            time::distance(since, status.now)
+        );
     }
     for away in &status.away {
         let name = away.lane.0.trim_start_matches("destination/");

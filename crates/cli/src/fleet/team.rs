@@ -132,6 +132,8 @@ fn employ(base: &Config, person: crate::people::Person) -> Option<PersonaConfig>
         week: person.week.parse::<WorkWeek>().ok()?,
         holidays: Arc::default(),
         pace: 1.0,
+        password: None,
+        ssh_key: None,
     })
 }
 

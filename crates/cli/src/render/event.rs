@@ -10,6 +10,9 @@ use crate::output::{Output, Tone, paint};
 use crate::render::table::counted;
 use crate::render::time;
 
+/// How many names a list shows.
+const LISTED_MAX: usize = 8;
+
 /// An event in pieces, so that a line and a live view can arrange them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -72,6 +75,27 @@ pub(crate) fn tell(event: &Event) -> Told {
             told.detail = failure(event);
             told.tone = if *reachable { Tone::Good } else { Tone::Bad };
         }
+        EventPayload::Joined { role, services, personas } => {
+            told.verb = "joins".into();
+            told.object = printable(role);
+            let people: Vec<&str> = personas.iter().map(verisim_core::PersonaName::as_str).collect();
+            told.detail = format!(
+                "{}; offers {}; {} there",
+                printable(&event.body.detail),
+                printable(&listed(services.iter().map(String::as_str))),
+                match people.len() {
+                    0 => "nobody works".to_owned(),
+                    1 => format!("{} works", people[0]),
+                    _ => format!("{} work", listed(people.into_iter())),
+                }
+            );
+        }
+        EventPayload::Left { reason } => {
+            told.verb = "leaves".into();
+            told.object = printable(reason);
+            told.detail = printable(&event.body.detail);
+            told.tone = Tone::Warn;
+        }
         EventPayload::Released { path, decision, sha256 } => {
             told.verb = if decision == "adopt" { "adopted" } else { "forgotten" }.into();
             told.object = path.to_string();
@@ -100,6 +124,12 @@ pub(crate) fn tell(event: &Event) -> Told {
         }
     }
     told
+}
+
+/// A list as people write it; `nothing` for an empty one.
+fn listed<'t>(all: impl Iterator<Item = &'t str>) -> String {
+    let all: Vec<&str> = all.take(LISTED_MAX).collect();
+    if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
 }
 
 /// The destination that an event is about.

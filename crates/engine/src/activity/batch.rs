@@ -72,6 +72,9 @@ impl Batch {
 
     async fn carry_out(&self, jobs: Vec<LeasedJob>, piece: &mut Piece) {
         let Some(member) = self.shared.fleet.get(&self.decoy) else {
+            if self.shared.left.has(&self.decoy) {
+                return piece.finish(jobs, |open| Outcome::HandedBack { open });
+            }
             let detail = format!("there is no decoy {} in the fleet any more", self.decoy);
             let failure = Failure::new(FailureKind::Config, "engine.run", detail);
             return piece.finish(jobs, |open| Outcome::Failed { failure: failure.clone(), open });

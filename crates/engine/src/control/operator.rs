@@ -13,6 +13,7 @@ use verisim_core::{
 use super::change::change_event;
 use super::protocol::{Answer, JobQuery, Refusal, RefusalKind};
 use super::view::{DecoyView, JobView, RunningView, StatusView, has_settled};
+use crate::change::Left;
 use crate::engine::Handle;
 use crate::shared::Shared;
 use crate::sync::new_job;
@@ -65,7 +66,18 @@ impl Operator {
             role: decoy.role.clone(),
             silent_since: silent.get(&decoy.name).map(|silence| silence.since),
             why: silent.get(&decoy.name).and_then(|silence| silence.why.clone()),
+            left_since: None,
         };
+        let gone = |left: Left| DecoyView {
+            name: left.decoy.name.clone(),
+            role: left.decoy.role.clone(),
+            silent_since: None,
+            why: Some(left.detail),
+            left_since: Some(left.since),
+        };
+        let mut decoys: Vec<DecoyView> = shared.fleet.decoys().iter().map(|decoy| view(decoy)).collect();
+        decoys.extend(shared.left.all().into_iter().map(gone));
+        decoys.sort_by(|a, b| a.name.cmp(&b.name));
         let trouble = shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(StatusView {
             now: shared.now(),
@@ -74,7 +86,7 @@ impl Operator {
             trouble: trouble.as_ref().map(ToString::to_string),
             running: shared.running.held().len(),
             next_slot: life::next_at(shared),
-            decoys: shared.fleet.decoys().iter().map(|decoy| view(decoy)).collect(),
+            decoys,
             away,
         })
     }
@@ -182,7 +194,13 @@ impl Operator {
 
     pub(super) fn member(&self, decoy: &DecoyName) -> Asked<crate::Member> {
         let found = self.shared().fleet.get(decoy);
-        found.ok_or_else(|| Refusal::new(RefusalKind::NotFound, format!("there is no decoy {decoy}")))
+        found.ok_or_else(|| {
+            let message = match self.shared().left.get(decoy) {
+                Some(left) => format!("the decoy {decoy} left the fleet at {}: {}", left.since, left.detail),
+                None => format!("there is no decoy {decoy}"),
+            };
+            Refusal::new(RefusalKind::NotFound, message)
+        })
     }
 
     /// Reads a file of a decoy.

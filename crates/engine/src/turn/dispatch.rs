@@ -45,6 +45,8 @@ impl Loop {
         let room = settings.decoys_at_once_max.saturating_sub(request.allowance.len());
         let silent = self.breakers.iter().filter(|(_, breaker)| !breaker.is_closed());
         request.allowance.extend(silent.map(|(decoy, _)| (Lane::of_decoy(decoy), 0)));
+        let left = self.shared.left.names();
+        request.allowance.extend(left.iter().map(|decoy| (Lane::of_decoy(decoy), 0)));
         request.per_lane_max = settings.batch_actions_max;
         request.lanes_max = room;
         self.restrict(request, settings.batch_actions_max)

@@ -7,6 +7,7 @@ mod control;
 mod crash;
 mod destinations;
 mod ends;
+mod fleet;
 mod planning;
 mod roots;
 mod stage;

@@ -12,9 +12,23 @@ use verisim_testkit::doubles::{Fault, FaultStore, Faults, Phase, plant};
 use crate::stage::{Stage, at, live, name, start};
 
 /// A slot every ten seconds; every third needs the content of a file, which nothing has.
-struct Metronome(u64);
+pub(crate) struct Metronome(u64);
 
 const SLOTS: u64 = 30;
+
+impl Metronome {
+    pub(crate) const fn new() -> Self {
+        Self(1)
+    }
+
+    /// The keys of everything that it plans, sorted.
+    pub(crate) fn expected() -> Vec<String> {
+        let all = (1..=SLOTS).filter(|number| number % 3 != 0);
+        let mut keys: Vec<String> = all.map(|number| format!("slot/{number}")).collect();
+        keys.sort();
+        keys
+    }
+}
 
 fn planned(number: u64) -> Planned {
     Planned {
@@ -32,6 +46,7 @@ fn planned(number: u64) -> Planned {
 impl LifePlanner for Metronome {
     fn load(&mut self, _: LedgerEntry) {}
     fn learn(&mut self, _: &LedgerChange) {}
+    fn expect(&mut self, _: &verisim_core::Work, _: Timestamp) {}
     fn seek(&mut self, from: Timestamp) {
         let seconds = from.duration_since(start()).as_secs_f64();
         self.0 = (1..).find(|number| 10.0 * *number as f64 >= seconds).unwrap();
@@ -79,9 +94,7 @@ async fn lives_with(call: &'static str, phase: Phase) -> Vec<String> {
 
 #[tokio::test]
 async fn what_the_store_refuses_to_take_is_planned_again_and_only_once() {
-    let mut expected: Vec<String> =
-        (1..=SLOTS).filter(|number| number % 3 != 0).map(|number| format!("slot/{number}")).collect();
-    expected.sort();
+    let expected = Metronome::expected();
     for (call, phase) in [("enqueue", Phase::Before), ("enqueue", Phase::After), ("ledger", Phase::Before)] {
         let mut made = lives_with(call, phase).await;
         made.sort();

@@ -227,6 +227,12 @@ fn events() {
         not_done,
         tampered,
         EventPayload::Reachable { reachable: false },
+        EventPayload::Joined {
+            role: "web-server".into(),
+            services: vec!["http".into()],
+            personas: vec!["maria-keller".parse().unwrap()],
+        },
+        EventPayload::Left { reason: "removed".into() },
         EventPayload::Released { path: path("/a"), decision: "adopt".into(), sha256: Some(sha256()) },
         EventPayload::RootAccepted { forgotten: 3 },
         EventPayload::Sync(synced),

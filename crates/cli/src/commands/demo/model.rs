@@ -114,6 +114,8 @@ impl Model {
             EventPayload::NotDone { .. }
             | EventPayload::Tampered { .. }
             | EventPayload::Reachable { .. }
+            | EventPayload::Joined { .. }
+            | EventPayload::Left { .. }
             | EventPayload::Released { .. }
             | EventPayload::RootAccepted { .. }
             | EventPayload::RemoteDamaged { .. }
