@@ -276,8 +276,8 @@ pub struct HostFacts {
     pub clock: Timestamp,
     /// Its accounts, at most 1,000.
     pub accounts: Vec<Account>,
-    /// Free bytes on the file system of its root.
-    pub free_bytes: u64,
+    /// Free bytes on the file system of its root, where that can be had.
+    pub free_bytes: Option<u64>,
     /// Whether that file system takes writes.
     pub writable: bool,
     /// What tells its root from another one at the same place: opaque, printable, at most 200 bytes. The same after a

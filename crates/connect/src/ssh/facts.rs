@@ -35,7 +35,7 @@ pub(super) async fn facts(
         clock: now.unwrap_or_else(|| clock.now()),
         accounts: passwd.as_deref().map(tree::accounts).unwrap_or_default(),
         // A server that does not tell is not taken for a full one.
-        free_bytes: space.map_or(u64::MAX, |space| space.available_bytes),
+        free_bytes: space.map(|space| space.available_bytes),
         writable: space.is_none_or(|space| !space.read_only),
         // A host that was set up anew has another key.
         identity: host_key.map(|key| format!("ssh {key}")),

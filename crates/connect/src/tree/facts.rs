@@ -22,7 +22,7 @@ pub(crate) fn facts(root: &Root, clock: Timestamp) -> Outcome<HostFacts> {
         hostname: text(root, "/etc/hostname").as_deref().and_then(first_word),
         clock,
         accounts: text(root, "/etc/passwd").as_deref().map(accounts).unwrap_or_default(),
-        free_bytes,
+        free_bytes: Some(free_bytes),
         writable,
         identity: Some(
             born.map_or_else(|| format!("inode {inode}"), |born| format!("inode {inode} born {born}")),

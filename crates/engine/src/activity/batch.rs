@@ -158,7 +158,7 @@ impl Batch {
             let short_of_space = matches!(leased.job.last_failure, Some((FailureKind::NoSpace, _)));
             let outcome = match met {
                 _ if is_late(&leased, now) && leased.job.intended.is_none() => Outcome::Stale,
-                Some(Ok(facts)) if short_of_space && (facts.free_bytes == 0 || !facts.writable) => {
+                Some(Ok(facts)) if short_of_space && (facts.free_bytes == Some(0) || !facts.writable) => {
                     Outcome::StillBlocked
                 }
                 Some(Ok(_)) => Outcome::Unblocked,

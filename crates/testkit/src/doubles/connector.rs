@@ -122,7 +122,7 @@ impl Connector for SwitchConnector {
             hostname: None,
             clock: Timestamp::UNIX_EPOCH,
             accounts: Vec::new(),
-            free_bytes: if has_space { 1 << 30 } else { 0 },
+            free_bytes: Some(if has_space { 1 << 30 } else { 0 }),
             writable: has_space,
             identity: None,
         })

@@ -67,8 +67,8 @@ async fn look_at(wired: &Wired, decoy: &DecoyConfig, owners: &Owners) -> Sheet {
 fn look_at_host(sheet: &mut Sheet, facts: &HostFacts) {
     let os = facts.os.as_deref().unwrap_or("an unknown system");
     let accounts = facts.accounts.len();
-    let free = show_size(facts.free_bytes);
-    sheet.good(Check::Reachable, format!("answers: {os}, {accounts} accounts, {free} free"));
+    let free = facts.free_bytes.map(|free| format!(", {} free", show_size(free))).unwrap_or_default();
+    sheet.good(Check::Reachable, format!("answers: {os}, {accounts} accounts{free}"));
     if !facts.writable {
         sheet.bad(
             Check::Writable,
@@ -77,7 +77,7 @@ fn look_at_host(sheet: &mut Sheet, facts: &HostFacts) {
             "mount it for writing, or run as a user who may write there",
         );
     }
-    space(sheet, Some(facts.free_bytes));
+    space(sheet, facts.free_bytes);
 }
 
 fn look_at_way(sheet: &mut Sheet, decoy: &DecoyConfig, can: &Capabilities) {

@@ -214,7 +214,7 @@ impl Portable {
                 hostname: hostname.as_deref().and_then(tree::first_word),
                 clock,
                 accounts: passwd.as_deref().map(tree::accounts).unwrap_or_default(),
-                free_bytes: u64::MAX,
+                free_bytes: None,
                 writable: !running.is_read_only,
                 identity: Some(identity(&running.id)),
             })
