@@ -11,6 +11,7 @@ mod error;
 mod exit;
 mod fleet;
 mod here;
+mod hosts;
 mod log;
 mod output;
 mod owners;
@@ -18,6 +19,7 @@ mod people;
 mod render;
 mod secrets;
 mod state;
+mod unready;
 mod wire;
 
 use std::process::ExitCode;

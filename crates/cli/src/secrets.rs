@@ -40,6 +40,11 @@ impl Passwords for Secrets {
 
 /// What stands at a source, or why it cannot be used; the reason never shows what stands there (INV-8).
 pub(crate) fn find(source: &SecretSource) -> Result<Password, String> {
+    text(source).map(Password::new)
+}
+
+/// The same as text, for who wraps it otherwise.
+pub(crate) fn text(source: &SecretSource) -> Result<String, String> {
     let text = match source {
         SecretSource::Variable(name) => variable(name)?,
         SecretSource::File(path) => file(path).map_err(|why| format!("{} {why}", show(path)))?,
@@ -56,7 +61,7 @@ pub(crate) fn find(source: &SecretSource) -> Result<Password, String> {
     if text.len() > PASSWORD_BYTES_MAX || text.chars().any(char::is_control) {
         return Err(format!("{place} holds no password: one line of at most {PASSWORD_BYTES_MAX} bytes"));
     }
-    Ok(Password::new(text))
+    Ok(text.to_owned())
 }
 
 #[expect(

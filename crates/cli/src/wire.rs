@@ -20,6 +20,7 @@ use verisim_sync::{
 use crate::config::{CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, Each, PersonaConfig};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::hosts::Hosts;
 use crate::owners::Owners;
 use crate::secrets::Secrets;
 use crate::state::StateDir;
@@ -41,13 +42,13 @@ pub(crate) struct Wired {
 impl Wired {
     /// Joins decoys and connectors. Touches nothing.
     pub(crate) fn new(config: Config, clock: Arc<dyn Clock>) -> Self {
-        let mut engines = Engines::default();
+        let (mut engines, mut hosts) = (Engines::default(), Hosts::default());
         let members: Vec<Member> = config
             .decoys
             .iter()
             .map(|decoy| Member {
                 decoy: Arc::new(decoy_of(decoy)),
-                connector: connector(decoy, &mut engines, &clock),
+                connector: connector(decoy, &mut engines, &mut hosts, &clock),
             })
             .collect();
         let connectors: Connectors =
@@ -251,7 +252,12 @@ impl Engines {
     }
 }
 
-fn connector(decoy: &DecoyConfig, engines: &mut Engines, clock: &Arc<dyn Clock>) -> Arc<dyn Connector> {
+fn connector(
+    decoy: &DecoyConfig,
+    engines: &mut Engines,
+    hosts: &mut Hosts,
+    clock: &Arc<dyn Clock>,
+) -> Arc<dyn Connector> {
     match &decoy.connector {
         ConnectorConfig::Rootfs(path) => Arc::new(RootfsConnector::new(path.clone(), Arc::clone(clock))),
         ConnectorConfig::Docker(docker) => {
@@ -259,6 +265,7 @@ fn connector(decoy: &DecoyConfig, engines: &mut Engines, clock: &Arc<dyn Clock>)
                 DockerOptions { container: docker.container.clone(), reach: docker.reach, exec: docker.exec };
             Arc::new(DockerConnector::new(engines.at(&docker.host), options, Arc::clone(clock)))
         }
+        ConnectorConfig::Ssh(ssh) => hosts.connector(&decoy.name, ssh, clock),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use russh::keys::{HashAlg, PublicKey, PublicKeyBase64 as _};
 
+use crate::known_hosts;
 use crate::meet::look;
 use crate::session::Dialled;
 use crate::{Error, KnownHosts, Result, Session, Target, Verdict};
@@ -56,6 +57,52 @@ pub fn accept_host_key(target: &Target, key: &HostKey) -> Result<PathBuf> {
         Verdict::Revoked { file, line } => return Err(Error::HostKeyRevoked { host, file, line }),
     }
     Ok(file.clone())
+}
+
+/// Writes a key down in the place of every other that is known of the host. The files are kept as they were under the same
+/// name with `.old` behind it.
+///
+/// # Errors
+/// When the key is revoked, a pattern names the host together with others, or a file cannot be written.
+pub fn replace_host_key(target: &Target, key: &HostKey) -> Result<PathBuf> {
+    let verdict = KnownHosts::load(&target.known_hosts)?.verdict(&key.host, &key.key);
+    if let Verdict::Revoked { file, line } = verdict {
+        return Err(Error::HostKeyRevoked { host: key.host.clone(), file, line });
+    }
+    for file in &target.known_hosts {
+        forget(file, &key.host)?;
+    }
+    accept_host_key(target, key)
+}
+
+/// Takes what a file says of the keys of a host out of it, in one step.
+fn forget(file: &Path, host: &str) -> Result<()> {
+    let failed = |detail: String| Error::File { file: file.to_path_buf(), detail };
+    let io = |error: std::io::Error| failed(error.to_string());
+    let text = match std::fs::read(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        text => text.map_err(io)?,
+    };
+    let left = known_hosts::without(&text, host).map_err(|line| {
+        failed(format!("line {line} names {host} with a pattern, together with others: mend it by hand"))
+    })?;
+    let Some(left) = left else { return Ok(()) };
+    // Where it is a link, what it leads to is replaced.
+    let real = std::fs::canonicalize(file).map_err(io)?;
+    let beside = |ending: &str| {
+        let mut name = real.clone().into_os_string();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    std::fs::copy(&real, beside(".old")).map_err(io)?;
+    let new = beside(".new");
+    // A copy keeps the mode; what a killed process left there is written over.
+    std::fs::copy(&real, &new).map_err(io)?;
+    let written = std::fs::OpenOptions::new().write(true).truncate(true).open(&new).and_then(|mut open| {
+        open.write_all(&left)?;
+        open.sync_all()
+    });
+    written.and_then(|()| std::fs::rename(&new, &real)).map_err(io)
 }
 
 /// Adds one line, in one write.

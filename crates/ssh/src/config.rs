@@ -54,6 +54,19 @@ impl ClientConfig {
         Ok(Self { lines, home: home.into(), login: login.into(), warnings: reader.warnings })
     }
 
+    /// The same of several files, of which the first that says something counts.
+    ///
+    /// # Errors
+    /// As [`ClientConfig::load`].
+    pub fn load_all(files: &[PathBuf], home: &Path, login: &str) -> Result<Self, ConfigError> {
+        let mut reader = parse::Reader::new(home);
+        let mut lines = Vec::new();
+        for file in files {
+            lines.push(Line::Include(reader.file(file)?));
+        }
+        Ok(Self { lines, home: home.into(), login: login.into(), warnings: reader.warnings })
+    }
+
     /// What was left out, for people.
     #[must_use]
     pub fn warnings(&self) -> &[String] {

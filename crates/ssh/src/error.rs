@@ -32,8 +32,7 @@ pub enum Error {
     },
     /// Nobody vouches for the host key.
     #[error(
-        "the key of {host} is not known ({fingerprint}); compare it with the host's own, and accept it with `verisim \
-         decoy trust`{}", if *.authority { "; a certificate authority is known for it, but certificates of hosts are not supported" } else { "" }
+        "the key of {host} is not known ({fingerprint}): compare it with the host's own before you accept it{}", if *.authority { "; a certificate authority is known for it, but certificates of hosts are not supported" } else { "" }
     )]
     HostKeyUnknown {
         /// The host, as it would stand in `known_hosts`.
@@ -45,8 +44,8 @@ pub enum Error {
     },
     /// Another host key than before.
     #[error(
-        "the key of {host} has CHANGED to {fingerprint}: somebody may sit in between, or the host was set up anew; if so, \
-         remove line {line} of {}", .file.display()
+        "the key of {host} has CHANGED to {fingerprint}: somebody may sit in between, or the host was set up anew; line \
+         {line} of {} has another", .file.display()
     )]
     HostKeyChanged {
         /// The host.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use russh::keys::{Algorithm, PublicKey, PublicKeyBase64 as _};
+use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyBase64 as _};
 
 use crate::{Error, Result, pattern};
 
@@ -38,6 +38,19 @@ enum Marker {
 enum Hosts {
     Plain(Vec<String>),
     Hashed { salt: Vec<u8>, hash: Vec<u8> },
+}
+
+/// A key that is known of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownKey {
+    /// The fingerprint, in the form in which `ssh-keygen -l` prints it.
+    pub fingerprint: String,
+    /// Its algorithm, for instance `ssh-ed25519`.
+    pub algorithm: String,
+    /// Where it is written.
+    pub file: PathBuf,
+    /// The line in it.
+    pub line: usize,
 }
 
 /// What is known of one host key.
@@ -117,6 +130,21 @@ impl KnownHosts {
         }
     }
 
+    /// The keys that are known of a host.
+    #[must_use]
+    pub fn keys(&self, host: &str) -> Vec<KnownKey> {
+        let of_host =
+            self.entries.iter().filter(|entry| entry.marker == Marker::None && entry.hosts.name(host));
+        of_host
+            .filter_map(|entry| {
+                let key = russh::keys::parse_public_key_base64(&entry.key).ok()?;
+                let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
+                let (algorithm, file) = (key.algorithm().to_string(), entry.file.clone());
+                Some(KnownKey { fingerprint, algorithm, file, line: entry.line })
+            })
+            .collect()
+    }
+
     /// The algorithms of the keys that are known of a host, so that it is asked for one of these.
     #[must_use]
     pub fn algorithms(&self, host: &str) -> Vec<Algorithm> {
@@ -139,6 +167,37 @@ impl Hosts {
             }
         }
     }
+}
+
+/// The text without what it says of the keys of a host; `None` where it says nothing of them.
+///
+/// # Errors
+/// With the number of a line, where a pattern names the host together with others.
+pub(crate) fn without(text: &[u8], host: &str) -> std::result::Result<Option<Vec<u8>>, usize> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut changed = false;
+    for (at, raw) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let line = String::from_utf8_lossy(raw);
+        let names_it = parse(&line, Path::new(""), at + 1)
+            .is_some_and(|entry| entry.marker == Marker::None && entry.hosts.name(host));
+        if !names_it {
+            out.extend_from_slice(raw);
+            continue;
+        }
+        changed = true;
+        let (names, rest) = line.trim_start().split_once([' ', '\t']).ok_or(at + 1)?;
+        if names.starts_with("|1|") {
+            continue;
+        }
+        let others: Vec<&str> = names.split(',').filter(|name| !name.eq_ignore_ascii_case(host)).collect();
+        if pattern::list_matches(others.iter().copied(), host) {
+            return Err(at + 1);
+        }
+        if others.iter().any(|name| !name.starts_with('!')) {
+            out.extend_from_slice(format!("{} {rest}", others.join(",")).as_bytes());
+        }
+    }
+    Ok(changed.then_some(out))
 }
 
 fn parse(line: &str, file: &Path, number: usize) -> Option<Entry> {
@@ -227,6 +286,25 @@ mod tests {
         assert_eq!(known.verdict("web.lan", &key(ONE)), Verdict::Known);
         assert_eq!(known.verdict("web.lan", &key(OTHER)), changed(1));
         assert_eq!(known.verdict("other.lan", &key(ONE)), Verdict::Unknown { authority: false });
+    }
+
+    #[test]
+    fn a_host_is_taken_out_and_nothing_else() {
+        let text = format!(
+            "# web.lan\nweb.lan ssh-ed25519 {ONE}\nWEB.lan,10.0.0.7 ssh-ed25519 {OTHER} note\nother ssh-ed25519 {ONE}\n\
+             @revoked web.lan ssh-ed25519 {ONE}\n[web.lan]:22 ssh-ed25519 {ONE}"
+        );
+        let left = without(text.as_bytes(), "web.lan").unwrap().unwrap();
+        let left = String::from_utf8(left).unwrap();
+        assert_eq!(
+            left,
+            format!(
+                "# web.lan\n10.0.0.7 ssh-ed25519 {OTHER} note\nother ssh-ed25519 {ONE}\n\
+                 @revoked web.lan ssh-ed25519 {ONE}\n[web.lan]:22 ssh-ed25519 {ONE}"
+            )
+        );
+        assert_eq!(without(left.as_bytes(), "web.lan"), Ok(None));
+        assert_eq!(without(format!("\n*.lan ssh-ed25519 {ONE}\n").as_bytes(), "web.lan"), Err(2));
     }
 
     #[test]

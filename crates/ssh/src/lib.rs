@@ -24,12 +24,12 @@ mod session;
 pub mod sftp;
 mod target;
 
-pub use accept::{HostKey, accept_host_key, fetch_host_key};
+pub use accept::{HostKey, accept_host_key, fetch_host_key, replace_host_key};
 pub use client::Client;
 pub use config::{ClientConfig, ConfigError};
 pub use error::{Error, Result};
 pub use exec::{Command, Output};
-pub use known_hosts::{KnownHosts, Verdict};
+pub use known_hosts::{KnownHosts, KnownKey, Verdict};
 pub use login::{Greeted, Login, SeenKeys};
 pub use quote::quote;
 pub use session::Session;

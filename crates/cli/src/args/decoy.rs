@@ -44,4 +44,19 @@ pub(crate) enum DecoyCommand {
         /// The decoy
         decoy: DecoyName,
     },
+    /// Show the key by which a host over SSH is known, and accept it
+    Trust(TrustArgs),
+}
+
+/// Arguments of `decoy trust`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TrustArgs {
+    /// The decoy
+    pub(crate) decoy: DecoyName,
+    /// Accept the key, and those of unknown hosts on the way, without being asked
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Accept the key of the decoy if it has this fingerprint, as `ssh-keygen -l` prints it on the host
+    #[arg(long, value_name = "SHA256:..", conflicts_with = "yes")]
+    pub(crate) fingerprint: Option<String>,
 }

@@ -103,7 +103,10 @@ pub(super) async fn release(context: &Context, args: &ReleaseArgs) -> CliResult 
 
 /// Decides about a whole decoy.
 pub(super) async fn decoy(context: &Context, command: &DecoyCommand) -> CliResult {
-    let DecoyCommand::Accept { decoy } = command;
+    let decoy = match command {
+        DecoyCommand::Accept { decoy } => decoy,
+        DecoyCommand::Trust(args) => return super::trust::trust(context, args).await,
+    };
     let mut access = open(context, decoy).await?;
     let request = Request::AcceptRoot { decoy: decoy.clone() };
     let Answer::Accepted { forgotten } = access.ask(request).await? else { return Err(confused()) };

@@ -3,6 +3,7 @@
 mod container;
 mod decoy;
 mod evidence;
+mod host;
 mod state;
 mod traffic;
 

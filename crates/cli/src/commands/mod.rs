@@ -11,6 +11,7 @@ mod life;
 mod shell;
 mod show;
 mod sync;
+mod trust;
 mod up;
 
 use crate::args::Command;

@@ -8,15 +8,17 @@ use super::check::{self, Kind};
 use super::model::{ConnectorConfig, DockerConfig};
 use super::read::Reader;
 use super::section::{At, Section};
+use super::ssh::read_ssh;
 
 const ROOTFS_EXAMPLE: &str = "{ rootfs = { path = \"/srv/decoys/files01\" } }";
 const DOCKER_EXAMPLE: &str = "{ docker = { container = \"files01-ssh\" } }";
+const SSH_EXAMPLE: &str = "{ ssh = { host = \"files01\" } }";
 const TLS_EXAMPLE: &str = "{ ca = \"ca.pem\", certificate = \"cert.pem\", key = \"key.pem\" }";
 
 /// Reads the way to a decoy.
 pub(super) fn read_connector(section: &Section<'_>, reader: &Reader<'_>) -> Option<ConnectorConfig> {
     if section.value("connector").is_none() {
-        section.missing("connector", &format!("{ROOTFS_EXAMPLE}, or {DOCKER_EXAMPLE}"));
+        section.missing("connector", &format!("{ROOTFS_EXAMPLE}, {DOCKER_EXAMPLE}, or {SSH_EXAMPLE}"));
     }
     let connector = section.table("connector", "connector", DOCKER_EXAMPLE)?;
     let name = section.peek("name").unwrap_or_default();
@@ -26,24 +28,19 @@ pub(super) fn read_connector(section: &Section<'_>, reader: &Reader<'_>) -> Opti
     let docker = connector
         .table("docker", "docker", "{ container = \"files01-ssh\" }")
         .and_then(|docker| read_docker(docker, name, reader));
-    if let Some(value) = connector.value("ssh") {
-        connector.mistake(
-            value.span(),
-            "the connector `ssh` is not in this build yet",
-            format!("reach the decoy as a container or as a directory: connector = {DOCKER_EXAMPLE}"),
-        );
-    }
+    let ssh =
+        connector.table("ssh", "ssh", "{ host = \"files01\" }").and_then(|ssh| read_ssh(ssh, name, reader));
     let named = ["rootfs", "docker", "ssh"].into_iter().filter(|key| connector.value(key).is_some()).count();
     if named != 1 {
         let ways = if named == 0 { "no way" } else { "more than one way" };
         connector.mistake(
             connector.span.clone(),
             format!("the connector names {ways} to the decoy"),
-            format!("write {ROOTFS_EXAMPLE}, or {DOCKER_EXAMPLE}"),
+            format!("write {ROOTFS_EXAMPLE}, {DOCKER_EXAMPLE}, or {SSH_EXAMPLE}"),
         );
     }
     connector.finish();
-    rootfs.or(docker)
+    rootfs.or(docker).or(ssh)
 }
 
 fn read_rootfs(rootfs: Section<'_>, name: &str, reader: &Reader<'_>) -> Option<ConnectorConfig> {

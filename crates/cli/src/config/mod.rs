@@ -8,6 +8,7 @@ pub(crate) mod mistake;
 mod model;
 mod read;
 mod section;
+mod ssh;
 mod traffic;
 pub(crate) mod units;
 
@@ -20,7 +21,7 @@ use toml::de::DeTable;
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
     Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig, Discover,
-    DockerConfig, Each, PersonaConfig, SecretSource,
+    DockerConfig, Each, PersonaConfig, SecretSource, SshConfig,
 };
 use self::section::Section;
 use crate::error::{CliError, CliResult};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use verisim_connect::{ContainerName, EngineAddress, Reach};
+use verisim_connect::{ContainerName, EngineAddress, Reach, WayIn};
 use verisim_core::{
     BandwidthLimit, CaptureName, CleanupRule, DecoyName, DecoyPath, DestinationName, Owner, PersonaName,
     Timestamp,
@@ -118,6 +118,8 @@ pub(crate) enum ConnectorConfig {
     Rootfs(PathBuf),
     /// A container.
     Docker(DockerConfig),
+    /// A host over SSH.
+    Ssh(Box<SshConfig>),
 }
 
 /// A container as a decoy.
@@ -131,6 +133,29 @@ pub(crate) struct DockerConfig {
     pub(crate) reach: Option<Reach>,
     /// Whether commands may be run inside.
     pub(crate) exec: bool,
+}
+
+/// A host over SSH as a decoy. What is `None` here is as the user's own configuration of SSH says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SshConfig {
+    /// Its name or address, or what the user's configuration calls it.
+    pub(crate) host: String,
+    /// Its port.
+    pub(crate) port: Option<u16>,
+    /// Who we are there.
+    pub(crate) user: Option<String>,
+    /// The one private key that is offered; absolute.
+    pub(crate) identity: Option<PathBuf>,
+    /// The one file that host keys are checked against; absolute.
+    pub(crate) known_hosts: Option<PathBuf>,
+    /// How its files are reached.
+    pub(crate) way: WayIn,
+    /// Whether commands may be run there.
+    pub(crate) exec: bool,
+    /// Where the password is to be found that is given after the keys.
+    pub(crate) password: Option<SecretSource>,
+    /// Where the passphrase of encrypted keys is to be found.
+    pub(crate) passphrase: Option<SecretSource>,
 }
 
 /// One persona.

@@ -34,6 +34,8 @@ pub(super) struct Reader<'a> {
     places: RefCell<Vec<Place>>,
     /// The containers that are named, each with its engine and its decoy.
     containers: RefCell<HashMap<(String, ContainerName), String>>,
+    /// The hosts that are named, each with its decoy.
+    hosts: RefCell<HashMap<(String, u16), String>>,
     /// What is offered where, each with its decoy.
     pub(super) offers: RefCell<HashMap<(IpAddr, u16), String>>,
 }
@@ -59,6 +61,7 @@ pub(super) fn read_config(top: Section<'_>, base: &Path, state: Option<&Path>) -
         destinations: destinations.iter().filter_map(|entry| entry.peek("name")).collect(),
         places: RefCell::default(),
         containers: RefCell::default(),
+        hosts: RefCell::default(),
         offers: RefCell::default(),
     };
     let named = reader.folder(&top, "state", "/var/lib/verisim", Kind::State);
@@ -159,6 +162,21 @@ impl Reader<'_> {
                 let what =
                     format!("the container `{}` is the decoy `{}` already", container.value, taken.get());
                 section.mistake(container.span.clone(), what, "give each decoy a container of its own");
+            }
+        }
+    }
+
+    /// Notes a host that is a decoy already.
+    pub(super) fn host(&self, host: &At<String>, port: Option<u16>, decoy: &str, section: &Section<'_>) {
+        let mut known = self.hosts.borrow_mut();
+        // Without a port, the user's own configuration of SSH says which: 0 stands for that.
+        match known.entry((host.value.to_ascii_lowercase(), port.unwrap_or(0))) {
+            Entry::Vacant(free) => {
+                free.insert(verisim_core::printable(decoy));
+            }
+            Entry::Occupied(taken) => {
+                let what = format!("the host `{}` is the decoy `{}` already", host.value, taken.get());
+                section.mistake(host.span.clone(), what, "give each decoy a host or a port of its own");
             }
         }
     }

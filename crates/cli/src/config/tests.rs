@@ -240,6 +240,43 @@ fn two_decoys_do_not_share_a_container() {
     assert_eq!(about_connectors(&[plain, &on("unix:///run/other.sock")]), "");
 }
 
+#[test]
+fn hosts_are_read_and_every_mistake_in_them_is_told() {
+    for good in [
+        "{ ssh = { host = \"files01\" } }",
+        "{ ssh = { host = \"2001:db8::1\", port = 2222, user = \"root\", identity = \"keys/decoys\", known_hosts = \"known\" } }",
+        "{ ssh = { host = \"a\", path = \"exec\" } }",
+        "{ ssh = { host = \"a\", path = \"sftp\", exec = true } }",
+        "{ ssh = { host = \"a\", password = { env = \"A_PASSWORD\" }, passphrase = { file = \"a.passphrase\" } } }",
+    ] {
+        assert_eq!(about_connectors(&[good]), "", "{good}");
+    }
+    for (bad, said) in [
+        ("{ ssh = { } }", "no `host`"),
+        ("{ ssh = { host = \"\" } }", "no name of a host"),
+        ("{ ssh = { host = \"-oProxyCommand=x\" } }", "no name of a host"),
+        ("{ ssh = { host = \"root@files01\" } }", "user = \"root\""),
+        ("{ ssh = { host = \"a\", port = 0 } }", "out of range"),
+        ("{ ssh = { host = \"a\", port = \"22\" } }", "`port` is a string"),
+        ("{ ssh = { host = \"a\", user = \"a b\" } }", "cannot be a user"),
+        ("{ ssh = { host = \"a\", identity = \"~/.ssh/id\" } }", "not expanded"),
+        ("{ ssh = { host = \"a\", path = \"scp\" } }", "neither"),
+        ("{ ssh = { host = \"a\", path = \"exec\", exec = false } }", "forbids them"),
+        ("{ ssh = { host = \"a\", password = \"hunter2\" } }", "does not belong into this file"),
+        ("{ ssh = { host = \"a\", passphrase = { } } }", "one place"),
+        ("{ ssh = { host = \"a\", pasword = \"hunter2\" } }", "no key `pasword`"),
+        ("{ ssh = { host = \"a\" }, docker = { container = \"a\" } }", "more than one way"),
+    ] {
+        let told = about_connectors(&[bad]);
+        assert!(told.lines().any(|line| line.starts_with("5: ") && line.contains(said)), "{bad}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    let on = |port: u16| format!("{{ ssh = {{ host = \"a\", port = {port} }} }}");
+    let told = about_connectors(&[&on(22), "{ ssh = { host = \"A\", port = 22 } }"]);
+    assert_eq!(told, "8: the host `A` is the decoy `d0` already\n");
+    assert_eq!(about_connectors(&[&on(22), &on(2222)]), "");
+}
+
 /// What is wrong with a decoy and a persona of which these are lines, each line with its number.
 fn about_lines(decoy: &str, persona: &str, more: &str) -> String {
     let text = format!(

@@ -157,16 +157,25 @@ pub(super) fn read_traffic(section: Section<'_>, life: &mut Settings) {
 
 /// Reads where the password of a persona is to be found. The password itself is a mistake, and is not shown.
 pub(super) fn read_password(section: &Section<'_>, reader: &Reader<'_>) -> Option<SecretSource> {
-    let value = section.value("password")?;
+    read_secret(section, "password", reader)
+}
+
+/// Where the secret under a key is to be found; one that stands here itself is a mistake, and is not shown.
+pub(super) fn read_secret(
+    section: &Section<'_>,
+    key: &'static str,
+    reader: &Reader<'_>,
+) -> Option<SecretSource> {
+    let value = section.value(key)?;
     if value.get_ref().as_str().is_some() {
         section.mistake(
             value.span(),
-            "a password does not belong into this file, where everybody reads it",
-            format!("write password = {PASSWORD_EXAMPLE}, or password = {{ file = \"mkeller.password\" }}"),
+            format!("a {key} does not belong into this file, where everybody reads it"),
+            format!("write {key} = {PASSWORD_EXAMPLE}, or {key} = {{ file = \"mkeller.{key}\" }}"),
         );
         return None;
     }
-    let source = section.table("password", "password", PASSWORD_EXAMPLE)?;
+    let source = section.table(key, key, PASSWORD_EXAMPLE)?;
     let env = source.parse_with("env", "VERISIM_MKELLER", |name| {
         let fits = !name.is_empty()
             && !name.starts_with(|c: char| c.is_ascii_digit())
@@ -179,8 +188,8 @@ pub(super) fn read_password(section: &Section<'_>, reader: &Reader<'_>) -> Optio
     if source.value("env").is_some() == source.value("file").is_some() {
         source.mistake(
             source.span.clone(),
-            "a password is taken from one place: `env` or `file`",
-            format!("write password = {PASSWORD_EXAMPLE}, or password = {{ file = \"mkeller.password\" }}"),
+            format!("a {key} is taken from one place: `env` or `file`"),
+            format!("write {key} = {PASSWORD_EXAMPLE}, or {key} = {{ file = \"mkeller.{key}\" }}"),
         );
     }
     source.finish();

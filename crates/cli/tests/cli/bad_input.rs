@@ -14,7 +14,7 @@ connector = { rootfs = { path = "files01/etc/passwd" } }
 personas = ["maria-kelle"]
 [[decoy]]
 name = "web01"
-connector = { ssh = { host = "web01" } }
+connector = { ssh = { host = "web 01" } }
 [[persona]]
 name = "maria-keller"
 full_name = "Maria Keller"

@@ -9,6 +9,7 @@ mod demo;
 mod evidence;
 mod explain;
 mod files;
+mod hosts;
 mod looking;
 mod roots;
 mod sandbox;

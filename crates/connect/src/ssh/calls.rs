@@ -157,7 +157,7 @@ impl SshConnector {
         };
         let mut again = true;
         loop {
-            let remote = self.contact().await.map_err(|error| Self::failed(operation, &error))?;
+            let remote = self.contact().await.map_err(|error| self.failed(operation, &error))?;
             match timeout(limit, work(Arc::clone(&remote))).await {
                 Ok(Err(problem)) if again && is_stale(&problem) && remote.may_reconnect() => again = false,
                 Ok(answer) => return answer.map_err(|problem| problem.into_failure(operation)),
@@ -205,7 +205,7 @@ impl SshConnector {
         if !write::has_past(batch) {
             return Ok(BTreeMap::new());
         }
-        self.contact().await.map_err(|error| Self::failed(OPERATION, &error))?;
+        self.contact().await.map_err(|error| self.failed(OPERATION, &error))?;
         if !self.counts_nanoseconds() {
             return Ok(BTreeMap::new());
         }
@@ -216,7 +216,7 @@ impl SshConnector {
         dirs.sort();
         dirs.dedup();
         let output = self.command(times::question(&dirs)).await;
-        let output = output.map_err(|error| Self::failed(OPERATION, &error))?;
+        let output = output.map_err(|error| self.failed(OPERATION, &error))?;
         let answers = times::answers(&output.stdout);
         Ok(dirs.into_iter().zip(answers).filter_map(|(dir, times)| Some((dir, times?))).collect())
     }
@@ -285,7 +285,7 @@ impl SshConnector {
 
     pub(super) async fn run_command(&self, command: &Exec) -> Result<ExecOutput, Failure> {
         const OPERATION: &str = "ssh.exec";
-        let failed = |error: &Error| Self::failed(OPERATION, error);
+        let failed = |error: &Error| self.failed(OPERATION, error);
         if !self.options.commands {
             return Err(Self::unsupported(
                 OPERATION,

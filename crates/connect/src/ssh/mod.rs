@@ -56,6 +56,8 @@ pub struct SshConnector {
     client: Arc<Client>,
     learnt: Arc<OnceLock<Learnt>>,
     calls: Arc<Semaphore>,
+    /// What a person does to accept a host key.
+    accept: Option<Arc<str>>,
 }
 
 /// What a server can.
@@ -81,7 +83,14 @@ impl SshConnector {
     pub fn new(options: SshOptions) -> Self {
         let client = Arc::new(Client::new(options.target.clone()));
         let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
-        Self { options: Arc::new(options), client, learnt: Arc::default(), calls }
+        Self { options: Arc::new(options), client, learnt: Arc::default(), calls, accept: None }
+    }
+
+    /// The same, whose failures over a host key that is not believed name the command by which a person accepts it.
+    #[must_use]
+    pub fn with_accept_command(mut self, command: &str) -> Self {
+        self.accept = Some(command.into());
+        self
     }
 
     /// Connects, if there is no connection, and learns what the server can.
@@ -89,11 +98,17 @@ impl SshConnector {
     /// # Errors
     /// When the decoy cannot be reached or does not let us in.
     pub async fn connect(&self) -> Result<(), Failure> {
-        self.contact().await.map(|_| ()).map_err(|error| Self::failed("ssh.connect", &error))
+        self.contact().await.map(|_| ()).map_err(|error| self.failed("ssh.connect", &error))
     }
 
-    fn failed(operation: &'static str, error: &verisim_ssh::Error) -> Failure {
-        Failure::new(error.kind(), operation, error)
+    fn failed(&self, operation: &'static str, error: &verisim_ssh::Error) -> Failure {
+        use verisim_ssh::Error::{HostKeyChanged, HostKeyUnknown};
+        match (&self.accept, error) {
+            (Some(command), HostKeyUnknown { .. } | HostKeyChanged { .. }) => {
+                Failure::new(error.kind(), operation, format!("{error}; to accept it: {command}"))
+            }
+            _ => Failure::new(error.kind(), operation, error),
+        }
     }
 
     fn unsupported(operation: &'static str, why: &str) -> Failure {
@@ -201,7 +216,7 @@ impl Connector for SshConnector {
 
     async fn dial(&self, to: SocketAddr) -> Result<Box<dyn Stream>, Failure> {
         const OPERATION: &str = "ssh.dial";
-        let session = self.client.session().await.map_err(|error| Self::failed(OPERATION, &error))?;
+        let session = self.client.session().await.map_err(|error| self.failed(OPERATION, &error))?;
         match session.dial(to).await {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => {
@@ -214,7 +229,7 @@ impl Connector for SshConnector {
 
     async fn probe(&self) -> Result<HostFacts, Failure> {
         let clock = Arc::clone(&self.options.clock);
-        let session = self.client.session().await.map_err(|error| Self::failed("ssh.probe", &error))?;
+        let session = self.client.session().await.map_err(|error| self.failed("ssh.probe", &error))?;
         let (session, clock) = (&session, &clock);
         self.ask("ssh.probe", PROBE_TIME_MAX, |remote| async move {
             let fresh = self.fresh(session, &remote).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use verisim_core::{Capabilities, Connector, DecoyPath, HostFacts, Owner, StatRequest, Timestamp};
 
-use super::{Check, Measured, Sheet, container, space, traffic};
+use super::{Check, Measured, Sheet, container, host, space, traffic};
 use crate::config::units::show_size;
 use crate::config::{ConnectorConfig, DecoyConfig, PersonaConfig};
 use crate::error::{advice, show};
@@ -42,6 +42,7 @@ async fn look_at(wired: &Wired, decoy: &DecoyConfig, owners: &Owners) -> Sheet {
                     str::to_owned,
                 ),
                 ConnectorConfig::Docker(docker) => container::mend(docker, &failure),
+                ConnectorConfig::Ssh(ssh) => host::mend(&decoy.name, ssh, &failure),
             };
             sheet.bad(Check::Reachable, Exit::Unreachable, failure.detail, mend);
             return sheet;
@@ -86,6 +87,7 @@ fn look_at_way(sheet: &mut Sheet, decoy: &DecoyConfig, can: &Capabilities) {
             sheet.good(Check::Path, format!("its files are in {}, through the kernel", show(root)));
         }
         ConnectorConfig::Docker(docker) => container::look_at_reach(sheet, docker, can),
+        ConnectorConfig::Ssh(ssh) => host::look_at_way(sheet, ssh, can),
     }
 }
 

@@ -1,0 +1,144 @@
+//! Decoys that are hosts behind a real sshd.
+
+use std::fs;
+
+use verisim_testkit::sshd::{Sshd, SshdOptions};
+
+use crate::sandbox::{Ran, Sandbox, finish};
+
+/// A configuration with one decoy behind this sshd, named as the user's own configuration of SSH calls it.
+struct Site {
+    sandbox: Sandbox,
+    sshd: Sshd,
+}
+
+impl Site {
+    fn new() -> Option<Self> {
+        let sshd = Sshd::start(SshdOptions { locked_in: true, ..SshdOptions::default() })?;
+        let sandbox = Sandbox::new();
+        for folder in ["etc", "home/mkeller", "tmp"] {
+            fs::create_dir_all(sshd.root().join(folder)).unwrap();
+        }
+        let passwd = "root:x:0:0::/root:/bin/sh\nmkeller:x:1004:1004::/home/mkeller:/bin/sh\n";
+        fs::write(sshd.root().join("etc/passwd"), passwd).unwrap();
+        let site = Self { sandbox, sshd };
+        site.user_says("files01");
+        site.configure("host = \"files01\"");
+        Some(site)
+    }
+
+    /// The user's own configuration.
+    fn user_says(&self, host: &str) {
+        let (port, key) = (self.sshd.port(), self.sshd.key());
+        let text = format!(
+            "Host {host}\n  HostName 127.0.0.1\n  Port {port}\n  User root\n  IdentityFile {}\n  GlobalKnownHostsFile none\n",
+            key.display()
+        );
+        self.sandbox.write("home/.ssh/config", &text);
+    }
+
+    fn configure(&self, ssh: &str) {
+        let text = format!(
+            "state = \"state\"\nseed = 7\n[life]\nbusy = true\npace = 50\n[[decoy]]\nname = \"files01\"\n\
+             connector = {{ ssh = {{ {ssh} }} }}\npersonas = [\"maria-keller\"]\n\
+             [[persona]]\nname = \"maria-keller\"\nfull_name = \"Maria Keller\"\nlogin = \"mkeller\"\n"
+        );
+        self.sandbox.write("verisim.toml", &text);
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        let mut command = self.sandbox.verisim(args);
+        command.env("HOME", self.sandbox.path("home")).env_remove("SSH_AUTH_SOCK");
+        finish(command)
+    }
+
+    fn plant(&self, path: &str) -> Ran {
+        self.sandbox.write("body", "planted\n");
+        let body = self.sandbox.path("body");
+        self.run(&["plant", "files01", path, body.to_str().unwrap()])
+    }
+}
+
+#[test]
+fn a_host_is_trusted_and_then_lived_in() {
+    let Some(site) = Site::new() else { return };
+    // Nobody has vouched for it: nothing is written, and the message names the command that mends it.
+    let ran = site.plant("/tmp/a").exits(5);
+    assert!(ran.stderr.contains("verisim decoy trust files01"), "{}", ran.stderr);
+    let ran = site.run(&["doctor"]).exits(5);
+    assert!(ran.stdout.contains("verisim decoy trust files01"), "{}", ran.stdout);
+    let ran = site.run(&["--json", "decoy", "trust", "files01"]).exits(1);
+    let line = &ran.json()[0];
+    assert_eq!((&line["verdict"], &line["accepted"]), (&"unknown".into(), &false.into()));
+    let fingerprint = line["fingerprint"].as_str().unwrap().to_owned();
+    assert!(ran.stderr.contains(&format!("--fingerprint {fingerprint}")), "{}", ran.stderr);
+    site.run(&["decoy", "trust", "files01", "--fingerprint", "SHA256:another"]).exits(6);
+    assert!(!site.sandbox.path("home/.ssh/known_hosts").exists());
+    site.run(&["decoy", "trust", "files01", "--fingerprint", &fingerprint]).exits(0);
+    let ran = site.run(&["--json", "decoy", "trust", "files01"]).exits(0);
+    assert_eq!(ran.json()[0]["verdict"], "known");
+
+    site.plant("/tmp/a").exits(0);
+    assert_eq!(fs::read(site.sshd.root().join("tmp/a")).unwrap(), b"planted\n");
+    assert_eq!(site.run(&["read", "files01", "/tmp/a"]).exits(0).stdout, "planted\n");
+    site.run(&["rm", "files01", "/tmp/a"]).exits(0);
+    assert!(!site.sshd.root().join("tmp/a").exists());
+    assert!(!site.run(&["plan"]).exits(0).stdout.is_empty());
+    let text = site.run(&["doctor"]).exits(0).stdout;
+    for words in ["path sftp: over SFTP", "write exec = true beside `host`", "maria-keller has the account"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
+fn a_host_key_that_changed_is_refused_until_a_person_accepts_it() {
+    let Some(site) = Site::new() else { return };
+    let known = site.sandbox.path("home/.ssh/known_hosts");
+    let other = fs::read_to_string(site.sshd.stranger().with_extension("pub")).unwrap();
+    let stays = format!("another.lan {other}");
+    fs::write(&known, format!("{stays}[127.0.0.1]:{} {other}", site.sshd.port())).unwrap();
+    let ran = site.plant("/tmp/a").exits(5);
+    assert!(
+        ran.stderr.contains("CHANGED") && ran.stderr.contains("verisim decoy trust files01"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!site.sshd.root().join("tmp/a").exists());
+    let ran = site.run(&["--json", "decoy", "trust", "files01"]).exits(1);
+    let line = &ran.json()[0];
+    assert_eq!(line["verdict"], "changed");
+    assert_eq!(line["on_file"][0]["line"], 2);
+    assert_ne!(line["on_file"][0]["fingerprint"], line["fingerprint"]);
+    let ran = site.run(&["decoy", "trust", "files01", "--yes"]).exits(0);
+    assert!(ran.stderr.contains("ANOTHER") && ran.stderr.contains("on file"), "{}", ran.stderr);
+    assert_eq!(
+        fs::read_to_string(&known).unwrap(),
+        format!("{stays}{}", site.sshd.known_line().replace(" test", ""))
+    );
+    site.plant("/tmp/a").exits(0);
+}
+
+#[test]
+fn what_the_file_says_goes_before_the_users_own_configuration() {
+    let Some(site) = Site::new() else { return };
+    site.user_says("other");
+    let (port, key, known) = (site.sshd.port(), site.sshd.key(), site.sshd.known_hosts());
+    let way = format!(
+        "host = \"127.0.0.1\", port = {port}, user = \"root\", identity = \"{}\", known_hosts = \"{}\"",
+        key.display(),
+        known.display()
+    );
+    site.configure(&way);
+    site.plant("/tmp/a").exits(0);
+    // A secret that is not where it should be is told, and nothing is tried without it.
+    site.configure(&format!("{way}, password = {{ env = \"NO_SUCH_VARIABLE\" }}"));
+    let ran = site.plant("/tmp/b");
+    assert_ne!(ran.code, Some(0));
+    assert!(ran.stderr.contains("NO_SUCH_VARIABLE is not set"), "{}", ran.stderr);
+    site.sandbox.write("home/.ssh/config", "Host files01\n  Port many\n");
+    site.configure("host = \"files01\"");
+    let ran = site.run(&["decoy", "trust", "files01"]).exits(3);
+    assert!(ran.stderr.contains("config line 2"), "{}", ran.stderr);
+    let ran = site.run(&["decoy", "trust", "files02"]).exits(2);
+    assert!(ran.stderr.contains("files02"), "{}", ran.stderr);
+}
