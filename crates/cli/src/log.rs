@@ -88,7 +88,8 @@ fn tell(event: &Event) {
             tracing::info!(event = %id, %topic, forgotten, "another root was accepted");
         }
         EventPayload::Joined { role, personas, .. } => {
-            let personas = personas.iter().map(verisim_core::PersonaName::as_str).collect::<Vec<_>>().join(", ");
+            let personas =
+                personas.iter().map(verisim_core::PersonaName::as_str).collect::<Vec<_>>().join(", ");
             tracing::info!(event = %id, %topic, role, personas, detail, "joined");
         }
         EventPayload::Left { reason } => tracing::info!(event = %id, %topic, reason, detail, "left"),

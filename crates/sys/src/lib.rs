@@ -15,6 +15,7 @@ mod meta;
 mod network;
 mod process;
 mod root;
+mod runner;
 mod staged;
 
 pub use directory::{Directory, Names};
@@ -28,4 +29,5 @@ pub use meta::Meta;
 pub use network::NetworkNamespace;
 pub use process::HeldProcess;
 pub use root::Root;
+pub use runner::{Ask, Ended, Input, Limits, Printed, Ran, Runner, Secrets, Taker, TimeOut};
 pub use staged::Staged;
