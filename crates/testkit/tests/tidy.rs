@@ -20,7 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("cli", &["connect", "drivers", "engine", "realism", "ssh", "store", "sync", "sys"]),
     ("testkit", &[]),
     // Measures the others against what a user would pick instead; no part of the product.
-    ("bench", &["connect", "drivers", "engine", "realism", "store", "sync", "sys", "testkit"]),
+    ("bench", &["connect", "drivers", "engine", "realism", "ssh", "store", "sync", "sys", "testkit"]),
 ];
 
 /// Crates that only tests and measurements may use.

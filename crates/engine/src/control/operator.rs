@@ -11,7 +11,7 @@ use verisim_core::{
 };
 
 use super::change::change_event;
-use super::protocol::{Answer, JobQuery, Refusal, RefusalKind};
+use super::protocol::{JobQuery, Refusal, RefusalKind};
 use super::view::{DecoyView, JobView, RunningView, StatusView, has_settled};
 use crate::change::Left;
 use crate::engine::Handle;
@@ -120,7 +120,7 @@ impl Operator {
         JobView { away_since: away.map(|away| away.since), ..JobView::of(job) }
     }
 
-    async fn find(&self, id: JobId) -> Asked<Job> {
+    pub(super) async fn find(&self, id: JobId) -> Asked<Job> {
         let job = self.shared().store.job(id).await?;
         job.ok_or_else(|| Refusal::new(RefusalKind::NotFound, format!("there is no job {id}")))
     }
@@ -268,57 +268,6 @@ impl Operator {
         }
     }
 
-    /// A piece of the manifest that a capture's first pass confirmed, and whether another follows.
-    ///
-    /// # Errors
-    /// When there is no such job or piece, or the store cannot be read.
-    pub async fn manifest(&self, id: JobId, piece: u32) -> Asked<Answer> {
-        self.find(id).await?;
-        let store = &self.shared().store;
-        let Some(bytes) = store.manifest(id, piece).await? else {
-            let message = format!("no manifest of job {id} is kept: it is once a capture was verified");
-            return Err(Refusal::new(RefusalKind::NotFound, message));
-        };
-        let more = match piece.checked_add(1) {
-            Some(next) => store.manifest(id, next).await?.is_some(),
-            None => false,
-        };
-        Ok(Answer::Piece { body: bytes.into(), more })
-    }
-
-    /// Has a capture verified once more.
-    ///
-    /// # Errors
-    /// When its state does not allow it, there is none of this id, or the store cannot be written.
-    pub async fn verify(&self, id: JobId) -> Asked<JobView> {
-        let job = self.find(id).await?;
-        let JobState::Sync(state) = job.state else {
-            return Err(wrong_state(&job, "only a capture is verified"));
-        };
-        let to = match state {
-            SyncState::AwaitingVerify => Ok(state),
-            SyncState::CleanupEligible => {
-                state.next(SyncEvent::InterlockLost).and_then(|state| state.next(SyncEvent::PassDue))
-            }
-            state => state.next(SyncEvent::PassDue),
-        };
-        let to = to.map_err(|_| {
-            let why = match state {
-                SyncState::Cleaning => "it was verified, and is being cleaned up",
-                SyncState::Cleaned => {
-                    "it was verified and cleaned up; at the destination, `sha256sum -c .verisim/checksums.sha256` \
-                     checks it"
-                }
-                SyncState::Failed | SyncState::Unverified | SyncState::Cancelled => {
-                    "only what was verified before is verified again; see `sync retry`"
-                }
-                _ => "it is verified by itself as soon as it was pushed",
-            };
-            wrong_state(&job, why)
-        })?;
-        self.change(&job, JobState::Sync(to), Schedule::At(self.shared().now()), None).await
-    }
-
     /// Has a job that failed tried again, and one that waits looked at now.
     ///
     /// # Errors
@@ -369,7 +318,7 @@ impl Operator {
         self.change(&job, to, Schedule::Parked, None).await
     }
 
-    async fn change(
+    pub(super) async fn change(
         &self,
         job: &Job,
         to: JobState,
@@ -413,6 +362,6 @@ impl Operator {
     }
 }
 
-fn wrong_state(job: &Job, why: &str) -> Refusal {
+pub(super) fn wrong_state(job: &Job, why: &str) -> Refusal {
     Refusal::new(RefusalKind::WrongState, format!("job {} is {}: {why}", job.id, job.state))
 }

@@ -1,13 +1,15 @@
-//! What a person can ask of many captures at once, and of their destinations.
+//! What a person can ask of captures, of many at once, and of their destinations.
 
 use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
-use verisim_core::{FailureKind, Job, JobFilter, JobKind, JobState, Lane, SyncState, Work};
+use verisim_core::{
+    FailureKind, Job, JobFilter, JobId, JobKind, JobState, Lane, Schedule, SyncEvent, SyncState, Work,
+};
 
-use super::operator::{Asked, Operator};
+use super::operator::{Asked, Operator, wrong_state};
 use super::protocol::{Answer, Refusal, RefusalKind, RetryQuery};
-use super::view::AwayView;
+use super::view::{AwayView, JobView};
 
 /// How many captures are tried again by one call at the most.
 const RETRIES_MAX: usize = 1_000;
@@ -20,6 +22,57 @@ const BLOCKED_MAX: usize = 1_000;
 pub const RETRIED_STATES: [&str; 4] = ["FAILED", "CANCELLED", "UNVERIFIED", "BLOCKED"];
 
 impl Operator {
+    /// A piece of the manifest that a capture's first pass confirmed, and whether another follows.
+    ///
+    /// # Errors
+    /// When there is no such job or piece, or the store cannot be read.
+    pub async fn manifest(&self, id: JobId, piece: u32) -> Asked<Answer> {
+        self.find(id).await?;
+        let store = &self.shared().store;
+        let Some(bytes) = store.manifest(id, piece).await? else {
+            let message = format!("no manifest of job {id} is kept: it is once a capture was verified");
+            return Err(Refusal::new(RefusalKind::NotFound, message));
+        };
+        let more = match piece.checked_add(1) {
+            Some(next) => store.manifest(id, next).await?.is_some(),
+            None => false,
+        };
+        Ok(Answer::Piece { body: bytes.into(), more })
+    }
+
+    /// Has a capture verified once more.
+    ///
+    /// # Errors
+    /// When its state does not allow it, there is none of this id, or the store cannot be written.
+    pub async fn verify(&self, id: JobId) -> Asked<JobView> {
+        let job = self.find(id).await?;
+        let JobState::Sync(state) = job.state else {
+            return Err(wrong_state(&job, "only a capture is verified"));
+        };
+        let to = match state {
+            SyncState::AwaitingVerify => Ok(state),
+            SyncState::CleanupEligible => {
+                state.next(SyncEvent::InterlockLost).and_then(|state| state.next(SyncEvent::PassDue))
+            }
+            state => state.next(SyncEvent::PassDue),
+        };
+        let to = to.map_err(|_| {
+            let why = match state {
+                SyncState::Cleaning => "it was verified, and is being cleaned up",
+                SyncState::Cleaned => {
+                    "it was verified and cleaned up; at the destination, `sha256sum -c .verisim/checksums.sha256` \
+                     checks it"
+                }
+                SyncState::Failed | SyncState::Unverified | SyncState::Cancelled => {
+                    "only what was verified before is verified again; see `sync retry`"
+                }
+                _ => "it is verified by itself as soon as it was pushed",
+            };
+            wrong_state(&job, why)
+        })?;
+        self.change(&job, JobState::Sync(to), Schedule::At(self.shared().now()), None).await
+    }
+
     /// Has captures tried again that are in one of the states of `query`, newest first; answers which, and where the next
     /// call goes on. One that moved on meanwhile is left alone.
     ///

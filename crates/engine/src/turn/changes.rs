@@ -133,7 +133,7 @@ impl Loop {
             services: decoy.services.clone(),
             personas: arrival.personas,
         };
-        self.unsent.push_back(about(&decoy.name, Topic::joined(&decoy.name), arrival.detail, payload, now));
+        self.unsent.push_back(about(&decoy.name, Topic::joined(&decoy.name), &arrival.detail, payload, now));
     }
 
     fn leave(&mut self, departure: &Departure, now: Timestamp) {
@@ -143,7 +143,7 @@ impl Loop {
         self.shared.left.add(departure, now);
         self.to_sweep.insert(name.clone());
         let payload = EventPayload::Left { reason: departure.reason.clone() };
-        self.unsent.push_back(about(name, Topic::left(name), departure.detail.clone(), payload, now));
+        self.unsent.push_back(about(name, Topic::left(name), &departure.detail, payload, now));
     }
 
     /// What answers under this name next must be recognised, and begins with a clean sheet.
@@ -174,7 +174,7 @@ impl Loop {
     }
 }
 
-fn about(decoy: &DecoyName, topic: Topic, detail: String, payload: EventPayload, now: Timestamp) -> NewEvent {
+fn about(decoy: &DecoyName, topic: Topic, detail: &str, payload: EventPayload, now: Timestamp) -> NewEvent {
     NewEvent {
         time: now,
         topic,
@@ -184,7 +184,7 @@ fn about(decoy: &DecoyName, topic: Topic, detail: String, payload: EventPayload,
         session: None,
         success: true,
         failure: None,
-        detail: verisim_core::printable(&detail),
+        detail: verisim_core::printable(detail),
         payload,
     }
 }
