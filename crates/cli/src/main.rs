@@ -18,6 +18,7 @@ mod owners;
 mod people;
 mod render;
 mod secrets;
+mod ssh_login;
 mod state;
 mod unready;
 mod wire;

@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 use verisim_core::{DecoyName, TrafficProtocol};
 use verisim_drivers::{Password, Passwords};
+use verisim_ssh::Secret;
 
 use crate::config::{PersonaConfig, SecretSource};
 use crate::error::show;
@@ -26,24 +27,28 @@ impl Secrets {
         Self(sources.collect())
     }
 
-    /// The password behind a login; `None` where none is configured, or it cannot be had, which `doctor` says.
-    pub(crate) fn find(&self, login: &str) -> Option<Password> {
-        self.0.get(login).and_then(|source| find(source).ok())
+    /// The password behind a login, for SSH; `None` where none is configured, or it cannot be had, which `doctor` says.
+    pub(crate) fn for_ssh(&self, login: &str) -> Option<Secret> {
+        self.find(login).map(Secret::new)
+    }
+
+    fn find(&self, login: &str) -> Option<String> {
+        self.0.get(login).and_then(|source| text(source).ok())
     }
 }
 
 impl Passwords for Secrets {
     fn password(&self, _: &DecoyName, _: TrafficProtocol, login: &str) -> Option<Password> {
-        self.find(login)
+        self.find(login).map(Password::new)
     }
 }
 
-/// What stands at a source, or why it cannot be used; the reason never shows what stands there (INV-8).
-pub(crate) fn find(source: &SecretSource) -> Result<Password, String> {
-    text(source).map(Password::new)
+/// Whether a password stands at a source; else why it cannot be used.
+pub(crate) fn check(source: &SecretSource) -> Result<(), String> {
+    text(source).map(drop)
 }
 
-/// The same as text, for who wraps it otherwise.
+/// What stands at a source, or why it cannot be used; the reason never shows what stands there (INV-8).
 pub(crate) fn text(source: &SecretSource) -> Result<String, String> {
     let text = match source {
         SecretSource::Variable(name) => variable(name)?,
@@ -118,23 +123,23 @@ mod tests {
 
     use super::*;
 
-    fn of(text: &str, mode: u32) -> Result<Password, String> {
+    fn of(text: &str, mode: u32) -> Result<String, String> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        find(&SecretSource::File(path))
+        super::text(&SecretSource::File(path))
     }
 
     #[test]
     fn a_file_holds_one_line_for_its_owner_alone() {
         for text in ["correct horse", "correct horse\n", "correct horse\r\n"] {
-            assert_eq!(of(text, 0o600), Ok(Password::new("correct horse")), "{text:?}");
+            assert_eq!(of(text, 0o600), Ok("correct horse".to_owned()), "{text:?}");
         }
         assert!(of("x", 0o640).unwrap_err().ends_with("can be read by others: chmod 600"));
         assert!(of("\n", 0o600).unwrap_err().contains("is empty"));
-        assert!(find(&SecretSource::File("/nowhere/x".into())).unwrap_err().contains("cannot be read"));
-        assert!(find(&SecretSource::File("/".into())).is_err());
+        assert!(text(&SecretSource::File("/nowhere/x".into())).unwrap_err().contains("cannot be read"));
+        assert!(text(&SecretSource::File("/".into())).is_err());
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use verisim_connect::{DockerConnector, DockerOptions, Engine, EngineAddress, RootfsConnector};
 use verisim_core::{
-    ActivityDriver, Clock, Connector, Decoy, DecoyName, DestinationName, DriverCapabilities, DriverKind,
-    Owner, PersonaName, RelPath, Store, WorkerId,
+    ActivityDriver, CancellationToken, Clock, Connector, Decoy, DecoyName, DestinationName,
+    DriverCapabilities, DriverKind, Owner, PersonaName, RelPath, Store, WorkerId,
 };
 use verisim_drivers::{Connectors, Destinations, FileDriver, TrafficDriver};
 use verisim_engine::{EngineParts, Fleet, Member};
@@ -23,6 +23,7 @@ use crate::exit::Exit;
 use crate::hosts::Hosts;
 use crate::owners::Owners;
 use crate::secrets::Secrets;
+use crate::ssh_login::SshAccounts;
 use crate::state::StateDir;
 
 /// The configured fleet: reached, but not running.
@@ -54,8 +55,11 @@ impl Wired {
         let connectors: Connectors =
             members.iter().map(|member| (member.decoy.name.clone(), Arc::clone(&member.connector))).collect();
         let destinations: Destinations = members.iter().map(|member| (*member.decoy).clone()).collect();
+        let secrets = Arc::new(Secrets::of(&config.personas));
+        let ssh = SshAccounts::of(&config.personas, Arc::clone(&secrets));
         let traffic = TrafficDriver::new(connectors.clone(), destinations, Arc::clone(&clock))
-            .with_passwords(Arc::new(Secrets::of(&config.personas)));
+            .with_passwords(secrets)
+            .with_ssh(Arc::new(ssh));
         let driver = Arc::new(FileDriver::new(connectors).durable());
         let fleet = Fleet::new(members);
         Self { config, clock, fleet, driver, traffic: Arc::new(traffic) }
@@ -163,12 +167,15 @@ impl Wired {
             numbers.pushes_per_destination.unwrap_or(settings.pushes_per_destination_max);
         settings.drain = numbers.drain.unwrap_or(settings.drain);
         let token = random_token()?;
+        // Each engine ends by itself.
+        let ending = CancellationToken::new();
+        let traffic = TrafficDriver::clone(&self.traffic).until(ending.clone());
         Ok(EngineParts {
             store,
             clock: Arc::clone(&self.clock),
             drivers: HashMap::from([
                 (DriverKind::File, Arc::clone(&self.driver) as Arc<dyn ActivityDriver>),
-                (DriverKind::Traffic, Arc::clone(&self.traffic) as Arc<dyn ActivityDriver>),
+                (DriverKind::Traffic, Arc::new(traffic) as Arc<dyn ActivityDriver>),
             ]),
             fleet: Arc::clone(&self.fleet),
             planner: None,
@@ -176,6 +183,7 @@ impl Wired {
             seed: self.config.seed,
             worker: WorkerId(format!("{}-{token}", std::process::id()).into()),
             settings,
+            ending,
         })
     }
 }

@@ -35,6 +35,9 @@ pub struct EngineParts {
     pub worker: WorkerId,
     /// The numbers.
     pub settings: Settings,
+    /// Cancelled when the engine begins to end. A driver whose effects last holds a clone, and brings what is under way to a
+    /// decent end: what is still under way when the drain is over is of unknown fate.
+    pub ending: CancellationToken,
 }
 
 /// The engine. Made once, run once.
@@ -65,6 +68,7 @@ impl Engine {
             seed: parts.seed,
             worker: parts.worker,
             settings: parts.settings,
+            ending: parts.ending,
             bus: LocalBus::new(),
             running: Arc::new(Running::default()),
             idle: IdleBoard::default(),

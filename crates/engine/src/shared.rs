@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) seed: u64,
     pub(crate) worker: WorkerId,
     pub(crate) settings: Settings,
+    /// Cancelled when the drain begins.
+    pub(crate) ending: CancellationToken,
     pub(crate) bus: Arc<LocalBus>,
     pub(crate) running: Arc<Running>,
     pub(crate) idle: IdleBoard,

@@ -13,6 +13,7 @@
 
 use std::fs;
 use std::fs::File;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -211,6 +212,11 @@ impl RealEngine {
     }
 }
 
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
 fn send(pid: Option<i32>, signal: Signal) {
     if let Some(pid) = pid.and_then(Pid::from_raw) {
         let _ = kill_process(pid, signal);
@@ -265,6 +271,19 @@ impl RealContainer<'_> {
     /// Lets the client do something to it, as `docker VERB NAME`.
     pub fn change(&self, verb: &[&str]) {
         self.engine.docker(&[verb, &[&self.name]].concat());
+    }
+
+    /// Joins it to another container by a cable of their own, at these addresses of one /24. Nothing of it is seen outside.
+    pub fn connect(&self, address: IpAddr, other: &Self, other_address: IpAddr) {
+        let (ours, theirs) = (self.pid().to_string(), other.pid().to_string());
+        let cable =
+            ["link", "add", "eth0", "netns", &ours, "type", "veth", "peer", "name", "eth0", "netns", &theirs];
+        run("ip", &cable);
+        for (pid, address) in [(&ours, address), (&theirs, other_address)] {
+            let network = format!("--net=/proc/{pid}/ns/net");
+            run("nsenter", &[&network, "ip", "address", "add", &format!("{address}/24"), "dev", "eth0"]);
+            run("nsenter", &[&network, "ip", "link", "set", "eth0", "up"]);
+        }
     }
 
     /// Does something to its mounts, where they are: on a thread of its own that enters them and then ends. The path is

@@ -1,5 +1,5 @@
-//! Servers that a decoy would run, for one test each: on a port of their own of 127.0.0.1, with their files in a folder
-//! that goes with them, and with their own logs to be asked what they saw.
+//! Servers that a decoy would run, for one test each: on a port of their own, with their files in a folder that goes with
+//! them, and with their own logs to be asked what they saw. They stand on this machine, or in the network of a container.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,7 +9,8 @@
 )]
 
 use std::fs::{self, File};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,7 +18,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::TempDir;
+
+use crate::RealContainer;
 
 /// The account and the password that the servers know.
 pub const LOGIN: &str = "ann";
@@ -25,6 +29,50 @@ pub const LOGIN: &str = "ann";
 pub const PASSWORD: &str = "correct \"horse\" \\ staple";
 /// How often a server is looked for until it is given up, every 50 ms.
 const TRIES: usize = 600;
+
+/// Where a server stands.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The address that it listens on.
+    pub address: IpAddr,
+    /// The process whose network it is in; `None` for our own.
+    network_of: Option<u32>,
+}
+
+impl Place {
+    /// On this machine alone.
+    #[must_use]
+    pub fn here() -> Self {
+        Self { address: [127, 0, 0, 1].into(), network_of: None }
+    }
+
+    /// In the network of a container, which has this address.
+    #[must_use]
+    pub fn in_container(container: &RealContainer<'_>, address: IpAddr) -> Self {
+        Self { address, network_of: Some(container.pid()) }
+    }
+
+    /// The same command, in that network. Its process stays the same.
+    #[must_use]
+    pub fn enter(&self, command: Command) -> Command {
+        let Some(pid) = self.network_of else { return command };
+        let mut there = Command::new("nsenter");
+        there.arg(format!("--net=/proc/{pid}/ns/net")).arg(command.get_program()).args(command.get_args());
+        there
+    }
+
+    fn answers(&self, port: u16) -> bool {
+        let at = SocketAddr::new(self.address, port);
+        let Some(pid) = self.network_of else { return TcpStream::connect(at).is_ok() };
+        let Ok(network) = File::open(format!("/proc/{pid}/ns/net")) else { return false };
+        // On a thread of its own, which ends in that network.
+        let look = || {
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(network.as_fd(), kind).is_ok() && TcpStream::connect(at).is_ok()
+        };
+        std::thread::scope(|scope| scope.spawn(look).join().unwrap())
+    }
+}
 
 /// A running server. It ends when it is dropped.
 #[derive(Debug)]
@@ -40,28 +88,71 @@ impl RealServer {
     #[must_use]
     pub fn sshd() -> Option<Self> {
         let program = program("sshd")?;
-        let _ = fs::create_dir_all("/run/sshd");
-        Self::start("sshd", |held, port, _| {
-            let key = held.join("host");
-            run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key));
-            let held = held.display();
-            let text = format!(
-                "Port {port}\nListenAddress 127.0.0.1\nHostKey {held}/host\nPidFile none\nUsePAM no\nUseDNS no\n\
-                 PasswordAuthentication no\nStrictModes no\nLogLevel VERBOSE\n"
-            );
-            fs::write(format!("{held}/config"), text).unwrap();
+        Self::start("sshd", &Place::here(), |held, port, _| {
+            Self::configure_sshd(held, &Place::here(), port, "");
             let mut command = Command::new(&program);
-            command.args(["-D", "-f", &format!("{held}/config"), "-E", &format!("{held}/log")]);
+            command.args(["-D", "-f"]).arg(held.join("config")).arg("-E").arg(held.join("log"));
             command
         })
+    }
+
+    /// An sshd at a place that lets [`LOGIN`] in, with the key of [`RealServer::key`]. The account is there for it alone. Takes
+    /// root.
+    #[must_use]
+    pub fn sshd_with_account(place: &Place) -> Option<Self> {
+        let program = program("sshd").filter(|_| is_root("an sshd with an account"))?;
+        Self::start("sshd", place, |held, port, _| {
+            Self::configure_sshd(held, place, port, "AuthorizedKeysFile {held}/client.pub\n");
+            run(Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(held.join("client")));
+            let accounts = fs::read_to_string("/etc/passwd").unwrap();
+            let account = format!("{LOGIN}:*:64123:65534:Ann:{}:/bin/sh\n", held.display());
+            fs::write(held.join("passwd"), accounts + &account).unwrap();
+            let mut command = Command::new("unshare");
+            command
+                .args(["--mount", "sh", "-c"])
+                .arg(
+                    "mount --bind \"$1/passwd\" /etc/passwd && exec \"$2\" -D -f \"$1/config\" -E \"$1/log\"",
+                )
+                .arg("sh")
+                .arg(held)
+                .arg(&program);
+            command
+        })
+    }
+
+    fn configure_sshd(held: &Path, place: &Place, port: u16, more: &str) {
+        let _ = fs::create_dir_all("/run/sshd");
+        run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(held.join("host")));
+        let (address, folder) = (place.address, held.display().to_string());
+        let text = format!(
+            "Port {port}\nListenAddress {address}\nHostKey {folder}/host\nPidFile none\nUsePAM no\nUseDNS no\n\
+             PasswordAuthentication no\nStrictModes no\nLogLevel VERBOSE\n{}",
+            more.replace("{held}", &folder)
+        );
+        fs::write(held.join("config"), text).unwrap();
+    }
+
+    /// The private key that an sshd with an account lets in.
+    #[must_use]
+    pub fn key(&self) -> PathBuf {
+        self.held.path().join("client")
     }
 
     /// An nginx with a few pages, over HTTP and, at the second port, over TLS with a certificate of its own making. The log
     /// has method, path, status, referer and agent.
     #[must_use]
     pub fn nginx() -> Option<Self> {
+        Self::nginx_at(&Place::here())
+    }
+
+    /// The same at a place.
+    #[must_use]
+    pub fn nginx_at(place: &Place) -> Option<Self> {
         let (program, _) = (program("nginx")?, program("openssl")?);
-        Self::start("nginx", |held, port, tls| {
+        let address = place.address;
+        Self::start("nginx", place, |held, port, tls| {
             run(Command::new("openssl")
                 .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
                 .args(["-subj", "/CN=somebody else", "-days", "2", "-keyout"])
@@ -78,10 +169,10 @@ impl RealServer {
             let text = format!(
                 "daemon off; master_process off; {user} pid {held}/pid; error_log {held}/error;\nevents {{}}\n\
                  http {{ types {{ text/html html; text/css css; }} log_format told '$scheme $host $request $status \
-                 \"$http_referer\" \"$http_user_agent\" $connection';\n access_log {held}/log told;\n\
+                 \"$http_referer\" \"$http_user_agent\" $connection from $remote_addr at $msec';\n access_log {held}/log told;\n\
                  client_body_temp_path {held}/t1; proxy_temp_path {held}/t2; fastcgi_temp_path {held}/t3; \
-                 uwsgi_temp_path {held}/t4; scgi_temp_path {held}/t5;\n server {{ listen 127.0.0.1:{port}; listen \
-                 127.0.0.1:{tls} ssl; ssl_certificate {held}/cert; ssl_certificate_key {held}/key; root {held}/www; \
+                 uwsgi_temp_path {held}/t4; scgi_temp_path {held}/t5;\n server {{ listen {address}:{port}; listen \
+                 {address}:{tls} ssl; ssl_certificate {held}/cert; ssl_certificate_key {held}/key; root {held}/www; \
                  location = /old {{ return 302 /about.html; }} location = /away {{ return 302 http://192.0.2.1/; }} \
                  location = /round {{ return 302 /round; }} }} }}\n"
             );
@@ -95,8 +186,15 @@ impl RealServer {
     /// A MariaDB that lets [`LOGIN`] in. Its general log has every login and query.
     #[must_use]
     pub fn mariadb() -> Option<Self> {
+        Self::mariadb_at(&Place::here())
+    }
+
+    /// The same at a place.
+    #[must_use]
+    pub fn mariadb_at(place: &Place) -> Option<Self> {
         let (program, install) = (program("mariadbd")?, program("mariadb-install-db")?);
-        Self::start("mariadb", |held, port, _| {
+        let bind = format!("--bind-address={}", place.address);
+        Self::start("mariadb", place, |held, port, _| {
             let user =
                 if rustix::process::geteuid().is_root() { "--user=root" } else { "--skip-name-resolve" };
             let data = format!("--datadir={}/data", held.display());
@@ -109,21 +207,19 @@ impl RealServer {
             ]));
             let held = held.display();
             let quoted = PASSWORD.replace('\\', "\\\\");
-            let sql = format!("CREATE USER '{LOGIN}'@'127.0.0.1' IDENTIFIED BY '{quoted}';\n");
+            let sql = format!("CREATE USER '{LOGIN}'@'%' IDENTIFIED BY '{quoted}';\n");
             fs::write(format!("{held}/init.sql"), sql).unwrap();
             let mut command = Command::new(&program);
-            command
-                .args(["--no-defaults", user, &data, "--bind-address=127.0.0.1", "--skip-name-resolve"])
-                .args([
-                    format!("--port={port}"),
-                    format!("--socket={held}/socket"),
-                    format!("--pid-file={held}/pid"),
-                    format!("--init-file={held}/init.sql"),
-                    "--general-log=1".to_owned(),
-                    format!("--general-log-file={held}/log"),
-                    "--innodb-buffer-pool-size=8M".to_owned(),
-                    "--innodb-flush-log-at-trx-commit=0".to_owned(),
-                ]);
+            command.args(["--no-defaults", user, &data, &bind, "--skip-name-resolve"]).args([
+                format!("--port={port}"),
+                format!("--socket={held}/socket"),
+                format!("--pid-file={held}/pid"),
+                format!("--init-file={held}/init.sql"),
+                "--general-log=1".to_owned(),
+                format!("--general-log-file={held}/log"),
+                "--innodb-buffer-pool-size=8M".to_owned(),
+                "--innodb-flush-log-at-trx-commit=0".to_owned(),
+            ]);
             command
         })
     }
@@ -132,7 +228,7 @@ impl RealServer {
     #[must_use]
     pub fn dovecot() -> Option<Self> {
         let program = program("dovecot").filter(|_| is_root("dovecot"))?;
-        Self::start("dovecot", |held, port, _| {
+        Self::start("dovecot", &Place::here(), |held, port, _| {
             let held = held.display();
             fs::write(format!("{held}/users"), format!("{LOGIN}:{{PLAIN}}{PASSWORD}::::::\n")).unwrap();
             let text = format!(
@@ -156,7 +252,7 @@ impl RealServer {
     #[must_use]
     pub fn exim() -> Option<Self> {
         let program = program("exim4").filter(|_| is_root("exim"))?;
-        Self::start("exim", |held, port, _| {
+        Self::start("exim", &Place::here(), |held, port, _| {
             let held = held.display();
             for dir in ["spool", "logs"] {
                 fs::create_dir(format!("{held}/{dir}")).unwrap();
@@ -174,19 +270,19 @@ impl RealServer {
         })
     }
 
-    fn start(name: &str, prepare: impl FnOnce(&Path, u16, u16) -> Command) -> Option<Self> {
+    fn start(name: &str, place: &Place, prepare: impl FnOnce(&Path, u16, u16) -> Command) -> Option<Self> {
         let held = TempDir::with_prefix(format!("verisim-{name}-")).unwrap();
         fs::set_permissions(held.path(), fs::Permissions::from_mode(0o755)).unwrap();
         // Both are held until both are known, so that they differ.
         let free = [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
         let [port, second_port] = free.map(|listener| listener.local_addr().unwrap().port());
-        let mut command = prepare(held.path(), port, second_port);
+        let mut command = place.enter(prepare(held.path(), port, second_port));
         let out = File::create(held.path().join("output")).unwrap();
         let (stdout, stderr) = (out.try_clone().unwrap(), out);
         let child = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn().unwrap();
         let mut this = Self { held, child, port, second_port };
         for _ in 0..TRIES {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            if place.answers(port) {
                 return Some(this);
             }
             if this.child.try_wait().unwrap().is_some() {

@@ -14,3 +14,4 @@ mod looking;
 mod roots;
 mod sandbox;
 mod shell;
+mod traffic;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use verisim_core::{ByteCount, DecoyName, Stream, TrafficAsk, TrafficProtocol};
+use verisim_core::{ByteCount, CancellationToken, DecoyName, Stream, TrafficAsk, TrafficProtocol};
 
 /// A password. It does not show itself in debug output (INV-8).
 #[derive(Clone, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub struct SshVisit<'a> {
     pub commands: &'a [TrafficAsk],
     /// How long one answer may take.
     pub answer_time_max: Duration,
+    /// Once it is cancelled, nothing more is asked, and the client leaves.
+    pub ending: &'a CancellationToken,
     /// How much of the output of one command is taken.
     pub output_bytes_max: ByteCount,
 }

@@ -30,7 +30,9 @@ pub(super) async fn speak(talk: &mut Talk<'_>, password: Option<&Password>) -> R
             }
             talk.logged_in(login);
             for ask in &talk.plan.asks {
-                talk.pause(ask).await;
+                if !talk.pause(ask).await {
+                    break;
+                }
                 if COMMANDS.iter().any(|command| ask.ask.eq_ignore_ascii_case(command)) {
                     session.say(talk, &ask.ask, &ask.ask).await?;
                 } else {

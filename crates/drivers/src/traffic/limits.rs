@@ -58,7 +58,7 @@ pub(super) const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// See [`HEAD_BYTES_MAX`].
 pub(super) const HEADERS_MAX: usize = 96;
 /// How much of one HTTP body is taken; the connection is given up where there is more.
-pub(super) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// The most redirects for one request.
 pub(super) const REDIRECTS_MAX: u32 = 5;
 /// The most sub-resources that are fetched for one page.
@@ -71,5 +71,13 @@ pub(super) const ASKS_MAX: usize = 16;
 pub(super) const ASK_BYTES_MAX: usize = 1024;
 /// How many sessions of one batch run at once.
 pub(super) const SESSIONS_AT_ONCE: usize = 8;
+/// How many sessions run at once, over all decoys. With what one may take, this bounds what all of them may: of memory, a
+/// page each, in two forms.
+pub(super) const SESSIONS_MAX: usize = 64;
+/// How long a session waits for a place among them.
+pub(super) const PERMIT: Duration = Duration::from_secs(30);
+/// How long a session may take to come to an end once the daemon ends. Far less than a drain, so that what became of it can
+/// still be written down.
+pub(super) const GOODBYE: Duration = Duration::from_secs(3);
 /// The longest pause before something is asked, whatever the plan says.
 pub(super) const PAUSE_MAX: Duration = Duration::from_secs(15);

@@ -22,17 +22,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{sleep, timeout};
 use verisim_core::{
-    Action, ActivityDriver, ActivityError, ActivityResult, ByteCount, Clock, Connector, Decoy, DecoyPath,
-    DriverCapabilities, DriverKind, Failure, FailureKind, Fate, FileWrite, Intended, Payload, Prepared, Task,
-    Traffic, TrafficProtocol,
+    Action, ActivityDriver, ActivityError, ActivityResult, ByteCount, CancellationToken, Clock, Connector,
+    Decoy, DecoyPath, DriverCapabilities, DriverKind, Failure, FailureKind, Fate, FileWrite, Intended,
+    Payload, Prepared, Task, Traffic, TrafficProtocol,
 };
 
 pub use access::{NoPasswords, Password, Passwords, SshLogin, SshRan, SshSeen, SshTrouble, SshVisit};
 pub use destinations::Destinations;
 
-use limits::{ASK_BYTES_MAX, ASKS_MAX, Limits, SESSIONS_AT_ONCE};
+use limits::{ASK_BYTES_MAX, ASKS_MAX, GOODBYE, Limits, PERMIT, SESSIONS_AT_ONCE, SESSIONS_MAX};
 use talk::Talk;
 use trouble::Trouble;
 
@@ -51,6 +52,9 @@ pub struct TrafficDriver {
     passwords: Arc<dyn Passwords>,
     ssh: Option<Arc<dyn SshLogin>>,
     patience: Option<Duration>,
+    ending: CancellationToken,
+    /// A permit for each session that runs, over all decoys; clones share them.
+    room: Arc<Semaphore>,
 }
 
 impl TrafficDriver {
@@ -58,7 +62,9 @@ impl TrafficDriver {
     #[must_use]
     pub fn new(connectors: Connectors, destinations: Destinations, clock: Arc<dyn Clock>) -> Self {
         let passwords = Arc::new(NoPasswords);
-        Self { connectors, destinations, clock, passwords, ssh: None, patience: None }
+        let room = Arc::new(Semaphore::new(SESSIONS_MAX));
+        let ending = CancellationToken::new();
+        Self { connectors, destinations, clock, passwords, ssh: None, patience: None, ending, room }
     }
 
     /// The same driver, with passwords.
@@ -79,6 +85,13 @@ impl TrafficDriver {
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);
+        self
+    }
+
+    /// The same driver, whose sessions ask nothing more and say goodbye once this is cancelled.
+    #[must_use]
+    pub fn until(mut self, ending: CancellationToken) -> Self {
+        self.ending = ending;
         self
     }
 
@@ -104,10 +117,17 @@ impl TrafficDriver {
         let limits = Limits::of(plan.protocol);
         let limits = self.patience.map_or(limits, |patience| limits.at_most(patience));
         let from = task.decoy.name.as_str();
+        let _permit = self.permit(plan).await?;
         let began = self.clock.monotonic();
-        let mut talk = Talk::new(&*connector, plan, from, address, limits);
-        let spoken = timeout(limits.session, self.speak(&mut talk)).await;
-        let ended = spoken.unwrap_or(Err(Trouble::TooSlow));
+        let mut talk = Talk::new(&*connector, plan, from, address, limits, self.ending.clone());
+        let ending = async {
+            self.ending.cancelled().await;
+            sleep(GOODBYE).await;
+        };
+        let ended = tokio::select! {
+            spoken = timeout(limits.session, self.speak(&mut talk)) => spoken.unwrap_or(Err(Trouble::TooSlow)),
+            () = ending => Err(Trouble::BrokenOff),
+        };
         let lasted = self.clock.monotonic().saturating_sub(began);
         match ended {
             // A refused login is a failure whatever came before it: a person decides about the account.
@@ -119,6 +139,20 @@ impl TrafficDriver {
         }
         let duration_ms = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
         Ok(Payload::Traffic(talk.into_payload(duration_ms)))
+    }
+
+    /// A place among the sessions that run. Who gets none in time has sent nothing, and comes again later.
+    async fn permit(&self, plan: &Traffic) -> Result<SemaphorePermit<'_>, Failure> {
+        const OPERATION: &str = "traffic.run";
+        let refuse = |kind, why: &str| Failure::new(kind, OPERATION, format!("{plan}: {why}"));
+        tokio::select! {
+            biased;
+            () = self.ending.cancelled() => Err(refuse(FailureKind::Network, "not begun: the end has come")),
+            permit = timeout(PERMIT, self.room.acquire()) => match permit {
+                Ok(Ok(permit)) => Ok(permit),
+                _ => Err(refuse(FailureKind::Network, "too many sessions are under way")),
+            },
+        }
     }
 
     /// The one dispatch over protocols.

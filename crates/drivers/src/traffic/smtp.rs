@@ -17,7 +17,9 @@ pub(super) async fn speak(talk: &mut Talk<'_>) -> Result<(), Trouble> {
         let name = talk.plan.agent.as_deref().unwrap_or(talk.from);
         say(talk, &mut wire, &format!("EHLO {name}")).await?;
         for ask in &talk.plan.asks {
-            talk.pause(ask).await;
+            if !talk.pause(ask).await {
+                break;
+            }
             if COMMANDS.iter().any(|command| ask.ask.eq_ignore_ascii_case(command)) {
                 say(talk, &mut wire, &ask.ask).await?;
             } else {

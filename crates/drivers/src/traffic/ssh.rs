@@ -36,13 +36,14 @@ async fn exchange_versions(talk: &mut Talk<'_>) -> Result<(), Trouble> {
 
 async fn log_in(talk: &mut Talk<'_>, client: &dyn SshLogin, login: &str) -> Result<(), Trouble> {
     let stream = Box::new(talk.dial().await?);
-    let plan = talk.plan;
+    let (plan, ending) = (talk.plan, talk.ending.clone());
     let visit = SshVisit {
         to: &plan.to,
         login,
         agent: plan.agent.as_deref(),
         commands: &plan.asks,
         answer_time_max: talk.limits.answer,
+        ending: &ending,
         output_bytes_max: ByteCount(SSH_OUTPUT_BYTES_MAX),
     };
     let mut noted = Noted { talk, login, seen: SshSeen::default() };

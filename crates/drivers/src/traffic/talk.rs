@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use verisim_core::{
-    Connector, Failure, FailureKind, SPOKEN_LINES_MAX, Traffic, TrafficAsk, TrafficPayload, printable,
+    CancellationToken, Connector, Failure, FailureKind, SPOKEN_LINES_MAX, Traffic, TrafficAsk,
+    TrafficPayload, printable,
 };
 
 use super::limits::{CONNECTIONS_MAX, DIAL, Limits, PAUSE_MAX};
@@ -23,6 +25,8 @@ pub(super) struct Talk<'a> {
     pub(super) from: &'a str,
     pub(super) address: SocketAddr,
     pub(super) limits: Limits,
+    /// Cancelled when the session shall come to an end.
+    pub(super) ending: CancellationToken,
     meter: Arc<Meter>,
     connections: u32,
     banner: Option<String>,
@@ -42,6 +46,7 @@ impl<'a> Talk<'a> {
         from: &'a str,
         address: SocketAddr,
         limits: Limits,
+        ending: CancellationToken,
     ) -> Self {
         Self {
             connector,
@@ -49,6 +54,7 @@ impl<'a> Talk<'a> {
             from,
             address,
             limits,
+            ending,
             meter: Meter::new(limits.received_bytes_max),
             connections: 0,
             banner: None,
@@ -81,9 +87,22 @@ impl<'a> Talk<'a> {
         self.meter.sent()
     }
 
-    /// Waits as the plan says before something is asked.
-    pub(super) async fn pause(&self, ask: &TrafficAsk) {
-        sleep(ask.pause().min(PAUSE_MAX)).await;
+    /// Waits as the plan says before something is asked. `false` when it is not asked any more.
+    pub(super) async fn pause(&mut self, ask: &TrafficAsk) -> bool {
+        self.wait(ask.pause()).await
+    }
+
+    /// Waits. `false` when the session shall come to an end instead.
+    pub(super) async fn wait(&mut self, time: Duration) -> bool {
+        let goes_on = tokio::select! {
+            biased;
+            () = self.ending.cancelled() => false,
+            () = sleep(time.min(PAUSE_MAX)) => true,
+        };
+        if !goes_on {
+            self.note("nothing more is asked: the daemon ends");
+        }
+        goes_on
     }
 
     /// The other side has introduced itself.

@@ -16,6 +16,8 @@ pub(super) enum Trouble {
     Ended,
     /// It took too long.
     TooSlow,
+    /// We broke it off, because the daemon ends.
+    BrokenOff,
     /// The other side does not speak the protocol, or sends without end.
     Garbled(String),
     /// The other side does not let us in; this is what it says.
@@ -45,7 +47,7 @@ impl Trouble {
                 return told.with_effect(failure.effect);
             }
             Self::Refused(_) => (FailureKind::Auth, Effect::NotApplied),
-            Self::Broken(_) | Self::Ended | Self::TooSlow => (FailureKind::Network, effect),
+            Self::Broken(_) | Self::Ended | Self::TooSlow | Self::BrokenOff => (FailureKind::Network, effect),
             Self::Garbled(_) => (FailureKind::Unknown, effect),
         };
         Failure::new(kind, operation, format!("{plan}: {self}")).with_effect(effect)
@@ -58,6 +60,7 @@ impl fmt::Display for Trouble {
             Self::NotConnected(failure) => write!(f, "{failure}"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::Ended => f.write_str("the other side ended the connection"),
+            Self::BrokenOff => f.write_str("broken off, because the daemon ends"),
             Self::TooSlow => f.write_str("the other side took too long"),
             Self::Garbled(what) => write!(f, "the other side does not speak the protocol: {what}"),
             Self::Refused(what) => write!(f, "the other side refused the login: {what}"),

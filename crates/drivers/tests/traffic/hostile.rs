@@ -1,5 +1,7 @@
 //! Servers that mean harm: whatever they do, a session ends in time, with bounded memory, and with a true effect.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -87,6 +89,17 @@ async fn every_protocol_survives_every_deed() {
         Deed::Flood(vec![0xff; 64]),
         Deed::Flood(vec![1, 0, 0, 0, 0xff]),
         Deed::Flood(vec![0]),
+        // Lengths that nobody has: a chunk, a packet of MySQL, an answer of SMB, a record of TLS, a literal of IMAP.
+        Deed::Answer(line("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx")),
+        Deed::Answer(line("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nx")),
+        Deed::Answer(line("HTTP/1.1 302 Found\r\nLocation: https://192.0.2.1/\r\nContent-Length: 0\r\n\r\n")),
+        Deed::Answer(line("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n")),
+        Deed::Speak(vec![0xff, 0xff, 0xff, 0, 0x0a, b'8', 0]),
+        Deed::Answer(vec![0, 0xff, 0xff, 0xff, 0xfe, b'S', b'M', b'B']),
+        Deed::Answer(vec![0x16, 3, 3, 0xff, 0xff, 2, 0xff, 0xff, 0xff]),
+        Deed::Flood(vec![0x17, 3, 3, 0x40, 0]),
+        Deed::Flood(line("* 1 FETCH (BODY {4294967295}\r\n")),
+        Deed::Flood(line("SSH-1.99-\0\0\0\r\n")),
     ];
     let mut sessions = tokio::task::JoinSet::new();
     for protocol in TrafficProtocol::ALL {
@@ -118,6 +131,37 @@ async fn every_protocol_survives_every_deed() {
     while let Some(ended) = sessions.join_next().await {
         ended.unwrap();
     }
+}
+
+/// However many servers drip and hang at once, only so many sessions are under way, and the rest come later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_of_all_decoys_together_are_bounded() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let seen = (Arc::clone(&open), Arc::clone(&most));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (open, most) = (Arc::clone(&seen.0), Arc::clone(&seen.1));
+            tokio::spawn(async move {
+                most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                // Until the visitor has lost its patience.
+                let _ = stream.read(&mut [0; 8]).await;
+                open.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    let stage = Arc::new(Stage::new().hasty());
+    let mut sessions = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let stage = Arc::clone(&stage);
+        sessions.spawn(async move { stage.visit(plan(TrafficProtocol::Imap, port, &[])).await });
+    }
+    while let Some(ended) = sessions.join_next().await {
+        assert_eq!(ended.unwrap().unwrap_err().effect, Effect::NotApplied);
+    }
+    let most = most.load(Ordering::SeqCst);
+    assert!((10..=128).contains(&most), "{most} at once");
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use verisim_core::{
-    ActivityDriver as _, Decoy, DriverKind, Effect, FailureKind, Fate, Intended, Stream, Traffic,
-    TrafficProtocol,
+    ActivityDriver as _, CancellationToken, Decoy, DriverKind, Effect, FailureKind, Fate, Intended, Stream,
+    Traffic, TrafficProtocol,
 };
 use verisim_drivers::{SshLogin, SshRan, SshSeen, SshTrouble, SshVisit};
 use verisim_testkit::doubles::DirectDial;
@@ -79,6 +79,50 @@ async fn a_decoy_that_went_is_not_visited() {
     assert!(ready().await.is_ok());
     destinations.remove(&name("web01"));
     assert!(ready().await.is_err());
+}
+
+/// A session that would go on for minutes says goodbye when the daemon ends, and is known to have happened; one that has met
+/// nobody yet, and has sent nothing, may come again.
+#[tokio::test]
+async fn sessions_come_to_a_decent_end_when_the_daemon_does() {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (told, heard) = tokio::sync::oneshot::channel();
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (read, mut write) = stream.into_split();
+        write.write_all(b"220 mail01\r\n").await.unwrap();
+        let mut lines = tokio::io::BufReader::new(read).lines();
+        let mut all = Vec::new();
+        let mut told = Some(told);
+        while let Ok(Some(line)) = lines.next_line().await {
+            all.push(line);
+            write.write_all(b"250 fine\r\n").await.unwrap();
+            told.take().map(|told| told.send(()));
+        }
+        (all, listener)
+    });
+    let ending = CancellationToken::new();
+    let mut stage = Stage::new();
+    stage.driver = stage.driver.until(ending.clone());
+    let mut visit = plan(TrafficProtocol::Smtp, port, &["NOOP", "NOOP"]);
+    visit.asks.iter_mut().for_each(|ask| ask.pause_ms = 60_000);
+    let end = async {
+        heard.await.unwrap();
+        ending.cancel();
+    };
+    let began = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        tokio::join!(stage.visit(visit.clone()), end).0
+    });
+    let seen = began.await.unwrap().unwrap();
+    assert_eq!(seen.requests, Some(2), "{seen:?}");
+    assert!(seen.spoken.contains(&"nothing more is asked: the daemon ends".to_owned()), "{seen:?}");
+    let (lines, _listener) = server.await.unwrap();
+    assert_eq!(lines.last().unwrap(), "QUIT");
+    // From now on nothing is begun.
+    let failure = stage.visit(visit).await.unwrap_err();
+    assert_eq!((failure.kind, failure.effect), (FailureKind::Network, Effect::NotApplied));
 }
 
 /// An SSH client that behaves as it is told to.

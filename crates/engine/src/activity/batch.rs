@@ -41,10 +41,10 @@ impl Batch {
     pub(crate) async fn run(self, jobs: Vec<LeasedJob>) -> BatchEnd {
         let mut end =
             BatchEnd { decoy: self.decoy.clone(), signs: Vec::new(), stranger: None, abandoned: false };
-        for jobs in piece::cut(jobs, self.shared.settings.batch_bytes_max) {
+        for (number, jobs) in piece::cut(jobs, self.shared.settings.batch_bytes_max).into_iter().enumerate() {
             let ids: Vec<JobId> = jobs.iter().map(|leased| leased.job.id).collect();
             let mut piece = Piece::default();
-            if self.cancel.is_cancelled() {
+            if self.cancel.is_cancelled() || (number > 0 && self.shared.ending.is_cancelled()) {
                 let give = |leased| (leased, Outcome::HandedBack { open: false });
                 piece.done = jobs.into_iter().map(give).collect();
             } else {

@@ -70,8 +70,18 @@ pub(super) const fn kind_name(kind: DriverKind) -> &'static str {
     }
 }
 
-/// Cuts a batch into pieces of at most so many bytes, but at least one job.
+/// Cuts a batch into pieces of at most so many bytes, but at least one job. Connections come last and by themselves: they
+/// last, and what became of a file shall be written down before.
 pub(super) fn cut(jobs: Vec<LeasedJob>, bytes_max: usize) -> Vec<Vec<LeasedJob>> {
+    let lasts =
+        |leased: &LeasedJob| action_of(leased).is_some_and(|action| action.driver() == DriverKind::Traffic);
+    let (lasting, short): (Vec<_>, Vec<_>) = jobs.into_iter().partition(lasts);
+    let mut pieces = cut_by_bytes(short, bytes_max);
+    pieces.extend(cut_by_bytes(lasting, bytes_max));
+    pieces
+}
+
+fn cut_by_bytes(jobs: Vec<LeasedJob>, bytes_max: usize) -> Vec<Vec<LeasedJob>> {
     let mut pieces: Vec<Vec<LeasedJob>> = Vec::new();
     let mut bytes = 0;
     for leased in jobs {

@@ -141,6 +141,8 @@ impl Loop {
             let detail = format!("{} tasks are running", self.tasks.len());
             self.unsent.push_back(self.shared.health_event("stopping", detail));
         }
+        // What lasts comes to an end, and nothing is begun any more.
+        self.shared.ending.cancel();
         self.farewell().await;
         // A capture goes on where it was, and may have hours to go: it gives way at once. An action is soon over.
         self.stop_steps.cancel();

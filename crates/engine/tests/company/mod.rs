@@ -104,6 +104,7 @@ impl Company {
             seed: SEED,
             worker: WorkerId(format!("month/{start}").into()),
             settings,
+            ending: CancellationToken::new(),
         })
     }
 

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::stage::{Stage, at, failure, name, start};
+use crate::stage::{Stage, at, failure, live, name, settle, start};
 use verisim_core::{
-    Action, ActivityState, Body, DecoyPath, DriverKind, EditFile, Effect, EventPayload, FailureKind,
-    JobState, Ladder, MoveFile, OwnershipPolicy, RemoveFile, Schedule, Store, TextEdit, Timestamp, Traffic,
-    TrafficProtocol,
+    Action, ActivityState, Body, CancellationToken, DecoyPath, DriverKind, EditFile, Effect, EventPayload,
+    FailureKind, JobState, Ladder, MoveFile, OwnershipPolicy, RemoveFile, Schedule, Store, TextEdit,
+    Timestamp, Traffic, TrafficProtocol,
 };
+use verisim_engine::Engine;
 use verisim_testkit::doubles::{Call, DriverFault, action_job, plant};
 
 fn note(number: usize) -> Action {
@@ -293,6 +294,35 @@ async fn connections_to_a_host_that_is_down_do_not_make_the_decoy_unreachable() 
     let file = stage.enqueue_action("files01", note(1), None).await;
     stage.live_until(at(130)).await;
     assert_eq!(stage.state(file), ActivityState::Done);
+}
+
+#[tokio::test]
+async fn what_became_of_files_is_written_down_before_connections_begin() {
+    let stage = Stage::new(&["files01"]);
+    stage.traffic.set_script(|call, _| (call == Call::Run).then_some(DriverFault::Hang));
+    let action = Action::Traffic(Traffic::new(name("web01"), TrafficProtocol::Http));
+    let connection = stage.enqueue_action("files01", action, None).await;
+    let file = stage.enqueue_action("files01", note(1), None).await;
+    let engine = Engine::new(stage.parts());
+    let running = tokio::spawn(engine.run(CancellationToken::new()));
+    for second in 0..5 {
+        settle().await;
+        stage.clock.advance_to(at(second));
+    }
+    settle().await;
+    assert_eq!(stage.state(file), ActivityState::Done);
+    assert_eq!(stage.state(connection), ActivityState::Running);
+    running.abort();
+}
+
+#[tokio::test]
+async fn drivers_are_told_that_the_end_has_come() {
+    let stage = Stage::new(&["files01"]);
+    let parts = stage.parts();
+    let ending = parts.ending.clone();
+    assert!(!ending.is_cancelled());
+    live(Engine::new(parts), &stage.clock, at(5)).await;
+    assert!(ending.is_cancelled());
 }
 
 #[tokio::test]

@@ -80,6 +80,7 @@ impl Stage {
             seed: 7,
             worker: WorkerId("test/1".into()),
             settings: self.settings.clone(),
+            ending: CancellationToken::new(),
         }
     }
 

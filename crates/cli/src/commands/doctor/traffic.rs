@@ -45,7 +45,7 @@ fn look_at_secrets_of(persona: &PersonaConfig) -> Sheet {
         ),
     };
     if let Some(source) = &persona.password {
-        tell("password", secrets::find(source).map(drop));
+        tell("password", secrets::check(source));
     }
     if let Some(key) = &persona.ssh_key {
         tell("SSH key", secrets::check_file(key));

@@ -6,10 +6,9 @@ mod response;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::time::sleep;
 use verisim_core::{Digest, TrafficAsk, TrafficStyle};
 
-use super::limits::{PAUSE_MAX, REDIRECTS_MAX, REQUESTS_MAX, RESOURCES_MAX};
+use super::limits::{REDIRECTS_MAX, REQUESTS_MAX, RESOURCES_MAX};
 use super::talk::Talk;
 use super::tls;
 use super::trouble::Trouble;
@@ -35,7 +34,9 @@ pub(super) async fn speak(talk: &mut Talk<'_>, is_tls: bool) -> Result<(), Troub
     }
     let mut last: Option<Page> = None;
     for ask in asks {
-        visit.talk.pause(ask).await;
+        if !visit.talk.pause(ask).await {
+            break;
+        }
         last = visit.page(&ask.ask, last.as_ref().map(|page| page.path.as_str())).await?;
     }
     for step in 0..visit.talk.plan.follow {
@@ -43,7 +44,9 @@ pub(super) async fn speak(talk: &mut Talk<'_>, is_tls: bool) -> Result<(), Troub
         let Some(link) = visit.choose(&page, step) else { break };
         // A person reads before clicking: as long as before the last thing that was planned, or a moment.
         let pause = asks.last().map_or(LOOK_MIN, TrafficAsk::pause);
-        sleep(pause.clamp(LOOK_MIN, PAUSE_MAX)).await;
+        if !visit.talk.wait(pause.max(LOOK_MIN)).await {
+            break;
+        }
         last = visit.page(&link, Some(&page.path)).await?;
     }
     if let Some(wire) = visit.wire.take() {

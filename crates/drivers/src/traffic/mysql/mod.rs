@@ -38,7 +38,9 @@ pub(super) async fn speak(talk: &mut Talk<'_>, password: Option<&Password>) -> R
     let mut line = log_in(talk, line, &greeting, login, password).await?;
     talk.logged_in(login);
     for ask in &talk.plan.asks {
-        talk.pause(ask).await;
+        if !talk.pause(ask).await {
+            break;
+        }
         line.command(QUERY, &ask.ask).await?;
         let answer = answer(&mut line).await?;
         talk.answered(&format!("{}: {answer}", ask.ask));
