@@ -147,6 +147,9 @@ pub(crate) struct UpArgs {
     /// How log lines look
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+    /// Let people work at all hours, and far more than people do: to see it at once
+    #[arg(long)]
+    pub(crate) busy: bool,
 }
 
 /// How log lines look.

@@ -13,7 +13,9 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config, ConfigError, mistake};
 use crate::error::{CliError, CliResult, show};
 use crate::exit::Exit;
+use crate::fleet;
 use crate::output::Output;
+use crate::state::StateDir;
 
 /// How soon after a signal a second one still belongs to it.
 const SAME_WISH: std::time::Duration = std::time::Duration::from_millis(500);
@@ -120,10 +122,52 @@ impl Context {
     }
 
     /// The configuration, without a mistake; every mistake was shown when there was one.
+    /// What a daemon found beside it is in it as it was last.
     pub(crate) fn config(&self) -> CliResult<Config> {
+        let state = self.state()?;
         let file = self.config_file()?;
-        let state = self.global.state.as_deref().map(absolute).transpose()?;
-        self.config_at(&file, state.as_deref())
+        let is_bare = self.global.config.is_none() && !file.exists();
+        if is_bare && StateDir::at(&state.clone().map_or_else(default_state, Ok)?).discovered().exists() {
+            return Ok(fleet::recalled(self.bare()?));
+        }
+        Ok(fleet::recalled(self.engine_of(self.config_at(&file, state.as_deref())?)?))
+    }
+
+    /// The configuration as it was written; where there is none, and none was named, the one that declares nothing.
+    pub(crate) fn declared(&self) -> CliResult<Config> {
+        let file = self.config_file()?;
+        if self.global.config.is_none() && !file.exists() {
+            return self.bare();
+        }
+        let state = self.state()?;
+        self.engine_of(self.config_at(&file, state.as_deref())?)
+    }
+
+    /// The configuration that declares nothing.
+    fn bare(&self) -> CliResult<Config> {
+        let state = self.state()?.map_or_else(default_state, Ok)?;
+        match config::parse("", &self.config_file()?, Some(&state)) {
+            Ok(config) => self.engine_of(config),
+            Err(error) => Err(CliError::new(Exit::Config, format!("{error:?}"))),
+        }
+    }
+
+    fn state(&self) -> CliResult<Option<PathBuf>> {
+        self.global.state.as_deref().map(absolute).transpose()
+    }
+
+    /// The same, with the engine of the environment where the configuration names none.
+    fn engine_of(&self, mut config: Config) -> CliResult<Config> {
+        if config.discover.has_host {
+            return Ok(config);
+        }
+        match self.engine() {
+            Ok(host) => config.discover.host = host,
+            Err(error) if config.discover.is_asked_for => return Err(error),
+            // Who does not ask for containers is not kept from everything else by a word that others read.
+            Err(_) => config.discover.docker = false,
+        }
+        Ok(config)
     }
 
     /// The configuration in `file`.
@@ -158,6 +202,14 @@ impl Context {
         } else {
             self.output.message(mistake::render(file, mistakes).trim_end());
         }
+    }
+}
+
+/// The state folder where nobody names one: that of the system for root, else one here.
+pub(crate) fn default_state() -> CliResult<PathBuf> {
+    match rustix::process::geteuid().is_root() {
+        true => Ok(PathBuf::from("/var/lib/verisim")),
+        false => absolute(Path::new("verisim-state")),
     }
 }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use verisim_core::{CancellationToken, Clock, JobId, Store, StoreResult, SyncWorker};
 use verisim_engine::control::Operator;
-use verisim_engine::{Engine, EngineParts, LifePlanner, OneShot, WorldPlanner};
+use verisim_engine::{Engine, EngineParts, LifePlanner, OneShot};
 use verisim_realism::Zone;
 use verisim_store::SqliteStore;
 
 use crate::config::Config;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::owners::Owners;
 use crate::state::StateDir;
 use crate::wire::Wired;
 
@@ -44,7 +45,7 @@ impl Here {
     pub(crate) async fn open(config: Config, clock: Arc<dyn Clock>) -> CliResult<Self> {
         let state = StateDir::open(&config.state)?;
         let store = opened(&state, &clock, SqliteStore::open).await?;
-        let wired = Wired::new(config, clock);
+        let wired = Wired::reach(config, clock).await;
         let operator = Operator::new(Engine::new(parts(&wired, &state, &store)?).handle());
         Ok(Self { wired, state, store, operator, may_write: true })
     }
@@ -56,7 +57,7 @@ impl Here {
     pub(crate) async fn look(config: Config, clock: Arc<dyn Clock>) -> CliResult<Self> {
         let state = StateDir::at(&config.state);
         let store = opened(&state, &clock, SqliteStore::look).await?;
-        let wired = Wired::new(config, clock);
+        let wired = Wired::reach(config, clock).await;
         // Who only looks carries nothing home, and needs no name of this installation, which would be made now.
         let operator =
             Operator::new(Engine::new(wired.parts(Arc::clone(&store) as Arc<dyn Store>)?).handle());
@@ -73,12 +74,16 @@ impl Here {
         if !self.wired.has_people() {
             return Ok(None);
         }
+        crate::fleet::plan(&self.wired, &self.owners().await?)
+    }
+
+    /// Who the personas are on the decoys; remembered, where the store was opened to work.
+    pub(crate) async fn owners(&self) -> CliResult<Owners> {
         let owners = self.wired.owners().await;
         if self.may_write {
             crate::owners::remember(&self.state, &owners)?;
         }
-        let world = self.wired.world_of(&owners)?;
-        Ok(world.map(|world| Box::new(WorldPlanner::new(world, PATIENCE)) as Box<dyn LifePlanner>))
+        Ok(owners)
     }
 
     /// Begins to work on jobs, beside whoever asks.

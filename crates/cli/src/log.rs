@@ -110,6 +110,8 @@ pub(crate) struct Pulse {
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether anybody works on the decoys.
     pub(crate) has_people: bool,
+    /// Whether decoys are looked for.
+    pub(crate) looks_for_decoys: bool,
     /// Whether captures are looked for.
     pub(crate) has_captures: bool,
 }
@@ -136,6 +138,11 @@ impl Pulse {
             let next = match status.next_slot {
                 Some(at) => {
                     format!("somebody works {} ({})", time::distance(at, self.clock.now()), time::utc(at))
+                }
+                None if status.decoys.iter().all(|decoy| decoy.left_since.is_some())
+                    && self.looks_for_decoys =>
+                {
+                    "no decoy is there yet; they are looked for among containers".into()
                 }
                 None if self.has_people => "nobody works in the coming two weeks".into(),
                 None => "no persona works here".into(),

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use verisim_core::{HostFacts, Owner, PersonaName};
 
+use crate::config::DecoyConfig;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::state::StateDir;
@@ -34,19 +35,27 @@ impl Wired {
     /// else as the state folder remembers, else a number of their own that no account or group of a decoy has: the lowest
     /// from 1000 on, in the order of the configuration.
     pub(crate) async fn owners(&self) -> Owners {
-        let mut owners: Owners = self
-            .config
-            .personas
-            .iter()
-            .filter_map(|persona| persona.owner.map(|owner| (persona.name.clone(), owner)))
-            .collect();
+        self.owners_beside(&Owners::new()).await
+    }
+
+    /// The same where some are known already: they stay who they are, and only decoys on which others work are asked.
+    pub(crate) async fn owners_beside(&self, known: &Owners) -> Owners {
+        let personas = &self.config.personas;
+        let chosen = personas.iter().filter_map(|one| one.owner.map(|owner| (one.name.clone(), owner)));
+        let met =
+            personas.iter().filter_map(|one| known.get(&one.name).map(|owner| (one.name.clone(), *owner)));
+        let mut owners: Owners = met.chain(chosen).collect();
         let logins: HashMap<&PersonaName, &str> =
             self.config.personas.iter().map(|persona| (&persona.name, persona.login.as_str())).collect();
         if logins.len() == owners.len() {
             return owners;
         }
-        let mut taken: HashSet<u32> = HashSet::new();
-        for (decoy, facts) in self.config.decoys.iter().zip(self.ask_all().await) {
+        let is_asked = |decoy: &&DecoyConfig| {
+            known.is_empty() || decoy.personas.iter().any(|name| !owners.contains_key(name))
+        };
+        let asked: Vec<&DecoyConfig> = self.config.decoys.iter().filter(is_asked).collect();
+        let mut taken: HashSet<u32> = known.values().flat_map(|owner| [owner.uid, owner.gid]).collect();
+        for (decoy, facts) in asked.iter().zip(self.ask(&asked).await) {
             let Some(facts) = facts else { continue };
             taken.extend(facts.accounts.iter().flat_map(|account| [account.owner.uid, account.owner.gid]));
             for name in &decoy.personas {
@@ -78,15 +87,15 @@ impl Wired {
 }
 
 impl Wired {
-    /// What every decoy of the configuration says of itself, in their order; nothing where one does not answer in time. Some
+    /// What these decoys say of themselves, in their order; nothing where one does not answer in time. Some
     /// are asked at once, so that one that is slow keeps the others waiting for no longer than it takes itself.
-    async fn ask_all(&self) -> Vec<Option<HostFacts>> {
+    async fn ask(&self, decoys: &[&DecoyConfig]) -> Vec<Option<HostFacts>> {
         let room = Arc::new(Semaphore::new(ASKED_AT_ONCE));
-        let asked = self.config.decoys.iter().map(|decoy| {
-            let (member, room) = (self.fleet.get(&decoy.name), Arc::clone(&room));
+        let asked = decoys.iter().map(|decoy| {
+            let (connector, room) = (self.links.connectors.get(&decoy.name), Arc::clone(&room));
             let asking = async move {
                 let _place = room.acquire().await.ok()?;
-                tokio::time::timeout(ANSWER_TIME_MAX, member?.connector.probe()).await.ok()?.ok()
+                tokio::time::timeout(ANSWER_TIME_MAX, connector?.probe()).await.ok()?.ok()
             };
             AbortOnDropHandle::new(tokio::spawn(asking))
         });

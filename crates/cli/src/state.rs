@@ -108,6 +108,11 @@ impl StateDir {
         self.path.join("owners.json")
     }
 
+    /// Which decoys were found.
+    pub(crate) fn discovered(&self) -> PathBuf {
+        self.path.join("discovered.json")
+    }
+
     /// Writes a file of ours whole, and renames it, so that no other start reads half of it.
     pub(crate) fn write(&self, file: &Path, content: &[u8]) -> CliResult<()> {
         let staged = file.with_extension("new");

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use verisim_connect::{DockerConnector, DockerOptions, Engine, EngineAddress, RootfsConnector};
 use verisim_core::{
-    ActivityDriver, CancellationToken, Clock, Connector, Decoy, DecoyName, DestinationName,
-    DriverCapabilities, DriverKind, Owner, PersonaName, RelPath, Store, WorkerId,
+    ActivityDriver, CancellationToken, Clock, Decoy, DecoyName, DestinationName, DriverCapabilities,
+    DriverKind, Owner, PersonaName, RelPath, Store, WorkerId,
 };
-use verisim_drivers::{Connectors, Destinations, FileDriver, TrafficDriver};
+use verisim_drivers::{FileDriver, TrafficDriver};
 use verisim_engine::{EngineParts, Fleet, Member};
 use verisim_realism::{DecoyProfile, Persona, World};
 use verisim_sync::{
@@ -17,16 +16,18 @@ use verisim_sync::{
     NativeOptions, NativeTransport,
 };
 
-use crate::config::{CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, Each, PersonaConfig};
+use crate::config::{CaptureConfig, Complete, Config, DecoyConfig, Each, PersonaConfig};
+use crate::engines::Engines;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::hosts::Hosts;
+use crate::links::{Links, decoy_of};
 use crate::owners::Owners;
 use crate::secrets::Secrets;
 use crate::ssh_login::SshAccounts;
 use crate::state::StateDir;
 
 /// The configured fleet: reached, but not running.
+#[derive(Clone)]
 pub(crate) struct Wired {
     /// The configuration.
     pub(crate) config: Config,
@@ -38,31 +39,38 @@ pub(crate) struct Wired {
     pub(crate) driver: Arc<FileDriver>,
     /// Who opens connections between decoys.
     pub(crate) traffic: Arc<TrafficDriver>,
+    /// How each decoy is reached.
+    pub(crate) links: Arc<Links>,
 }
 
 impl Wired {
     /// Joins decoys and connectors. Touches nothing.
     pub(crate) fn new(config: Config, clock: Arc<dyn Clock>) -> Self {
-        let (mut engines, mut hosts) = (Engines::default(), Hosts::default());
-        let members: Vec<Member> = config
-            .decoys
-            .iter()
-            .map(|decoy| Member {
-                decoy: Arc::new(decoy_of(decoy)),
-                connector: connector(decoy, &mut engines, &mut hosts, &clock),
-            })
-            .collect();
-        let connectors: Connectors =
-            members.iter().map(|member| (member.decoy.name.clone(), Arc::clone(&member.connector))).collect();
-        let destinations: Destinations = members.iter().map(|member| (*member.decoy).clone()).collect();
+        Self::over(config, clock, Engines::default())
+    }
+
+    /// The same, once the engines of containers have said where they run.
+    pub(crate) async fn reach(config: Config, clock: Arc<dyn Clock>) -> Self {
+        let engines = Engines::ask(&config).await;
+        Self::over(config, clock, engines)
+    }
+
+    fn over(config: Config, clock: Arc<dyn Clock>, engines: Engines) -> Self {
+        let links = Links::new(engines, Arc::clone(&clock));
+        let fleet = Fleet::new(config.decoys.iter().map(|decoy| links.connect(decoy)));
+        let (connectors, destinations) = (links.connectors.clone(), links.destinations.clone());
         let secrets = Arc::new(Secrets::of(&config.personas));
         let ssh = SshAccounts::of(&config.personas, Arc::clone(&secrets));
         let traffic = TrafficDriver::new(connectors.clone(), destinations, Arc::clone(&clock))
             .with_passwords(secrets)
             .with_ssh(Arc::new(ssh));
         let driver = Arc::new(FileDriver::new(connectors).durable());
-        let fleet = Fleet::new(members);
-        Self { config, clock, fleet, driver, traffic: Arc::new(traffic) }
+        Self { config, clock, fleet, driver, traffic: Arc::new(traffic), links: Arc::new(links) }
+    }
+
+    /// The same fleet, drivers and ways under another configuration; the fleet follows by itself.
+    pub(crate) fn with(&self, config: Config) -> Self {
+        Self { config, ..self.clone() }
     }
 
     /// What can be planned on a decoy: what each driver can do there.
@@ -234,47 +242,6 @@ pub(crate) fn random_token() -> CliResult<String> {
 /// A seed that another fleet will not have.
 pub(crate) fn random_seed() -> CliResult<u64> {
     Ok(u64::from_str_radix(&random_token()?, 16).unwrap_or_default() >> 32)
-}
-
-fn decoy_of(decoy: &DecoyConfig) -> Decoy {
-    Decoy {
-        name: decoy.name.clone(),
-        services: decoy.services.clone(),
-        role: decoy.role.clone(),
-        address: decoy.address,
-    }
-}
-
-/// The engines of the fleet: one for all the containers behind an address.
-#[derive(Default)]
-struct Engines(Vec<Engine>);
-
-impl Engines {
-    fn at(&mut self, address: &EngineAddress) -> Engine {
-        if let Some(known) = self.0.iter().find(|engine| engine.address() == address) {
-            return known.clone();
-        }
-        let engine = Engine::at(address.clone());
-        self.0.push(engine.clone());
-        engine
-    }
-}
-
-fn connector(
-    decoy: &DecoyConfig,
-    engines: &mut Engines,
-    hosts: &mut Hosts,
-    clock: &Arc<dyn Clock>,
-) -> Arc<dyn Connector> {
-    match &decoy.connector {
-        ConnectorConfig::Rootfs(path) => Arc::new(RootfsConnector::new(path.clone(), Arc::clone(clock))),
-        ConnectorConfig::Docker(docker) => {
-            let options =
-                DockerOptions { container: docker.container.clone(), reach: docker.reach, exec: docker.exec };
-            Arc::new(DockerConnector::new(engines.at(&docker.host), options, Arc::clone(clock)))
-        }
-        ConnectorConfig::Ssh(ssh) => hosts.connector(&decoy.name, ssh, clock),
-    }
 }
 
 fn persona_of(persona: &PersonaConfig, owners: &Owners) -> Result<Persona, verisim_core::InvalidPath> {

@@ -42,6 +42,8 @@ pub struct Departure {
     pub reason: String,
     /// The same, for people.
     pub detail: String,
+    /// What is queued for it stays so, since nobody knows yet whether it is gone.
+    pub keeps_work: bool,
 }
 
 /// A change that waits for the loop, and who is told when it is carried out.
@@ -53,6 +55,7 @@ pub(crate) struct Left {
     pub(crate) decoy: Arc<Decoy>,
     pub(crate) since: Timestamp,
     pub(crate) detail: String,
+    keeps_work: bool,
 }
 
 /// The decoys that left and did not come back.
@@ -65,7 +68,8 @@ impl LeftBoard {
     }
 
     pub(crate) fn add(&self, departure: &Departure, since: Timestamp) {
-        let left = Left { decoy: Arc::clone(&departure.decoy), since, detail: departure.detail.clone() };
+        let (decoy, detail) = (Arc::clone(&departure.decoy), departure.detail.clone());
+        let left = Left { decoy, since, detail, keeps_work: departure.keeps_work };
         self.with(|all| {
             all.insert(departure.decoy.name.clone(), left);
             while all.len() > LEFT_MAX {
@@ -92,6 +96,12 @@ impl LeftBoard {
 
     pub(crate) fn names(&self) -> Vec<DecoyName> {
         self.with(|all| all.keys().cloned().collect())
+    }
+
+    /// Those for which nothing is to stay queued.
+    pub(crate) fn to_sweep(&self) -> Vec<DecoyName> {
+        let goes = |(name, left): (&DecoyName, &Left)| (!left.keeps_work).then(|| name.clone());
+        self.with(|all| all.iter().filter_map(goes).collect())
     }
 
     pub(crate) fn all(&self) -> Vec<Left> {

@@ -131,7 +131,7 @@ impl Loop {
             store_retry: shared.settings.store_retry_min,
             rules_asked: false,
             handover: None,
-            to_sweep: shared.left.names().into_iter().collect(),
+            to_sweep: shared.left.to_sweep().into_iter().collect(),
             only: None,
             shared,
         })

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use self::containers::Containers;
 use crate::args::InitArgs;
 use crate::config;
-use crate::context::{Context, absolute};
+use crate::context::{Context, absolute, default_state};
 use crate::error::{CliError, CliResult, show};
 use crate::exit::Exit;
 use crate::fleet::{FoundDecoy, Remark};
@@ -160,12 +160,7 @@ fn look_around(context: &Context, args: &InitArgs) -> CliResult<Found> {
             }
         }
     }
-    let root = rustix::process::geteuid().is_root();
-    let state = match &context.global.state {
-        Some(state) => absolute(state)?,
-        None if root => PathBuf::from("/var/lib/verisim"),
-        None => absolute(Path::new("verisim-state"))?,
-    };
+    let state = context.global.state.as_deref().map_or_else(default_state, absolute)?;
     let seed = args.seed.map_or_else(crate::wire::random_seed, Ok)?;
     Ok(Found {
         decoys,

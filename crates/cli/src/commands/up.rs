@@ -1,5 +1,6 @@
 //! `verisim up`: the daemon.
 
+use tokio_util::task::AbortOnDropHandle;
 use tracing::level_filters::LevelFilter;
 use verisim_core::Store as _;
 use verisim_engine::Engine;
@@ -11,20 +12,29 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::fleet::{self, Beginning};
 use crate::here::Here;
 use crate::state::StateDir;
 
+/// How many times as much happens with `--busy`: somebody does something every few seconds.
+const BUSY_PACE: f64 = 100.0;
+
 /// Runs until SIGTERM or SIGINT, or until a client says so.
 pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
-    let config = context.config()?;
+    let mut base = context.declared()?;
+    if args.busy {
+        (base.life.busy, base.life.pace) = (true, BUSY_PACE);
+    }
     let format = if context.output.json { LogFormat::Json } else { args.log_format };
     crate::log::start(&context.global, context.output, format, LevelFilter::INFO);
     let stop = context.stop_token()?;
-    let here = open(context, config).await?;
+    let beginning = Beginning::of(base).await?;
+    let here = open(context, beginning.config()).await?;
     let config = &here.wired.config;
     here.store.put_decoys(here.wired.fleet.decoys().iter().map(|decoy| (**decoy).clone()).collect()).await?;
     let mut parts = here.parts()?;
-    parts.planner = here.planner().await?;
+    let owners = here.owners().await?;
+    parts.planner = fleet::plan(&here.wired, &owners)?;
     tracing::info!(
         decoys = config.decoys.len(),
         personas = config.personas.len(),
@@ -34,6 +44,7 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
     );
     let has_people = parts.planner.is_some();
     let engine = Engine::new(parts);
+    let keeper = beginning.keeper(&here, owners, engine.handle())?;
     let server = Server::bind(
         &here.state.socket(),
         ServerParts {
@@ -52,10 +63,13 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
         operator: Operator::new(engine.handle()),
         clock: context.clock(),
         has_people,
+        looks_for_decoys: config.discover.docker,
         has_captures: !config.captures.is_empty(),
     };
     let pulse = tokio::spawn(pulse.beat(end.clone()));
+    let keeping = keeper.map(|keeper| AbortOnDropHandle::new(tokio::spawn(keeper.keep(stop.clone()))));
     let done = engine.run(stop).await;
+    drop(keeping);
     let _ = telling.await;
     end.cancel();
     let _ = serving.await;

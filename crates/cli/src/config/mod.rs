@@ -20,7 +20,7 @@ use toml::de::DeTable;
 
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
-    Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig, Discover,
+    Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig,
     DockerConfig, Each, PersonaConfig, SecretSource, SshConfig,
 };
 use self::section::Section;

@@ -71,6 +71,8 @@ pub(crate) struct Findings {
     pub(crate) decoys: BTreeMap<DecoyName, FoundDecoy>,
     /// Decoys whose container for files is there and does not run.
     pub(crate) asleep: BTreeSet<DecoyName>,
+    /// The ids of all containers.
+    pub(crate) ids: BTreeSet<String>,
     /// What could not be told, or is not allowed; sorted.
     pub(crate) remarks: Vec<Remark>,
 }
@@ -94,7 +96,8 @@ pub(crate) struct NamingRule {
 pub(crate) fn decoys_among(containers: &[ContainerFacts], rule: &NamingRule) -> Findings {
     let mut all: Vec<&ContainerFacts> = containers.iter().filter(|one| !is_set(one, LABEL_IGNORE)).collect();
     all.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-    let mut findings = Findings::default();
+    let ids = containers.iter().map(|one| one.id.clone()).collect();
+    let mut findings = Findings { ids, ..Findings::default() };
     let mut groups = labelled(&all, &mut findings);
     let unlabelled: Vec<_> =
         all.iter().copied().filter(|one| !one.labels.contains_key(LABEL_DECOY)).collect();

@@ -9,6 +9,7 @@ mod demo;
 mod evidence;
 mod explain;
 mod files;
+mod fleet;
 mod hosts;
 mod looking;
 mod roots;

@@ -141,7 +141,9 @@ impl Loop {
         self.shared.fleet.remove(name);
         self.forget(name);
         self.shared.left.add(departure, now);
-        self.to_sweep.insert(name.clone());
+        if !departure.keeps_work {
+            self.to_sweep.insert(name.clone());
+        }
         let payload = EventPayload::Left { reason: departure.reason.clone() };
         self.unsent.push_back(about(name, Topic::left(name), &departure.detail, payload, now));
     }

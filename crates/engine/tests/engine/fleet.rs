@@ -25,6 +25,7 @@ fn departure(text: &str) -> Departure {
         decoy: decoy(text).unwrap(),
         reason: "removed".into(),
         detail: "its container is gone".into(),
+        keeps_work: false,
     }
 }
 
