@@ -1,7 +1,7 @@
 //! Logging in: with keys, and with a password where there is one.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Reply};
 use russh::keys::agent::AgentIdentity;
@@ -10,7 +10,7 @@ use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicK
 use russh::{MethodKind, MethodSet};
 use verisim_core::printable;
 
-use crate::handler::Handler;
+use crate::handler::{Finding, Handler};
 use crate::{Error, Login, Result, Secret, Target};
 
 /// How many keys are offered at the most: a server ends the connection after a few (`MaxAuthTries` of OpenSSH is 6).
@@ -68,8 +68,12 @@ enum Answer {
 }
 
 /// Offers the keys of the agent and the files, and then the password, in that order, until one lets us in.
-pub(crate) async fn log_in(handle: &mut Handle<Handler>, account: &Account<'_>) -> Result<()> {
-    let mut attempt = Attempt { account, offered: 0, notes: Vec::new(), rsa: None, methods: None };
+pub(crate) async fn log_in(
+    handle: &mut Handle<Handler>,
+    account: &Account<'_>,
+    finding: &Mutex<Finding>,
+) -> Result<()> {
+    let mut attempt = Attempt { account, finding, offered: 0, notes: Vec::new(), rsa: None, methods: None };
     let mut answer = attempt.with_keys(handle).await?;
     if answer != Answer::In
         && let Some(password) = account.password
@@ -84,13 +88,12 @@ pub(crate) async fn log_in(handle: &mut Handle<Handler>, account: &Account<'_>) 
         }
         Answer::Out => {}
     }
-    let notes = attempt.notes.iter().map(|note| format!("; {note}")).collect();
-    let (user, host) = (account.user.to_owned(), account.host.clone());
-    Err(Error::Refused { user, host, offered: attempt.offered, notes })
+    Err(attempt.refused())
 }
 
 struct Attempt<'a> {
     account: &'a Account<'a>,
+    finding: &'a Mutex<Finding>,
     offered: usize,
     notes: Vec<String>,
     /// The hash that RSA signatures shall use, once the server was asked.
@@ -141,7 +144,7 @@ impl Attempt<'_> {
         self.offered += 1;
         let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
         let answer = handle.authenticate_publickey(self.account.user, key).await;
-        Ok(self.judge(answer.map_err(|error| lost(&error))?))
+        self.judge(handle, answer.map_err(|error| lost(&error))?)
     }
 
     async fn with_agent(&mut self, handle: &mut Handle<Handler>, socket: &Path) -> Result<Answer> {
@@ -171,7 +174,7 @@ impl Attempt<'_> {
             self.offered += 1;
             match handle.authenticate_publickey_with(self.account.user, key, hash, &mut agent).await {
                 Ok(answer) => {
-                    let answer = self.judge(answer);
+                    let answer = self.judge(handle, answer)?;
                     if answer != Answer::Out {
                         return Ok(answer);
                     }
@@ -190,11 +193,11 @@ impl Attempt<'_> {
         if self.methods.is_none() {
             // The first question of every client of OpenSSH, which is how a server comes to say what it wants.
             let said = handle.authenticate_none(user).await;
-            answer = self.judge(said.map_err(|error| lost(&error))?);
+            answer = self.judge(handle, said.map_err(|error| lost(&error))?)?;
         }
         if answer == Answer::Out && self.may(MethodKind::Password) {
             let said = handle.authenticate_password(user, password.reveal()).await;
-            answer = self.judge(said.map_err(|error| lost(&error))?);
+            answer = self.judge(handle, said.map_err(|error| lost(&error))?)?;
         }
         if answer == Answer::Out && self.may(MethodKind::KeyboardInteractive) {
             answer = self.with_questions(handle, password).await?;
@@ -213,7 +216,7 @@ impl Attempt<'_> {
             let prompts = match reply {
                 Reply::Success => return Ok(Answer::In),
                 Reply::Failure { remaining_methods, partial_success } => {
-                    return Ok(self.judge(AuthResult::Failure { remaining_methods, partial_success }));
+                    return self.judge(handle, AuthResult::Failure { remaining_methods, partial_success });
                 }
                 Reply::InfoRequest { prompts, .. } => prompts,
             };
@@ -235,14 +238,26 @@ impl Attempt<'_> {
         self.methods.as_ref().is_none_or(|methods| methods.contains(&method))
     }
 
-    fn judge(&mut self, answer: AuthResult) -> Answer {
+    /// What an answer means. A connection that is gone is told by the library as a refusal, which it is only where the
+    /// server said goodbye, as it does after too many keys.
+    fn judge(&mut self, handle: &Handle<Handler>, answer: AuthResult) -> Result<Answer> {
         match answer {
-            AuthResult::Success => Answer::In,
+            AuthResult::Success => Ok(Answer::In),
+            AuthResult::Failure { .. } if handle.is_closed() => {
+                let dismissed = self.finding.lock().unwrap_or_else(PoisonError::into_inner).dismissed;
+                Err(if dismissed { self.refused() } else { lost(&russh::Error::Disconnect) })
+            }
             AuthResult::Failure { remaining_methods, partial_success } => {
                 self.methods = Some(remaining_methods);
-                if partial_success { Answer::Halfway } else { Answer::Out }
+                Ok(if partial_success { Answer::Halfway } else { Answer::Out })
             }
         }
+    }
+
+    fn refused(&self) -> Error {
+        let notes = self.notes.iter().map(|note| format!("; {note}")).collect();
+        let (user, host) = (self.account.user.to_owned(), self.account.host.clone());
+        Error::Refused { user, host, offered: self.offered, notes }
     }
 }
 

@@ -47,7 +47,11 @@ impl Session {
             loop {
                 match reader.wait().await {
                     Some(ChannelMsg::Success) => break,
-                    Some(ChannelMsg::Failure) | None => return Err(Error::NotOffered { what: "commands" }),
+                    Some(ChannelMsg::Failure | ChannelMsg::Close) => {
+                        return Err(Error::NotOffered { what: "commands" });
+                    }
+                    // It may have begun.
+                    None => return Err(Error::Lost { detail: "before the command answered".into() }),
                     Some(_) => {}
                 }
             }

@@ -41,6 +41,8 @@ pub(crate) struct Finding {
     pub(crate) error: Option<Error>,
     /// What the server calls itself.
     pub(crate) version: Vec<u8>,
+    /// Whether the server ended the connection of its own will.
+    pub(crate) dismissed: bool,
 }
 
 impl russh::client::Handler for Handler {
@@ -64,6 +66,16 @@ impl russh::client::Handler for Handler {
                 Ok(false)
             }
         }
+    }
+
+    async fn disconnected(
+        &mut self,
+        reason: russh::client::DisconnectReason<russh::Error>,
+    ) -> Result<(), russh::Error> {
+        if let russh::client::DisconnectReason::ReceivedDisconnect(_) = reason {
+            self.lock().dismissed = true;
+        }
+        Ok(())
     }
 
     async fn kex_done(

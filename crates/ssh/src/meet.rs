@@ -62,7 +62,7 @@ impl Meeting {
 impl Met {
     /// Logs in.
     pub(crate) async fn log_in(mut self, account: &Account<'_>) -> Result<Session> {
-        auth::log_in(&mut self.handle, account).await?;
+        auth::log_in(&mut self.handle, account, &self.finding).await?;
         let (fingerprint, version) = (self.fingerprint(), self.version());
         Ok(Session::of(self.handle, fingerprint, version))
     }

@@ -145,3 +145,11 @@ pub fn day(number: i64) -> Timestamp {
     let second = 1_704_067_200 + number * 86_400;
     Timestamp::new(second, 123_456_789).expect("a date of this century is a time")
 }
+
+/// Counts rounds: `count` of them, or as many as begin within `time`, but no fewer than `least`. A check that repeats itself
+/// is as good over a slow line with fewer rounds.
+#[expect(clippy::disallowed_methods, reason = "how long a real decoy takes")]
+pub(crate) fn rounds(count: usize, least: usize, time: Duration) -> impl Iterator<Item = usize> {
+    let begun = std::time::Instant::now();
+    (0..count).take_while(move |round| *round < least || begun.elapsed() < time)
+}

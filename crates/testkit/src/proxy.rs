@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what a test prepares fails by panicking")]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -26,15 +26,22 @@ pub struct Proxy {
     accepting: tokio::task::JoinHandle<()>,
 }
 
-#[derive(Debug)]
 struct Shared {
     to: SocketAddr,
+    /// What else happens at the cut.
+    at_cut: Mutex<Option<Box<dyn Fn() + Send>>>,
     delay: Duration,
     /// How many more pieces go to the server before the cut; negative when none is wanted.
     left: AtomicI64,
     after: AtomicBool,
     hits: AtomicU64,
     pieces: AtomicU64,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("to", &self.to).finish_non_exhaustive()
+    }
 }
 
 impl Drop for Proxy {
@@ -50,6 +57,7 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             to,
+            at_cut: Mutex::default(),
             delay,
             left: AtomicI64::new(-1),
             after: AtomicBool::new(false),
@@ -73,9 +81,17 @@ impl Proxy {
         self.shared.left.store(i64::from(pieces), Ordering::SeqCst);
     }
 
+    /// The same, but what ends the connection is `act`, at the moment at which the server has the next piece: for instance
+    /// that the server is killed.
+    pub fn act_after(&self, pieces: u32, act: impl Fn() + Send + 'static) {
+        *self.shared.at_cut.lock().unwrap() = Some(Box::new(act));
+        self.cut_after(pieces, Phase::After);
+    }
+
     /// No cut any more.
     pub fn disarm(&self) {
         self.shared.left.store(-1, Ordering::SeqCst);
+        *self.shared.at_cut.lock().unwrap() = None;
     }
 
     /// How many cuts there were: a test that injects must see that it was hit.
@@ -120,6 +136,13 @@ async fn up(mut from: OwnedReadHalf, to: OwnedWriteHalf, shared: Arc<Shared>, mu
             if shared.after.load(Ordering::SeqCst) {
                 let _ = mute.send(true);
                 let _ = line.send(buffer[..got].to_vec());
+                let act = shared.at_cut.lock().unwrap().take();
+                if let Some(act) = act {
+                    // The piece is on its way: it is met in the middle of it, or before, or after.
+                    tokio::task::yield_now().await;
+                    act();
+                    return;
+                }
                 tokio::time::sleep(ACT_TIME + shared.delay).await;
             }
             return;

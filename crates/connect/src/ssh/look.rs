@@ -76,14 +76,13 @@ pub(super) async fn stat(
 
 pub(super) async fn list(remote: &dyn Remote, path: &DecoyPath, limit: usize) -> Outcome<Listing> {
     let dir = path.as_bytes();
-    let (found, space) = tokio::join!(remote.directory(dir), remote.space(dir));
-    if found.map_err(at(path))?.is_none() {
+    let Some((_, space)) = remote.place(dir).await.map_err(at(path))? else {
         return Err(match remote.lstat(dir).await.map_err(at(path))? {
             None => Problem::new(FailureKind::NotFound, format!("{path}: it is not there")),
             Some(_) => Problem::new(FailureKind::Denied, format!("{path}: it is not a directory")),
         });
-    }
-    if space.map_err(at(path))?.is_some_and(|space| space.blocks == 0) {
+    };
+    if space.is_some_and(|space| space.blocks == 0) {
         return Err(refused(path, NOT_REAL));
     }
     let (names, mut more) = remote.list(dir, limit).await.map_err(at(path))?;

@@ -64,6 +64,34 @@ impl OverCommands {
         }
     }
 
+    /// Looks at several names with one command; what stat says of each, success or not, ends with a NUL.
+    async fn attributes_of_all<'p>(
+        &self,
+        paths: impl Iterator<Item = &'p Path> + Send,
+        how: &str,
+    ) -> Result<Vec<Result<Option<Attributes>>>> {
+        let mut script = Script::new();
+        let mut count = 0;
+        for path in paths {
+            script = script.word("stat ").word(how).word(" -c ").word(STAT).word(" -- ").path(path);
+            script = script.word(" 2>&1; printf '\\0'; ");
+            count += 1;
+        }
+        let said = self.say("look at them", script).await?;
+        let told: Vec<_> = said.split(|byte| *byte == 0).take(count).map(told_of).collect();
+        if told.len() == count { Ok(told) } else { Err(garbled()) }
+    }
+
+    /// What leads to no directory, or in a circle, is none.
+    fn only_directory(&self, found: Result<Option<Attributes>>) -> Result<Option<Attributes>> {
+        match found {
+            Ok(found) => Ok(found.filter(|found| found.kind() == Some(FileKind::Directory))),
+            // A loop of links leads to no directory.
+            Err(error) if error.status() == Some(Status::PermissionDenied) && self.root => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn fetch_once(&self, path: &Path, wanted: Wanted) -> Result<Option<Fetched>> {
         let script = reading(Script::new(), path, wanted, self.root);
         match self.run("read it", script, Bytes::new(), content_max(wanted)).await {
@@ -71,6 +99,17 @@ impl OverCommands {
             Err(error) if error.status() == Some(Status::NoSuchFile) => Ok(Some(Fetched::Absent)),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// What stat said of one name.
+fn told_of(said: &[u8]) -> Result<Option<Attributes>> {
+    match attributes(said) {
+        Ok((found, _)) => Ok(Some(found)),
+        Err(_) => match failure("look at it", said) {
+            error if error.status() == Some(Status::NoSuchFile) => Ok(None),
+            error => Err(error),
+        },
     }
 }
 
@@ -85,12 +124,17 @@ impl Remote for OverCommands {
     }
 
     async fn directory(&self, path: &Path) -> Result<Option<Attributes>> {
-        match self.attributes(path, "-L").await {
-            Ok(found) => Ok(found.filter(|found| found.kind() == Some(FileKind::Directory))),
-            // A loop of links leads to no directory.
-            Err(error) if error.status() == Some(Status::PermissionDenied) && self.root => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.only_directory(self.attributes(path, "-L").await)
+    }
+
+    async fn lstat_all(&self, paths: &[Vec<u8>]) -> Result<Vec<Option<Attributes>>> {
+        let found = self.attributes_of_all(paths.iter().map(Vec::as_slice), "").await?;
+        found.into_iter().collect()
+    }
+
+    async fn directories(&self, paths: &[&Path]) -> Result<Vec<Result<Option<Attributes>>>> {
+        let found = self.attributes_of_all(paths.iter().copied(), "-L").await?;
+        Ok(found.into_iter().map(|found| self.only_directory(found)).collect())
     }
 
     async fn space(&self, path: &Path) -> Result<Option<Space>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::future::{join_all, try_join_all};
 use futures_util::stream;
 use verisim_core::{DecoyPath, FileKind, Hasher};
 use verisim_ssh::sftp::{
@@ -156,6 +157,14 @@ impl Remote for OverSftp {
 
     async fn lstat(&self, path: &Path) -> Result<Option<Attributes>> {
         present(self.0.lstat(path).await)
+    }
+
+    async fn lstat_all(&self, paths: &[Vec<u8>]) -> Result<Vec<Option<Attributes>>> {
+        try_join_all(paths.iter().map(|path| self.lstat(path))).await
+    }
+
+    async fn directories(&self, paths: &[&Path]) -> Result<Vec<Result<Option<Attributes>>>> {
+        Ok(join_all(paths.iter().map(|path| self.directory(path))).await)
     }
 
     async fn directory(&self, path: &Path) -> Result<Option<Attributes>> {

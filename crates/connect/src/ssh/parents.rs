@@ -1,6 +1,5 @@
 //! The directories on the way to a new file.
 
-use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use verisim_core::{DecoyPath, FailureKind, FileMode, FileWrite, Owner, OwnerPolicy, place};
 use verisim_ssh::Error;
@@ -77,7 +76,8 @@ fn in_the_way(dir: &DecoyPath) -> Problem {
 
 async fn make(remote: &dyn Remote, dir: DecoyPath, file: &FileWrite) -> Outcome<Parent> {
     let above: Vec<DecoyPath> = std::iter::successors(Some(dir), DecoyPath::parent).collect();
-    let looks = join_all(above.iter().map(|dir| remote.directory(dir.as_bytes()))).await;
+    let names: Vec<&[u8]> = above.iter().map(DecoyPath::as_bytes).collect();
+    let looks = remote.directories(&names).await.map_err(at(&file.path))?;
     let mut missing = Vec::new();
     let mut holder = None;
     for (dir, look) in above.into_iter().zip(looks) {

@@ -21,8 +21,14 @@ pub(super) trait Remote: Send + Sync {
     /// What stands under a name; a final link is not followed. `None` when there is nothing.
     async fn lstat(&self, path: &Path) -> Result<Option<Attributes>>;
 
+    /// The same of several names, in order; the first error where there is one.
+    async fn lstat_all(&self, paths: &[Vec<u8>]) -> Result<Vec<Option<Attributes>>>;
+
     /// What a name leads to, if that is a directory.
     async fn directory(&self, path: &Path) -> Result<Option<Attributes>>;
+
+    /// The same of several names, each by itself.
+    async fn directories(&self, paths: &[&Path]) -> Result<Vec<Result<Option<Attributes>>>>;
 
     /// What the file system there has; `None` where it cannot be told.
     async fn space(&self, path: &Path) -> Result<Option<Space>>;

@@ -53,7 +53,13 @@ pub(super) async fn settle(
     let torn: Vec<Vec<u8>> = above.map(|dir| beside(&dir, &staging.partial_name())).collect();
     // What is torn is ours and goes; what will not go is somebody else's and stays.
     // Before anything else: putting back uses the same name.
-    for outcome in futures_util::future::join_all(torn.iter().map(|torn| discard(remote, torn))).await {
+    let stands = match remote.lstat_all(&torn).await {
+        Ok(found) => torn.iter().zip(found).filter_map(|(torn, found)| found.map(|_| torn)).collect(),
+        Err(error) if error.is_answer() => torn.iter().collect::<Vec<_>>(),
+        Err(error) => return Err(changing(path)(error)),
+    };
+    for outcome in futures_util::future::join_all(stands.into_iter().map(|torn| discard(remote, torn))).await
+    {
         if let Err(error) = outcome
             && !error.is_answer()
         {

@@ -16,7 +16,7 @@ pub(crate) struct SshDecoy {
     pub(crate) sshd: Mutex<Sshd>,
     root: PathBuf,
     outside: PathBuf,
-    tools: Option<tempfile::TempDir>,
+    held: Option<tempfile::TempDir>,
 }
 
 /// How one gets to an sshd.
@@ -43,12 +43,9 @@ impl SshDecoy {
     /// With commands and nothing else. Commands see the decoy's root as theirs, and yet find their tools, which lie
     /// outside: the wrapper changes the root, and stays in the folder of the tools.
     pub(crate) async fn over_commands() -> Option<Self> {
-        let held = tempfile::tempdir().unwrap();
-        let lines = vec![format!("ForceCommand /usr/bin/perl {}/enter.pl", held.path().display())];
-        let sshd = Sshd::start(SshdOptions { without_sftp: true, lines, ..SshdOptions::default() })?;
-        tools(held.path(), &sshd.root());
+        let (sshd, held) = without_sftp()?;
         let mut this = Self::behind(sshd, WayIn::Auto, true).await;
-        this.tools = Some(held);
+        this.held = Some(held);
         Some(this)
     }
 
@@ -56,7 +53,7 @@ impl SshDecoy {
         let connector = connector(target(&sshd), way, commands);
         connector.connect().await.unwrap();
         let (root, outside) = (sshd.root(), sshd.outside());
-        Self { connector, sshd: Mutex::new(sshd), root, outside, tools: None }
+        Self { connector, sshd: Mutex::new(sshd), root, outside, held: None }
     }
 }
 
@@ -83,16 +80,41 @@ impl DecoyUnderTest for SshDecoy {
     }
 }
 
+/// An sshd that locks commands into its root, for as long as the folder beside it is held.
+pub(crate) fn without_sftp() -> Option<(Sshd, tempfile::TempDir)> {
+    let held = tempfile::tempdir().unwrap();
+    let named = held.path().join("root");
+    let line = format!("ForceCommand {}/enter {}", tools().display(), named.display());
+    let sshd = Sshd::start(SshdOptions { without_sftp: true, lines: vec![line], ..SshdOptions::default() })?;
+    std::fs::write(named, sshd.root().to_str().unwrap()).unwrap();
+    Some((sshd, held))
+}
+
 /// What the connector runs.
 const TOOLS: [&str; 16] = [
     "stat", "dd", "chown", "chmod", "touch", "ln", "mv", "rm", "mkdir", "rmdir", "find", "head", "id", "cat",
     "true", "dash",
 ];
 
-/// Lays the tools out so that they run from a folder outside of their root: each with its libraries, by the dynamic linker
-/// that lies beside it, everything named from that folder. A function of the shell stands for each.
-fn tools(at: &Path, root: &Path) {
-    let (bin, lib) = (at.join("bin"), at.join("lib"));
+/// Lays the tools out, once, so that they run from a folder outside of their root: each with its libraries, by the dynamic
+/// linker that lies beside it, everything named from that folder. A function of the shell stands for each.
+fn tools() -> PathBuf {
+    let at = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ssh-tools");
+    // Tests are processes of their own: whoever comes first lays out, and gives the whole its name.
+    if !at.join("enter").exists() {
+        let made = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        lay_out(made.path(), &at);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(made.path(), mode).unwrap();
+        if std::fs::rename(made.path(), &at).is_ok() {
+            let _ = made.keep();
+        }
+    }
+    at
+}
+
+fn lay_out(into: &Path, at: &Path) {
+    let (bin, lib) = (into.join("bin"), into.join("lib"));
     std::fs::create_dir(&bin).unwrap();
     std::fs::create_dir(&lib).unwrap();
     for tool in TOOLS {
@@ -102,26 +124,50 @@ fn tools(at: &Path, root: &Path) {
         std::fs::copy(&from, bin.join(tool)).unwrap();
         for library in libraries(&from) {
             let name = library.file_name().unwrap();
-            let into = if name.to_string_lossy().starts_with("ld-linux") {
-                at.join("ld.so")
+            let to = if name.to_string_lossy().starts_with("ld-linux") {
+                into.join("ld.so")
             } else {
                 lib.join(name)
             };
-            std::fs::copy(&library, into).unwrap();
+            std::fs::copy(&library, to).unwrap();
         }
     }
-    let functions: String =
-        TOOLS.iter().map(|tool| format!("{tool}() {{ ./ld.so ./bin/{tool} \"$@\"; }}; ")).collect();
-    let enter = format!(
-        "my $c = $ENV{{SSH_ORIGINAL_COMMAND}};\nchdir '{}' or die; chroot '{}' or die;\n\
-         %ENV = (LD_LIBRARY_PATH => './lib');\nexec './ld.so', './bin/dash', '-c', '{functions}' . $c;\n",
-        at.display(),
-        root.display()
-    );
-    std::fs::write(at.join("enter.pl"), enter).unwrap();
     let loader = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(at.join("ld.so"), loader).unwrap();
+    std::fs::set_permissions(into.join("ld.so"), loader).unwrap();
+    let functions: String =
+        TOOLS.iter().map(|tool| format!("{tool}() {{ ./ld.so ./bin/{tool} \\\"$@\\\"; }}; ")).collect();
+    let source = ENTER.replace("FUNCTIONS", &functions).replace("TOOLS", at.to_str().unwrap());
+    std::fs::write(into.join("enter.c"), source).unwrap();
+    compile(into);
 }
+
+#[expect(clippy::disallowed_methods, reason = "what starts quickly is compiled, and linked to nothing")]
+fn compile(into: &Path) {
+    let mut compiler = std::process::Command::new("gcc");
+    let made = compiler.args(["-O1", "-static", "-o", "enter", "enter.c"]).current_dir(into).status();
+    assert!(made.unwrap().success());
+}
+
+/// What sshd runs in the place of every command: a small program, since it is started for each of thousands.
+const ENTER: &str = r#"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+int main(int count, char **words) {
+    static char root[4096], line[1 << 20];
+    const char *command = getenv("SSH_ORIGINAL_COMMAND");
+    int named = open(words[1], O_RDONLY);
+    if (count != 2 || !command || read(named, root, sizeof root - 1) < 1) return 126;
+    close(named);
+    if (chdir("TOOLS") || chroot(root)) return 126;
+    if (snprintf(line, sizeof line, "%s%s", "FUNCTIONS", command) >= (int)sizeof line) return 126;
+    char *const shell[] = {"./ld.so", "./bin/dash", "-c", line, NULL};
+    char *const environment[] = {"LD_LIBRARY_PATH=./lib", NULL};
+    execve("./ld.so", shell, environment);
+    return 126;
+}
+"#;
 
 #[expect(clippy::disallowed_methods, reason = "the linker itself is asked what a tool needs")]
 fn libraries(program: &Path) -> Vec<PathBuf> {

@@ -84,7 +84,10 @@ impl Line {
             loop {
                 match reader.wait().await {
                     Some(ChannelMsg::Success) => break,
-                    Some(ChannelMsg::Failure) | None => return Err(Error::NotOffered { what: "SFTP" }),
+                    Some(ChannelMsg::Failure | ChannelMsg::Close) => {
+                        return Err(Error::NotOffered { what: "SFTP" });
+                    }
+                    None => return Err(Error::Lost { detail: "before SFTP began".into() }),
                     Some(_) => {}
                 }
             }
@@ -180,8 +183,12 @@ async fn greeting(reader: &mut ChannelReadHalf) -> Result<(Extensions, BytesMut)
         }
         match reader.wait().await {
             Some(ChannelMsg::Data { data }) => buffer.extend_from_slice(&data),
-            Some(ChannelMsg::Eof | ChannelMsg::Close | ChannelMsg::ExitStatus { .. }) | None => {
+            Some(ChannelMsg::Close | ChannelMsg::ExitStatus { .. }) => {
                 return Err(Error::NotOffered { what: "SFTP" });
+            }
+            // What was killed might have served us.
+            Some(ChannelMsg::ExitSignal { .. }) | None => {
+                return Err(Error::Lost { detail: "before SFTP began".into() });
             }
             Some(_) => {}
         }

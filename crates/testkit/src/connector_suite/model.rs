@@ -1,15 +1,21 @@
 //! Any sequence of calls, beside a model.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use verisim_core::{Digest, FileWrite, Move, MoveOutcome, Removal, RemoveOutcome, WriteOutcome};
 
 use crate::decoy_under_test::{
-    DecoyUnderTest, addition, answer, names_in, new_file, on_host, path, replacement, staging, write_one,
+    DecoyUnderTest, addition, answer, names_in, new_file, on_host, path, replacement, rounds, staging,
+    write_one,
 };
 
 /// The calls of one run; each run begins with another seed.
 const CALLS: usize = 400;
+/// The least of them, over a line that is slow, and how long more may take.
+const CALLS_LEAST: usize = 80;
+/// See [`CALLS_LEAST`].
+const CALLS_TIME_MAX: Duration = Duration::from_secs(8);
 
 /// A small generator, so that a failing sequence is the same in every run (SplitMix64).
 struct Numbers(u64);
@@ -28,7 +34,7 @@ pub async fn any_sequence_of_calls_agrees_with_a_model(decoy: &dyn DecoyUnderTes
     let connector = decoy.connector();
     let mut model: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut numbers = Numbers(20_261_122);
-    for call in 0..CALLS {
+    for call in rounds(CALLS, CALLS_LEAST, CALLS_TIME_MAX) {
         let at = format!("/m/{}/{}", numbers.below(2), numbers.below(4));
         let body = format!("content {}", numbers.below(6)).into_bytes();
         let guess = format!("content {}", numbers.below(6)).into_bytes();

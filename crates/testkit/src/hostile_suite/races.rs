@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, RenameFlags};
 use verisim_core::{ByteCount, ByteRange, Digest, FileTimes, FileWrite, Removal, StatRequest, WriteOutcome};
@@ -13,13 +13,15 @@ use verisim_core::{ByteCount, ByteRange, Digest, FileTimes, FileWrite, Removal, 
 use super::Canary;
 use super::canary::SECRET;
 use crate::decoy_under_test::{
-    DecoyUnderTest, addition, answer, day, names_in, new_file, path, replacement, staging,
+    DecoyUnderTest, addition, answer, day, names_in, new_file, path, replacement, rounds, staging,
 };
 
 /// How many rounds of calls run against the swapping thread.
 const ROUNDS: usize = 1_500;
+/// The least of them.
+const ROUNDS_LEAST: usize = 20;
 /// How long they may run in all: over a line that is slow, fewer of them meet as many swaps.
-const ROUNDS_TIME_MAX: Duration = Duration::from_secs(20);
+const ROUNDS_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Exchanges two names in a loop, as fast as the kernel can, until it is dropped.
 struct Swapper {
@@ -51,11 +53,6 @@ impl Swapper {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a real race runs")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 impl Drop for Swapper {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -72,8 +69,7 @@ pub async fn inv_7_no_path_leaves_the_root_while_a_directory_is_swapped(decoy: &
     let root = decoy.host_root();
     let swapper = Swapper::start(root.join("d/real"), root.join("d/other"));
     let times = FileTimes::Past { mtime: day(1), atime: day(2) };
-    let begun = now();
-    for round in (0..ROUNDS).take_while(|_| begun.elapsed() < ROUNDS_TIME_MAX) {
+    for round in rounds(ROUNDS, ROUNDS_LEAST, ROUNDS_TIME_MAX) {
         let name = if round % 2 == 0 { "a".to_owned() } else { format!("etc/{round}") };
         let at = format!("/d/real/{name}");
         let batch = [
@@ -118,8 +114,7 @@ pub async fn inv_7_nothing_but_a_file_is_opened_while_a_name_is_swapped(decoy: &
         }
         let swapper = Swapper::start(file, other);
         let at = path(format!("/{name}"));
-        let begun = now();
-        for _ in (0..round_limit).take_while(|_| begun.elapsed() < ROUNDS_TIME_MAX / 2) {
+        for _ in rounds(round_limit, ROUNDS_LEAST, ROUNDS_TIME_MAX / 2) {
             if let Ok(read) = answer(connector.read(&at, ByteRange::first(ByteCount(99)))).await {
                 assert_eq!(&read[..], b"inside");
             }
