@@ -82,6 +82,11 @@ pub(super) fn read_services(section: &Section<'_>, reader: &Reader<'_>) -> (Vec<
     (services, address)
 }
 
+/// Whether a word may stand in `services`.
+pub(crate) fn is_service(word: &str) -> bool {
+    check_service(word).is_ok()
+}
+
 /// Whether a word names something that a decoy may offer: what connections are made to, or `None` for anything else.
 fn check_service(word: &str) -> Result<Option<Service>, (String, String)> {
     let (name, port) = match word.split_once(':') {

@@ -45,9 +45,9 @@ fn configure(sandbox: &Sandbox, engine: &RealEngine, servers: &Servers) {
         )
     };
     let text = format!(
-        "state = \"state\"\nseed = 7\n[life]\nbusy = true\npace = 2000\n\
+        "state = \"state\"\nseed = 7\n[life]\nbusy = true\npace = 10000\n\
          effects = {{ create = 0, edit = 0, append = 0, rename = 0, remove = 0, leave_alone = 0, traffic = 1 }}\n\
-         {}{}[[persona]]\nname = \"ann\"\nfull_name = \"Ann Example\"\nlogin = \"{LOGIN}\"\nrole = \"developer\"\n\
+         traffic = {{ ssh = 100, http = 60, https = 60, mysql = 100 }}\n{}{}[[persona]]\nname = \"ann\"\nfull_name = \"Ann Example\"\nlogin = \"{LOGIN}\"\nrole = \"developer\"\n\
          password = {{ file = \"ann.password\" }}\nssh_key = {:?}\n",
         decoy("desk01", "role = \"workstation\""),
         decoy(
@@ -138,6 +138,20 @@ fn has(sessions: &[Value], protocol: &str) -> bool {
     sessions.iter().any(|event| event["payload"]["activity"]["protocol"] == protocol)
 }
 
+/// What is spoken is drawn anew every quarter of an hour, so that all of it may take a while.
+fn wait_for_all(sandbox: &Sandbox) {
+    for _ in 0..600 {
+        let sessions = sessions(sandbox);
+        if ["ssh", "http", "https", "mysql"].iter().all(|protocol| has(&sessions, protocol)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    let told = sandbox.run(&["events"]).stdout;
+    let jobs = sandbox.run(&["jobs", "-v"]).stdout;
+    panic!("not every protocol was spoken:\n{told}\n{jobs}");
+}
+
 #[test]
 fn sessions_leave_from_the_decoy_and_stand_in_the_logs_of_the_other_side() {
     let Some(engine) = RealEngine::start() else { return };
@@ -158,10 +172,7 @@ fn sessions_leave_from_the_decoy_and_stand_in_the_logs_of_the_other_side() {
         // Also when the test fails in between.
         let stopping = Stop(&stop);
         let daemon = sandbox.up();
-        eventually("every protocol was spoken", || {
-            let sessions = sessions(&sandbox);
-            ["ssh", "http", "https", "mysql"].iter().all(|protocol| has(&sessions, protocol))
-        });
+        wait_for_all(&sandbox);
         let (code, log) = daemon.terminate();
         assert_eq!(code, Some(0), "{log}");
         drop(stopping);

@@ -54,7 +54,9 @@ pub(super) fn text(found: &FoundDecoy, host: Option<&str>) -> String {
     let all = found.containers.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
     let why = if found.by_naming { "by their names" } else { "by their label" };
     let host = host.map_or_else(String::new, |host| format!(", host = {}", quote(host)));
-    let services: Vec<String> = found.services.iter().map(|service| quote(service)).collect();
+    // A label may say anything.
+    let services = found.services.iter().filter(|service| crate::config::is_service(service));
+    let services: Vec<String> = services.map(|service| quote(service)).collect();
     let role = found.role.as_deref().unwrap_or_else(|| fleet::role_of(&found.services));
     let _ = write!(
         out,
