@@ -36,6 +36,8 @@ struct Ground<'e> {
     runtime: tokio::runtime::Runtime,
     fast: DockerConnector,
     portable: DockerConnector,
+    /// The container's root, as this machine sees it.
+    root: PathBuf,
     names: Names,
     /// What was written and not yet taken away again.
     written: RefCell<Vec<PathBuf>>,
@@ -48,7 +50,8 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
     };
     let container = engine.container(NAME, &[]);
     engine.docker(&["exec", NAME, "/bin/busybox", "--install", "-s", "/bin"]);
-    fs::create_dir(container.root().join("copied"))?;
+    let root = container.root();
+    fs::create_dir(root.join("copied"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let make = |reach| {
         let options = DockerOptions { container: NAME.parse()?, reach: Some(reach), exec: false };
@@ -58,7 +61,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
     let (fast, portable) = (make(Reach::Fast)?, make(Reach::Portable)?);
     let peers = Peers { engine: &engine, container: &container, names: Names::default() };
     let (names, written) = (Names::default(), RefCell::default());
-    let ground = Ground { peers, runtime, fast, portable, names, written };
+    let ground = Ground { peers, runtime, fast, portable, root, names, written };
     ground.small(options, report)?;
     ground.large(options, report)?;
     ground.reads(options, report)
@@ -120,7 +123,7 @@ impl Ground<'_> {
     fn reads(&self, options: &Options, report: &mut Report) -> Result<(), Error> {
         for (size, bytes) in [("5 bytes read", SMALL), ("1 MiB read", LARGE)] {
             let at = format!("/read-{bytes}");
-            fs::write(self.peers.container.root().join(at.trim_start_matches('/')), vec![7; bytes])?;
+            fs::write(self.root.join(at.trim_start_matches('/')), vec![7; bytes])?;
             let at = &at;
             let ours = |what, times, connector| {
                 let work = move || self.runtime.block_on(read(connector, at, bytes));
@@ -154,8 +157,7 @@ impl Ground<'_> {
         let batch = self.names.batch(top, bytes, files)?;
         self.runtime.block_on(plant(connector, &batch))?;
         if bytes >= LARGE {
-            let root = self.peers.container.root();
-            let at = batch.iter().map(|file| root.join(file.path.to_string().trim_start_matches('/')));
+            let at = batch.iter().map(|file| self.root.join(file.path.to_string().trim_start_matches('/')));
             self.written.borrow_mut().extend(at);
         }
         Ok(())

@@ -14,6 +14,7 @@ use rustix::system::uname;
 use verisim_core::{Effect, Failure, FailureKind, printable};
 
 use super::failure::failure;
+use super::line::Line;
 use super::portable::raw_query;
 use super::{ContainerEvent, ContainerFacts};
 
@@ -246,22 +247,14 @@ impl Engine {
         if let Some(docker) = self.shared.docker.get() {
             return Ok(docker.clone());
         }
-        let made = match &self.shared.address {
-            EngineAddress::Socket(path) => {
-                Docker::connect_with_unix(&path.to_string_lossy(), ANSWER_SECONDS_MAX, API_DEFAULT_VERSION)
-            }
-            EngineAddress::Tcp(host) => {
-                Docker::connect_with_http(host, ANSWER_SECONDS_MAX, API_DEFAULT_VERSION)
-            }
-            EngineAddress::Tls(host, files) => Docker::connect_with_ssl(
-                host,
-                &files.key,
-                &files.certificate,
-                &files.authority,
-                ANSWER_SECONDS_MAX,
-                API_DEFAULT_VERSION,
-            ),
-        };
+        let line = Line::new(self.shared.address.clone())?;
+        // Where that is, the line knows; the client only needs something to write into its requests.
+        let made = Docker::connect_with_custom_transport(
+            move |request| line.clone().request(request),
+            Some("http://engine"),
+            ANSWER_SECONDS_MAX,
+            API_DEFAULT_VERSION,
+        );
         let made = made?.with_request_modifier(raw_query);
         Ok(self.shared.docker.get_or_init(|| made).clone())
     }

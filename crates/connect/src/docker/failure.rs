@@ -7,6 +7,7 @@ use bollard::errors::Error;
 use verisim_core::{Effect, Failure, FailureKind};
 
 use super::EngineAddress;
+use super::line::Unreached;
 
 /// Turns what went wrong between us and the engine into a failure.
 ///
@@ -42,33 +43,20 @@ pub(super) fn failure(
 fn judge(error: &Error, sent: Effect) -> (FailureKind, Effect, &'static str) {
     let not = Effect::NotApplied;
     match error {
-        Error::SocketNotFoundError(_) => (FailureKind::Network, not, "; is it running?"),
+        Error::IOError { err } if err.get_ref().is_some_and(|inner| inner.is::<Unreached>()) => {
+            unreached(err.kind())
+        }
         // What a TLS layer does not accept is invalid data, also when the other side says so after the handshake: then it
         // has not looked at the request. Without TLS no data are invalid.
-        Error::HyperLegacyError { .. } if io_cause(error) == Some(io::ErrorKind::InvalidData) => {
-            (FailureKind::Auth, not, "; the certificates of the two sides do not fit")
+        Error::HyperResponseError { .. } if io_cause(error) == Some(io::ErrorKind::InvalidData) => {
+            (FailureKind::Auth, not, CERTIFICATES)
         }
-        Error::HyperLegacyError { err } if err.is_connect() => match io_cause(error) {
-            Some(io::ErrorKind::PermissionDenied) => (
-                FailureKind::Denied,
-                not,
-                "; run Verisim as root, or as a member of the group that owns the socket",
-            ),
-            _ => (FailureKind::Network, not, "; is it running?"),
-        },
-        Error::HyperLegacyError { .. }
-        | Error::HyperResponseError { .. }
-        | Error::RequestTimeoutError
-        | Error::IOError { .. } => (FailureKind::Network, sent, ""),
+        Error::HyperResponseError { .. } | Error::RequestTimeoutError | Error::IOError { .. } => {
+            (FailureKind::Network, sent, "")
+        }
         Error::DockerResponseServerError { status_code, message } => by_status(*status_code, message, sent),
         Error::DockerStreamError { error } => (by_text(error), sent, ""),
-        Error::NoHomePathError
-        | Error::CertPathError { .. }
-        | Error::CertMultipleKeys { .. }
-        | Error::CertParseError { .. }
-        | Error::NoNativeCertsError { .. }
-        | Error::LoadNativeCertsErrors { .. }
-        | Error::URLEncodedError { .. }
+        Error::URLEncodedError { .. }
         | Error::URLParseError { .. }
         | Error::InvalidURIError { .. }
         | Error::InvalidURIPartsError { .. }
@@ -77,6 +65,21 @@ fn judge(error: &Error, sent: Effect) -> (FailureKind, Effect, &'static str) {
         // Some answers that are none: JSON that is not, headers that are missing or cannot be read.
         _ => (FailureKind::Unknown, sent, ""),
     }
+}
+
+const CERTIFICATES: &str = "; the certificates of the two sides do not fit";
+
+/// There was no connection, and so nothing was asked.
+fn unreached(kind: io::ErrorKind) -> (FailureKind, Effect, &'static str) {
+    let (kind, hint) = match kind {
+        io::ErrorKind::PermissionDenied => {
+            (FailureKind::Denied, "; run Verisim as root, or as a member of the group that owns the socket")
+        }
+        io::ErrorKind::InvalidData => (FailureKind::Auth, CERTIFICATES),
+        io::ErrorKind::InvalidInput => (FailureKind::Config, ""),
+        _ => (FailureKind::Network, "; is it running?"),
+    };
+    (kind, Effect::NotApplied, hint)
 }
 
 fn by_status(status: u16, message: &str, sent: Effect) -> (FailureKind, Effect, &'static str) {

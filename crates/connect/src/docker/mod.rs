@@ -12,6 +12,7 @@ mod exec;
 mod facts;
 mod failure;
 mod fast;
+mod line;
 mod portable;
 mod standing;
 

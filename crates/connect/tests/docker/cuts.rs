@@ -13,7 +13,7 @@ use crate::unseen::in_network_of;
 /// In the middle of an archive, and beyond the end of any other request.
 const LATE: Point = Point::Sending(150_000);
 /// Where each of the last requests of a deed is cut, which are its effect and its confirmation.
-const POINTS: [Point; 5] = [Point::AtOnce, Point::Sending(100), LATE, Point::Answering, Point::HalfAnswered];
+const POINTS: [Point; 5] = [Point::AtOnce, Point::Sending(40), LATE, Point::Answering, Point::HalfAnswered];
 /// Where the questions before are: they are all alike.
 const FEWER_POINTS: [Point; 2] = [Point::AtOnce, Point::HalfAnswered];
 

@@ -10,6 +10,7 @@ mod effects;
 mod engines;
 mod injection;
 mod kills;
+mod liars;
 mod numbers;
 mod portable;
 mod standing;
