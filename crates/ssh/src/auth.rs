@@ -132,7 +132,7 @@ impl Attempt<'_> {
             return Ok(None);
         }
         if self.rsa.is_none() {
-            let best = handle.best_supported_rsa_hash().await.map_err(|error| lost(&error))?;
+            let best = handle.best_supported_rsa_hash().await.map_err(|error| self.gone(&error))?;
             // A server that does not say knows SHA-2 all the same, unless it is older than 2016.
             self.rsa = Some(best.flatten().or(Some(HashAlg::Sha512)));
         }
@@ -144,7 +144,8 @@ impl Attempt<'_> {
         self.offered += 1;
         let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
         let answer = handle.authenticate_publickey(self.account.user, key).await;
-        self.judge(handle, answer.map_err(|error| lost(&error))?)
+        let answer = answer.map_err(|error| self.gone(&error))?;
+        self.judge(handle, answer)
     }
 
     async fn with_agent(&mut self, handle: &mut Handle<Handler>, socket: &Path) -> Result<Answer> {
@@ -193,11 +194,13 @@ impl Attempt<'_> {
         if self.methods.is_none() {
             // The first question of every client of OpenSSH, which is how a server comes to say what it wants.
             let said = handle.authenticate_none(user).await;
-            answer = self.judge(handle, said.map_err(|error| lost(&error))?)?;
+            let said = said.map_err(|error| self.gone(&error))?;
+            answer = self.judge(handle, said)?;
         }
         if answer == Answer::Out && self.may(MethodKind::Password) {
             let said = handle.authenticate_password(user, password.reveal()).await;
-            answer = self.judge(handle, said.map_err(|error| lost(&error))?)?;
+            let said = said.map_err(|error| self.gone(&error))?;
+            answer = self.judge(handle, said)?;
         }
         if answer == Answer::Out && self.may(MethodKind::KeyboardInteractive) {
             answer = self.with_questions(handle, password).await?;
@@ -210,7 +213,7 @@ impl Attempt<'_> {
 
     async fn with_questions(&mut self, handle: &mut Handle<Handler>, password: &Secret) -> Result<Answer> {
         let began = handle.authenticate_keyboard_interactive_start(self.account.user, None).await;
-        let mut reply = began.map_err(|error| lost(&error))?;
+        let mut reply = began.map_err(|error| self.gone(&error))?;
         let mut password = Some(password);
         for _ in 0..ROUNDS_MAX {
             let prompts = match reply {
@@ -229,7 +232,7 @@ impl Attempt<'_> {
                 _ => return Ok(Answer::Out),
             };
             let said = handle.authenticate_keyboard_interactive_respond(responses).await;
-            reply = said.map_err(|error| lost(&error))?;
+            reply = said.map_err(|error| self.gone(&error))?;
         }
         Ok(Answer::Out)
     }
@@ -238,14 +241,14 @@ impl Attempt<'_> {
         self.methods.as_ref().is_none_or(|methods| methods.contains(&method))
     }
 
-    /// What an answer means. A connection that is gone is told by the library as a refusal, which it is only where the
-    /// server said goodbye, as it does after too many keys.
+    /// What an answer means. A connection that is gone is told by the library as a refusal without any way left.
     fn judge(&mut self, handle: &Handle<Handler>, answer: AuthResult) -> Result<Answer> {
         match answer {
             AuthResult::Success => Ok(Answer::In),
-            AuthResult::Failure { .. } if handle.is_closed() => {
-                let dismissed = self.finding.lock().unwrap_or_else(PoisonError::into_inner).dismissed;
-                Err(if dismissed { self.refused() } else { lost(&russh::Error::Disconnect) })
+            AuthResult::Failure { remaining_methods, .. }
+                if remaining_methods.is_empty() && handle.is_closed() =>
+            {
+                Err(self.gone(&russh::Error::Disconnect))
             }
             AuthResult::Failure { remaining_methods, partial_success } => {
                 self.methods = Some(remaining_methods);
@@ -254,15 +257,20 @@ impl Attempt<'_> {
         }
     }
 
+    /// What it means that the connection is gone: a refusal where the server said goodbye, as it does after too many keys.
+    fn gone(&self, error: &russh::Error) -> Error {
+        let dismissed = self.finding.lock().unwrap_or_else(PoisonError::into_inner).dismissed;
+        if dismissed {
+            return self.refused();
+        }
+        Error::Lost { detail: format!("while logging in: {}", printable(&error.to_string())) }
+    }
+
     fn refused(&self) -> Error {
         let notes = self.notes.iter().map(|note| format!("; {note}")).collect();
         let (user, host) = (self.account.user.to_owned(), self.account.host.clone());
         Error::Refused { user, host, offered: self.offered, notes }
     }
-}
-
-fn lost(error: &russh::Error) -> Error {
-    Error::Lost { detail: format!("while logging in: {}", printable(&error.to_string())) }
 }
 
 /// The public half of a key file, for asking the agent for that one: beside it, or the file itself where it is not

@@ -54,7 +54,7 @@ impl Server {
             server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-OpenSSH_9.9 Test")),
             auth_rejection_time: Duration::ZERO,
             keys: vec![PrivateKey::from(pair)],
-            methods: MethodSet::from([methods].as_slice()),
+            methods: MethodSet::from([methods, MethodKind::PublicKey].as_slice()),
             ..Config::default()
         };
         let (ours, theirs) = duplex(64 * 1024);

@@ -61,6 +61,16 @@ async fn who_is_not_let_in_and_who_is_not_believed_is_an_auth_failure() {
     assert!(authority.detail.contains("certificates of hosts are not supported"), "{authority}");
 }
 
+/// Such a server says goodbye in the place of an answer.
+#[tokio::test]
+async fn a_server_that_hangs_up_after_a_wrong_key_has_refused_us() {
+    let options = SshdOptions { lines: vec!["MaxAuthTries 1".into()], ..locked_in() };
+    let Some(sshd) = Sshd::start(options) else { return };
+    let identities = vec![sshd.stranger(), sshd.key()];
+    let refused = refused(Target { identities, ..target(&sshd) }).await;
+    assert_eq!(refused.kind, FailureKind::Auth, "{refused}");
+}
+
 #[tokio::test]
 async fn a_host_that_is_not_there_is_the_network() {
     let Some(mut sshd) = Sshd::start(locked_in()) else { return };
