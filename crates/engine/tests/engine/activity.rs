@@ -316,6 +316,29 @@ async fn what_became_of_files_is_written_down_before_connections_begin() {
 }
 
 #[tokio::test]
+async fn a_connection_that_hangs_holds_up_the_outcomes_of_few_others() {
+    let stage = Stage::new(&["files01"]);
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        let action = Action::Traffic(Traffic::new(name("web01"), TrafficProtocol::Http));
+        all.push(stage.enqueue_action("files01", action, None).await);
+    }
+    let last = all[19];
+    stage
+        .traffic
+        .set_script(move |call, task| (call == Call::Run && task.job == last).then_some(DriverFault::Hang));
+    let running = tokio::spawn(Engine::new(stage.parts()).run(CancellationToken::new()));
+    for second in 0..5 {
+        settle().await;
+        stage.clock.advance_to(at(second));
+    }
+    settle().await;
+    let done = all.iter().filter(|job| stage.state(**job) == ActivityState::Done).count();
+    assert_eq!(done, 16);
+    running.abort();
+}
+
+#[tokio::test]
 async fn drivers_are_told_that_the_end_has_come() {
     let stage = Stage::new(&["files01"]);
     let parts = stage.parts();
