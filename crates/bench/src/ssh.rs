@@ -4,7 +4,6 @@
 mod peers;
 
 use std::fs;
-use std::sync::Arc;
 
 use clap::Args;
 use verisim_connect::{SshConnector, SshOptions, WayIn};
@@ -13,7 +12,7 @@ use verisim_testkit::sshd::{Sshd, SshdOptions};
 
 use self::peers::Peers;
 use crate::files::{BATCH, LARGE, Names, SMALL, plant, rate, read};
-use crate::measure::{Contender, Error, NoClock, Pair, contest};
+use crate::measure::{Contender, Error, Pair, contest};
 use crate::report::Report;
 
 /// How many calls are timed together: of ours, and of a peer that takes some ten times as long.
@@ -46,7 +45,7 @@ pub(crate) fn target(sshd: &Sshd, port: u16) -> Target {
 
 /// A decoy over SFTP, where no command is ever run.
 pub(crate) fn over_sftp(target: Target) -> SshConnector {
-    SshConnector::new(SshOptions { target, way: WayIn::Sftp, commands: false, clock: Arc::new(NoClock) })
+    SshConnector::new(SshOptions { target, way: WayIn::Sftp, commands: false })
 }
 
 pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use verisim_connect::{SshConnector, SshOptions};
-use verisim_core::{Clock, Connector, DecoyName, FailureKind};
+use verisim_core::{Connector, DecoyName, FailureKind};
 use verisim_ssh::{ClientConfig, Secret, Target};
 
 use crate::config::{SecretSource, SshConfig};
@@ -51,16 +51,11 @@ impl Hosts {
     }
 
     /// The way to a decoy. Nothing is sent yet.
-    pub(crate) fn connector(
-        &mut self,
-        decoy: &DecoyName,
-        ssh: &SshConfig,
-        clock: &Arc<dyn Clock>,
-    ) -> Arc<dyn Connector> {
+    pub(crate) fn connector(&mut self, decoy: &DecoyName, ssh: &SshConfig) -> Arc<dyn Connector> {
         match self.target(ssh) {
             Ok(target) => {
-                let (way, commands, clock) = (ssh.way, ssh.exec, Arc::clone(clock));
-                let connector = SshConnector::new(SshOptions { target, way, commands, clock });
+                let (way, commands) = (ssh.way, ssh.exec);
+                let connector = SshConnector::new(SshOptions { target, way, commands });
                 Arc::new(connector.with_accept_command(&format!("verisim decoy trust {decoy}")))
             }
             Err(why) => Arc::new(Unready::new(FailureKind::Config, why)),

@@ -65,7 +65,7 @@ impl Links {
             }
             ConnectorConfig::Ssh(ssh) => {
                 let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-                hosts.connector(&config.name, ssh, &clock)
+                hosts.connector(&config.name, ssh)
             }
         }
     }

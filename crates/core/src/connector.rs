@@ -272,8 +272,8 @@ pub struct HostFacts {
     pub os: Option<String>,
     /// Its host name, where it says one; printable and bounded.
     pub hostname: Option<String>,
-    /// What its clock shows.
-    pub clock: Timestamp,
+    /// What its clock shows, where it can be seen.
+    pub clock: Option<Timestamp>,
     /// Its accounts, at most 1,000.
     pub accounts: Vec<Account>,
     /// Free bytes on the file system of its root, where that can be had.

@@ -223,7 +223,7 @@ fn personas(decoy: &DecoyName, list: &str, findings: &mut Findings) -> Vec<Perso
             Ok(persona) if found.contains(&persona) => {}
             Ok(persona) => found.push(persona),
             Err(error) => {
-                findings.remark(decoy.as_str(), shown(&format!("its label {LABEL_PERSONAS}: {error}")))
+                findings.remark(decoy.as_str(), shown(&format!("its label {LABEL_PERSONAS}: {error}")));
             }
         }
     }

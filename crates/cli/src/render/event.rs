@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use verisim_core::{Event, EventPayload, Payload, SyncPayload, TrafficPayload, printable};
+use verisim_core::{
+    DecoyPath, Digest, Event, EventPayload, Payload, PersonaName, SyncPayload, TrafficPayload, printable,
+};
 
 use crate::config::units::show_size;
 use crate::error::CliResult;
@@ -49,22 +51,7 @@ pub(crate) fn tell(event: &Event) -> Told {
             told.detail = failure(event);
             told.tone = if state == "FAILED" { Tone::Bad } else { Tone::Warn };
         }
-        EventPayload::Tampered { path, expected, found } => {
-            let short = |digest: &Option<verisim_core::Digest>| {
-                digest.map_or_else(
-                    || "nothing".to_owned(),
-                    |digest| digest.to_string().chars().take(12).collect(),
-                )
-            };
-            told.verb = "TAMPERED".into();
-            told.object = path.to_string();
-            told.detail = format!(
-                "expected {}, found {}; hands off until you decide: `verisim release`",
-                short(expected),
-                short(found)
-            );
-            told.tone = Tone::Bad;
-        }
+        EventPayload::Tampered { path, expected, found } => tampered(path, [*expected, *found], &mut told),
         EventPayload::Reachable { reachable } => {
             told.verb = if *reachable { "answers" } else { "is left alone" }.into();
             if let Some(name) = destination(event) {
@@ -76,19 +63,7 @@ pub(crate) fn tell(event: &Event) -> Told {
             told.tone = if *reachable { Tone::Good } else { Tone::Bad };
         }
         EventPayload::Joined { role, services, personas } => {
-            told.verb = "joins".into();
-            told.object = printable(role);
-            let people: Vec<&str> = personas.iter().map(verisim_core::PersonaName::as_str).collect();
-            told.detail = format!(
-                "{}; offers {}; {} there",
-                printable(&event.body.detail),
-                printable(&listed(services.iter().map(String::as_str))),
-                match people.len() {
-                    0 => "nobody works".to_owned(),
-                    1 => format!("{} works", people[0]),
-                    _ => format!("{} work", listed(people.into_iter())),
-                }
-            );
+            joined(event, role, services, personas, &mut told);
         }
         EventPayload::Left { reason } => {
             told.verb = "leaves".into();
@@ -99,7 +74,7 @@ pub(crate) fn tell(event: &Event) -> Told {
         EventPayload::Released { path, decision, sha256 } => {
             told.verb = if decision == "adopt" { "adopted" } else { "forgotten" }.into();
             told.object = path.to_string();
-            let hash = sha256.map_or_else(String::new, |digest| format!(", {digest:.12}"));
+            let hash = sha256.map_or_else(String::new, |digest| format!(", {}", short(&digest)));
             told.detail = format!("{}{hash}", printable(&event.body.detail));
         }
         EventPayload::RootAccepted { forgotten } => {
@@ -124,6 +99,37 @@ pub(crate) fn tell(event: &Event) -> Told {
         }
     }
     told
+}
+
+/// As much of a hash as tells it from others.
+fn short(digest: &Digest) -> String {
+    digest.to_string().chars().take(12).collect()
+}
+
+fn tampered(path: &DecoyPath, [expected, found]: [Option<Digest>; 2], told: &mut Told) {
+    let nothing = || "nothing".to_owned();
+    told.verb = "TAMPERED".into();
+    told.object = path.to_string();
+    told.detail = format!(
+        "expected {}, found {}; hands off until you decide: `verisim release`",
+        expected.map_or_else(nothing, |digest| short(&digest)),
+        found.map_or_else(nothing, |digest| short(&digest))
+    );
+    told.tone = Tone::Bad;
+}
+
+fn joined(event: &Event, role: &str, services: &[String], personas: &[PersonaName], told: &mut Told) {
+    told.verb = "joins".into();
+    told.object = printable(role);
+    let work = if personas.len() == 1 { "works" } else { "work" };
+    let who = match personas {
+        [] => "nobody".to_owned(),
+        all => listed(all.iter().map(PersonaName::as_str)),
+    };
+    let offers = printable(&listed(services.iter().map(String::as_str)));
+    let how = printable(&event.body.detail);
+    told.detail =
+        format!("{how}; offers {offers}; {who} {} there", if personas.is_empty() { "works" } else { work });
 }
 
 /// A list as people write it; `nothing` for an empty one.

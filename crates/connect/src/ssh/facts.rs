@@ -1,6 +1,6 @@
 //! What can be learnt of a decoy from its files.
 
-use verisim_core::{ByteCount, ByteRange, Clock, DecoyPath, FileStat, HostFacts, Timestamp};
+use verisim_core::{ByteCount, ByteRange, DecoyPath, FileStat, HostFacts, Timestamp};
 
 use super::look;
 use super::problem::{Outcome, at};
@@ -14,7 +14,6 @@ const CLOCK: &str = "/proc/self/status";
 pub(super) async fn facts(
     remote: &dyn Remote,
     fresh: Option<&dyn Remote>,
-    clock: &dyn Clock,
     host_key: Option<&str>,
 ) -> Outcome<HostFacts> {
     let root = DecoyPath::root();
@@ -32,7 +31,7 @@ pub(super) async fn facts(
     Ok(HostFacts {
         os: release.as_deref().and_then(tree::pretty_name),
         hostname: hostname.as_deref().and_then(tree::first_word),
-        clock: now.unwrap_or_else(|| clock.now()),
+        clock: now,
         accounts: passwd.as_deref().map(tree::accounts).unwrap_or_default(),
         // A server that does not tell is not taken for a full one.
         free_bytes: space.map(|space| space.available_bytes),

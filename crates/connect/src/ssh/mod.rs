@@ -228,12 +228,11 @@ impl Connector for SshConnector {
     }
 
     async fn probe(&self) -> Result<HostFacts, Failure> {
-        let clock = Arc::clone(&self.options.clock);
         let session = self.client.session().await.map_err(|error| self.failed("ssh.probe", &error))?;
-        let (session, clock) = (&session, &clock);
+        let session = &session;
         self.ask("ssh.probe", PROBE_TIME_MAX, |remote| async move {
             let fresh = self.fresh(session, &remote).await;
-            facts::facts(&*remote, fresh.as_deref(), &**clock, session.host_key()).await
+            facts::facts(&*remote, fresh.as_deref(), session.host_key()).await
         })
         .await
     }

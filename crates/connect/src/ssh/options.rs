@@ -1,8 +1,5 @@
 //! How a decoy is reached over SSH.
 
-use std::sync::Arc;
-
-use verisim_core::Clock;
 use verisim_ssh::Target;
 
 /// How files are reached.
@@ -27,6 +24,4 @@ pub struct SshOptions {
     /// Whether commands may be run on the decoy. An intruder who watches sees them; without them, times of the past are set
     /// to the second only, and what has no SFTP cannot be reached.
     pub commands: bool,
-    /// The time here, for a decoy whose own cannot be seen.
-    pub clock: Arc<dyn Clock>,
 }

@@ -20,7 +20,7 @@ pub(crate) fn facts(root: &Root, clock: Timestamp) -> Outcome<HostFacts> {
     Ok(HostFacts {
         os: release.as_deref().and_then(pretty_name),
         hostname: text(root, "/etc/hostname").as_deref().and_then(first_word),
-        clock,
+        clock: Some(clock),
         accounts: text(root, "/etc/passwd").as_deref().map(accounts).unwrap_or_default(),
         free_bytes: Some(free_bytes),
         writable,

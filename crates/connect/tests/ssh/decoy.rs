@@ -29,8 +29,7 @@ pub(crate) fn target(sshd: &Sshd) -> Target {
 }
 
 pub(crate) fn connector(target: Target, way: WayIn, commands: bool) -> SshConnector {
-    let clock = VirtualClock::new(Timestamp::UNIX_EPOCH);
-    SshConnector::new(SshOptions { target, way, commands, clock })
+    SshConnector::new(SshOptions { target, way, commands })
 }
 
 impl SshDecoy {

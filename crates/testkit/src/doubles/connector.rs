@@ -120,7 +120,7 @@ impl Connector for SwitchConnector {
         Ok(HostFacts {
             os: None,
             hostname: None,
-            clock: Timestamp::UNIX_EPOCH,
+            clock: Some(Timestamp::UNIX_EPOCH),
             accounts: Vec::new(),
             free_bytes: Some(if has_space { 1 << 30 } else { 0 }),
             writable: has_space,

@@ -52,8 +52,15 @@ async fn look_at(wired: &Wired, decoy: &DecoyConfig, owners: &Owners) -> Sheet {
     look_at_host(&mut sheet, &facts);
     let can = connector.capabilities();
     look_at_way(&mut sheet, decoy, &can);
-    look_at_capabilities(&mut sheet, &can);
-    look_at_clock(&mut sheet, facts.clock, before, after);
+    look_at_capabilities(&mut sheet, decoy, &can);
+    match facts.clock {
+        Some(theirs) => look_at_clock(&mut sheet, theirs, before, after),
+        None => sheet.warn(
+            Check::Clock,
+            "its clock cannot be seen from here",
+            "allow commands with exec = true, or compare it by hand: a wrong one is a tell",
+        ),
+    }
     traffic::look_at_services(&mut sheet, wired, decoy);
     let named: HashMap<&str, &PersonaConfig> =
         wired.config.personas.iter().map(|persona| (persona.name.as_str(), persona)).collect();
@@ -92,7 +99,7 @@ fn look_at_way(sheet: &mut Sheet, decoy: &DecoyConfig, can: &Capabilities) {
 }
 
 /// What can be done on a decoy and what cannot, in words.
-fn look_at_capabilities(sheet: &mut Sheet, can: &Capabilities) {
+fn look_at_capabilities(sheet: &mut Sheet, decoy: &DecoyConfig, can: &Capabilities) {
     let all = [
         ("write", can.write),
         ("append", can.append),
@@ -122,7 +129,8 @@ fn look_at_capabilities(sheet: &mut Sheet, can: &Capabilities) {
             "run verisim as root here, or log in as root there",
         );
     }
-    if !can.mtime_ns {
+    // Of a host, it was said beside the way to it.
+    if !can.mtime_ns && !matches!(decoy.connector, ConnectorConfig::Ssh(_)) {
         sheet.warn(
             Check::Tells,
             "times cannot be set to the nanosecond, which is a tell",

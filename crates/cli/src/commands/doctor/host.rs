@@ -20,7 +20,7 @@ pub(super) fn look_at_way(sheet: &mut Sheet, ssh: &SshConfig, can: &Capabilities
     sheet.good(Check::Path, way);
     if !can.mtime_ns && !ssh.exec {
         sheet.warn(
-            Check::Path,
+            Check::Tells,
             "SFTP sets times to the second, so that a past that is given to files looks set",
             "write exec = true beside `host`: then one command per batch sets them to the nanosecond",
         );

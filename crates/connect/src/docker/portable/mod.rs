@@ -212,7 +212,7 @@ impl Portable {
             Ok(HostFacts {
                 os: release.as_deref().and_then(tree::pretty_name),
                 hostname: hostname.as_deref().and_then(tree::first_word),
-                clock,
+                clock: Some(clock),
                 accounts: passwd.as_deref().map(tree::accounts).unwrap_or_default(),
                 free_bytes: None,
                 writable: !running.is_read_only,
