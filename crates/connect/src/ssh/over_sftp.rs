@@ -13,6 +13,7 @@ use verisim_ssh::sftp::{
 };
 use verisim_ssh::{Error, Result};
 
+use super::problem::{permitted, present, strange};
 use super::reads::{Reads, Sink};
 use super::remote::{Adding, Appended, Content, Fetched, Making, Path, Remote, Wanted};
 
@@ -27,19 +28,6 @@ const APPEND_BYTES_MAX: usize = 128 * 1024;
 
 /// A host over SFTP.
 pub(super) struct OverSftp(pub(super) Arc<Sftp>);
-
-/// What is not there is an answer.
-fn present<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.status() == Some(Status::NoSuchFile) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn strange(said: &str) -> Error {
-    Error::Status { doing: "read it", status: Status::Failure, said: said.into() }
-}
 
 /// Whether a file system holds files of its own. Those that do not (procfs, sysfs, cgroups, devpts, most of FUSE) have no
 /// blocks. A server that cannot tell is not asked for what lies where these usually are.
@@ -137,15 +125,6 @@ impl OverSftp {
             }
         }
         Ok(owner_set)
-    }
-}
-
-/// That an owner may not be set is an answer.
-fn permitted(set: Result<()>) -> Result<bool> {
-    match set {
-        Ok(()) => Ok(true),
-        Err(Error::Status { status: Status::PermissionDenied | Status::BadMessage, .. }) => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

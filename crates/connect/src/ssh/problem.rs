@@ -68,3 +68,26 @@ pub(super) async fn explained(
     let told = meaning(error);
     told.retold(kind, format!("{dir}: {what}"))
 }
+
+/// What is not there is an answer.
+pub(super) fn present<T>(result: verisim_ssh::Result<T>) -> verisim_ssh::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.status() == Some(Status::NoSuchFile) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What an answer says that no server gives.
+pub(super) fn strange(said: &str) -> Error {
+    Error::Status { doing: "read it", status: Status::Failure, said: said.into() }
+}
+
+/// That an owner may not be set is an answer.
+pub(super) fn permitted(set: verisim_ssh::Result<()>) -> verisim_ssh::Result<bool> {
+    match set {
+        Ok(()) => Ok(true),
+        Err(Error::Status { status: Status::PermissionDenied | Status::BadMessage, .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

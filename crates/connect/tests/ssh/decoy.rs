@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use verisim_connect::{SshConnector, SshOptions, WayIn};
-use verisim_core::{Connector, FailureKind, Timestamp};
+use verisim_core::{Connector, FailureKind};
 use verisim_ssh::Target;
+use verisim_testkit::DecoyUnderTest;
 use verisim_testkit::sshd::{Sshd, SshdOptions};
-use verisim_testkit::{DecoyUnderTest, VirtualClock};
 
 /// A decoy behind a real sshd that locks whoever logs in into its root.
 pub(crate) struct SshDecoy {
