@@ -19,6 +19,8 @@ pub struct FleetChange {
     pub left: Vec<Departure>,
     /// Who joined, after those left: one that was replaced is in both.
     pub joined: Vec<Arrival>,
+    /// Who is the same as before and offers something else now, or elsewhere: no news, and nothing is cancelled.
+    pub changed: Vec<Member>,
     /// Who decides what happens next, for the fleet as it is then; `None` where nobody works anywhere.
     pub planner: Option<Box<dyn LifePlanner>>,
 }

@@ -115,7 +115,7 @@ impl Keeper {
             self.roster.leave(&self.handle, left).await;
         }
         let joined: Vec<FoundDecoy> =
-            findings.decoys.values().filter(|one| !self.roster.has(&one.name)).cloned().collect();
+            findings.decoys.values().filter(|one| !self.roster.knows(one)).cloned().collect();
         self.roster.join(&self.handle, joined).await;
         wait
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use verisim_core::{DecoyName, Store};
-use verisim_engine::{Arrival, Departure, FleetChange, Handle, LifePlanner, WorldPlanner};
+use verisim_engine::{Arrival, Departure, FleetChange, Handle, LifePlanner, Member, WorldPlanner};
 use verisim_store::SqliteStore;
 
 use super::memory::Memory;
@@ -57,8 +57,13 @@ impl Roster {
         self.found.values()
     }
 
+    /// Whether a decoy was found and joined just as it is now.
+    pub(crate) fn knows(&self, found: &FoundDecoy) -> bool {
+        self.found.get(&found.name) == Some(found)
+    }
+
     /// Whether a decoy of this name was found and joined.
-    pub(crate) fn has(&self, name: &DecoyName) -> bool {
+    fn has(&self, name: &DecoyName) -> bool {
         self.found.contains_key(name)
     }
 
@@ -91,14 +96,15 @@ impl Roster {
                 return;
             }
         };
-        handle.change_fleet(FleetChange { left, joined: Vec::new(), planner }).await;
+        handle.change_fleet(FleetChange { left, joined: Vec::new(), changed: Vec::new(), planner }).await;
         for name in &names {
             self.wired.links.disconnect(name);
         }
         self.remember().await;
     }
 
-    /// Takes decoys that were found into the fleet, but for those that are declared.
+    /// Takes decoys that were found into the fleet, but for those that are declared; and takes note of what is another way now
+    /// with those that are in it.
     pub(crate) async fn join(&mut self, handle: &Handle, candidates: Vec<FoundDecoy>) {
         let mut news: Vec<FoundDecoy> =
             candidates.into_iter().filter(|found| self.refused.get(&found.name) != Some(found)).collect();
@@ -124,11 +130,20 @@ impl Roster {
             }
         };
         self.wired = wired;
-        let arrivals = news.iter().filter_map(|found| self.arrival(found)).collect();
-        if handle.change_fleet(FleetChange { left: Vec::new(), joined: arrivals, planner }).await {
+        let (known, fresh): (Vec<_>, Vec<_>) = news.iter().partition(|found| self.has(&found.name));
+        let changed = known.into_iter().filter_map(|found| self.reconnect(found)).collect();
+        let joined = fresh.into_iter().filter_map(|found| self.arrival(found)).collect();
+        let change = FleetChange { left: Vec::new(), joined, changed, planner };
+        if handle.change_fleet(change).await {
             self.found = all;
             self.remember().await;
         }
+    }
+
+    /// One that is there already, as it is now.
+    fn reconnect(&self, found: &FoundDecoy) -> Option<Member> {
+        let config = self.wired.config.decoys.iter().find(|decoy| decoy.name == found.name)?;
+        Some(self.wired.links.connect(config))
     }
 
     fn arrival(&self, found: &FoundDecoy) -> Option<Arrival> {

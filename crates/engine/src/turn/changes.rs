@@ -41,6 +41,7 @@ impl Loop {
         let Some((change, done)) = changes.as_mut().and_then(VecDeque::pop_front) else { return };
         drop(changes);
         change.left.iter().for_each(|departure| self.leave(departure, now));
+        change.changed.into_iter().for_each(|member| self.shared.fleet.put(member));
         change.joined.into_iter().for_each(|arrival| self.join(arrival, now));
         self.look = true;
         match change.planner {

@@ -51,6 +51,11 @@ async fn change(handle: &Handle, stage: &Stage, change: FleetChange) -> bool {
     made.await.unwrap()
 }
 
+fn done(stage: &Stage) -> Vec<String> {
+    let jobs = stage.store.all_jobs();
+    jobs.iter().filter(|job| job.state.name() == "DONE").map(|job| job.key.to_string()).collect()
+}
+
 fn told(stage: &Stage, decoy: &str) -> Vec<String> {
     let events = stage.store.all_events().into_iter();
     let about = events.filter(|event| {
@@ -70,18 +75,14 @@ async fn a_decoy_that_joins_is_planned_for_and_one_that_leaves_has_its_work_canc
     let operator = Operator::new(handle.clone());
     let run = tokio::spawn(engine.run(stop.clone()));
     pass_time(&handle, &stage.clock, at(35)).await;
-    let joined = FleetChange { left: vec![], joined: vec![arrival(&stage, "files01")], planner: planner() };
+    let joined = FleetChange {
+        left: vec![],
+        joined: vec![arrival(&stage, "files01")],
+        changed: vec![],
+        planner: planner(),
+    };
     assert!(change(&handle, &stage, joined).await);
     pass_time(&handle, &stage.clock, at(95)).await;
-    let done = |stage: &Stage| {
-        stage
-            .store
-            .all_jobs()
-            .iter()
-            .filter(|job| job.state.name() == "DONE")
-            .map(|job| job.key.to_string())
-            .collect::<Vec<_>>()
-    };
     // Its planner begins where it joined: nothing of what lies before is made up for.
     assert_eq!(done(&stage), ["slot/4", "slot/5", "slot/7", "slot/8"]);
     assert_eq!(told(&stage, "files01"), ["decoy.files01.joined"]);
@@ -108,7 +109,8 @@ async fn a_decoy_that_joins_is_planned_for_and_one_that_leaves_has_its_work_canc
     );
     waits.schedule = verisim_core::Schedule::At(at(900));
     let waits = stage.enqueue(vec![waits]).await[0];
-    let left = FleetChange { left: vec![departure("files01")], joined: vec![], planner: None };
+    let left =
+        FleetChange { left: vec![departure("files01")], joined: vec![], changed: vec![], planner: None };
     assert!(change(&handle, &stage, left).await);
     pass_time(&handle, &stage.clock, at(1200)).await;
     assert_eq!(stage.state(waits), ActivityState::Cancelled);
@@ -126,7 +128,12 @@ async fn a_decoy_that_joins_is_planned_for_and_one_that_leaves_has_its_work_canc
     // It is back: what was begun is asked for, and only that.
     let failures = stage.job(begun).counters.failures;
     stage.driver.set_script(|_, _| None);
-    let back = FleetChange { left: vec![], joined: vec![arrival(&stage, "files01")], planner: None };
+    let back = FleetChange {
+        left: vec![],
+        joined: vec![arrival(&stage, "files01")],
+        changed: vec![],
+        planner: None,
+    };
     assert!(change(&handle, &stage, back).await);
     pass_time(&handle, &stage.clock, at(1500)).await;
     assert_eq!(stage.state(begun), ActivityState::Done);
@@ -134,7 +141,7 @@ async fn a_decoy_that_joins_is_planned_for_and_one_that_leaves_has_its_work_canc
     assert_eq!(stage.state(waits), ActivityState::Cancelled);
     stop.cancel();
     run.await.unwrap().unwrap();
-    let late = FleetChange { left: vec![], joined: vec![], planner: None };
+    let late = FleetChange { left: vec![], joined: vec![], changed: vec![], planner: None };
     assert!(!handle.change_fleet(late).await, "nobody is there to make it");
 }
 
@@ -157,7 +164,7 @@ async fn the_planning_is_handed_over_once_the_store_tells_what_is_known_and_noth
         let run = tokio::spawn(engine.run(stop.clone()));
         for second in [5, 30, 61, 150, 151, 290] {
             pass_time(&handle, &stage.clock, at(second)).await;
-            let next = FleetChange { left: vec![], joined: vec![], planner: planner() };
+            let next = FleetChange { left: vec![], joined: vec![], changed: vec![], planner: planner() };
             assert!(change(&handle, &stage, next).await, "{call}");
         }
         pass_time(&handle, &stage.clock, at(1200)).await;
