@@ -328,7 +328,7 @@ mod tests {
             container: "c-ssh".parse().unwrap(),
             id: "0123".into(),
             containers: vec!["c".parse().unwrap(), "c-ssh".parse().unwrap()],
-            services: vec!["ssh".into(), "odd \"word\"".into()],
+            services: vec!["ssh".into(), "http:8080".into()],
             role: None,
             personas: None,
             address: Some([192, 0, 2, 1].into()),

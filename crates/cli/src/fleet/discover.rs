@@ -232,7 +232,11 @@ fn personas(decoy: &DecoyName, list: &str, findings: &mut Findings) -> Vec<Perso
 
 /// What a container of a decoy offers: as its label says, else as its name does.
 fn service(decoy: &DecoyName, container: &ContainerFacts) -> Option<String> {
-    let labelled = container.labels.get(LABEL_SERVICE).filter(|word| is_word(word)).cloned();
+    let labelled = container
+        .labels
+        .get(LABEL_SERVICE)
+        .filter(|word| is_word(word) && crate::config::is_service(word))
+        .cloned();
     labelled.or_else(|| naming::service(decoy.as_str(), container.name.as_str()).map(str::to_owned))
 }
 

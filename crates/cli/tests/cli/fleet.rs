@@ -135,7 +135,9 @@ fn a_decoy_of_two_containers_is_found_lived_in_and_removed_without_a_configurati
     assert!(failed.stdout.is_empty(), "{}", failed.stdout);
     assert!(bare.events("decoy.*.tampered").is_empty());
     let cancelled = bare.run(&["--json", "jobs", "-n", "1000", "--in", "cancelled"]).exits(0).json();
-    assert!(cancelled.iter().all(|job| job["counters"]["failures"] == 0), "{cancelled:?}");
+    // What met the container in the moment before its end was known may have been tried, and then no more.
+    let is_fair = |job: &Value| job["failure"].is_null() || job["failure"][0] == "not_found";
+    assert!(cancelled.iter().all(is_fair), "{cancelled:?}");
     drop(ordinary);
 }
 
