@@ -1,6 +1,7 @@
 //! What a killed process, or a broken connection, left under a staging name.
 
 use verisim_core::{DecoyPath, Digest, FileKind, Found, Staging};
+use verisim_ssh::sftp::Status;
 use verisim_ssh::{Error, Result};
 
 use super::look;
@@ -9,6 +10,10 @@ use super::remote::{Fetched, Remote};
 
 /// How often something is put back while somebody else keeps making and removing what stands in its place.
 const PUT_BACK_ATTEMPTS_MAX: usize = 16;
+
+/// How many backups of one name there may be. More foreign versions than that, each in the instant of a write of ours, are
+/// somebody's game with us.
+const BACKUPS_MAX: usize = 32;
 
 /// The names beside a file under which a write of it is staged.
 pub(super) struct Names {
@@ -102,10 +107,9 @@ pub(super) async fn put_back(remote: &dyn Remote, names: &Names, ours: &[Digest]
                 exchange_ours(remote, names, ours).await
             }
             Fetched::File(_) | Fetched::NotFile(_) | Fetched::NotReal(_) => {
-                let beside = [names.name(), b"~"].concat();
-                // There is such a backup already, or the name is too long: then it stays under the staging name.
-                match remote.rename_new(&names.kept, &beside).await {
+                match keep_beside(remote, &names.kept, names.name()).await {
                     Err(error) if !error.is_answer() => Err(error),
+                    // It has all those names already, or they are too long: then it stays under the staging name.
                     _ => return Ok(look::as_found(&there)),
                 }
             }
@@ -131,11 +135,24 @@ async fn exchange_ours(remote: &dyn Remote, names: &Names, ours: &[Digest]) -> R
         return remote.remove(&names.partial).await.map(|_| ());
     }
     // Somebody wrote a later version in this very moment. It must not stay under a name for what is torn.
-    let beside = [names.name(), b"~"].concat();
-    match remote.rename_new(&names.partial, &beside).await {
+    match keep_beside(remote, &names.partial, names.name()).await {
         Err(error) if error.is_answer() => remote.rename_new(&names.partial, &names.kept).await.or(Ok(())),
         renamed => renamed,
     }
+}
+
+/// Gives something foreign the first free name of a backup: `NAME~`, then `NAME.~2~` and so on, as editors number them.
+async fn keep_beside(remote: &dyn Remote, from: &[u8], name: &[u8]) -> Result<()> {
+    let mut last = remote.rename_new(from, &[name, b"~"].concat()).await;
+    for number in 2..=BACKUPS_MAX {
+        match &last {
+            // Where it is gone, or nobody answers, another name is no help.
+            Err(error) if error.is_answer() && error.status() != Some(Status::NoSuchFile) => {}
+            _ => return last,
+        }
+        last = remote.rename_new(from, &[name, format!(".~{number}~").as_bytes()].concat()).await;
+    }
+    last
 }
 
 /// Whether it is a regular file with one of these contents. What cannot be read is not ours.
