@@ -79,7 +79,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run what the configuration describes, until told to stop
     Up(UpArgs),
-    /// Write a configuration by looking around: the folders that are given, else the usual places of a Cowrie
+    /// Write a configuration by looking around: the folders that are given, else containers that are decoys, and the usual places of a Cowrie
     Init(InitArgs),
     /// Say what is missing, per decoy and per destination, and how to mend it
     Doctor,

@@ -233,10 +233,7 @@ fn decoys_text(out: &mut String, found: &Found) -> Vec<crate::people::Person> {
         let team: Vec<_> = (0..found.personas).map(|_| people.invent()).collect();
         let names: Vec<String> = team.iter().map(|person| quote(&person.name)).collect();
         let folder = |path: &Path| {
-            format!(
-                "connector = {{ rootfs = {{ path = {} }} }}\nservices = [\"ssh\"]\nrole = \"server\"\n",
-                quote_path(path)
-            )
+            format!("connector = {{ rootfs = {{ path = {} }} }}\nrole = \"server\"\n", quote_path(path))
         };
         let reached = match place {
             Place::Folder(path) => folder(path),

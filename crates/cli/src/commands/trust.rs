@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Read as _, Write as _};
 
 use serde::Serialize;
-use verisim_core::DecoyName;
+use verisim_core::{DecoyName, printable};
 use verisim_ssh::{
     Error, HostKey, KnownHosts, KnownKey, Target, Verdict, accept_host_key, fetch_host_key, replace_host_key,
 };
@@ -131,11 +131,20 @@ fn show_key(context: &Context, args: &TrustArgs, key: &HostKey, on_file: &[Known
     }
 }
 
+/// How long a SHA-256 is in base64, without its padding.
+const FINGERPRINT_CHARS: usize = 43;
+
 /// Whether a person accepts the key: by a word on the command line, or at the terminal.
 fn decide(context: &Context, args: &TrustArgs, key: &HostKey) -> CliResult<bool> {
     if let Some(expected) = &args.fingerprint {
         if *expected == key.fingerprint {
             return Ok(true);
+        }
+        let is_one = expected.strip_prefix("SHA256:").is_some_and(|hash| hash.len() == FINGERPRINT_CHARS);
+        if !is_one {
+            let what = format!("{:?} is no fingerprint", printable(expected));
+            let hint = "write it as `ssh-keygen -l` prints it: SHA256: and 43 characters";
+            return Err(CliError::new(Exit::Usage, what).hint(hint));
         }
         let what = format!("{} shows {}, which is not {expected}", key.host, key.fingerprint);
         let hint = "somebody may sit in between: look at the key on the host itself";

@@ -76,17 +76,17 @@ pub(super) fn read_engine_of(
     let host = docker.parsed::<EngineAddress>("host", "unix:///var/run/docker.sock");
     let has_tls = docker.value("tls").is_some();
     let tls = docker.table("tls", "tls", TLS_EXAMPLE).map(|tls| read_tls(tls, reader));
-    let host = match host {
-        Some(host) => host.value,
-        None if is_named => return None,
-        None => EngineAddress::default(),
-    };
     let reach = docker.parse_with("path", "auto", |text| match text {
         "auto" => Ok(None),
         "fast" => Ok(Some(Reach::Fast)),
         "portable" => Ok(Some(Reach::Portable)),
         other => Err(format!("{other:?} is neither \"auto\", \"fast\" nor \"portable\"")),
     });
+    let host = match host {
+        Some(host) => host.value,
+        None if is_named => return None,
+        None => EngineAddress::default(),
+    };
     let is_socket = matches!(host, EngineAddress::Socket(_));
     if let (Some(At { value: Some(Reach::Fast), span }), false) = (&reach, is_socket) {
         let what = "the fast path takes an engine that is reached by a socket of this machine";

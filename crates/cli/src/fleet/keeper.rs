@@ -71,7 +71,11 @@ impl Keeper {
                 }
                 Err(failure) => {
                     // Who is not told about does not leave.
-                    if retry == RETRY_MIN && self.roster.base().discover.is_asked_for {
+                    let base = self.roster.base();
+                    // Whoever declared what to do, and no engine, does not care whether there is one.
+                    let matters =
+                        base.discover.is_asked_for || (base.decoys.is_empty() && base.captures.is_empty());
+                    if retry == RETRY_MIN && matters {
                         tracing::warn!(
                             detail = failure.detail,
                             "containers cannot be looked through; the fleet stays as it is"

@@ -72,7 +72,11 @@ fn a_host_is_trusted_and_then_lived_in() {
     assert_eq!((&line["verdict"], &line["accepted"]), (&"unknown".into(), &false.into()));
     let fingerprint = line["fingerprint"].as_str().unwrap().to_owned();
     assert!(ran.stderr.contains(&format!("--fingerprint {fingerprint}")), "{}", ran.stderr);
-    site.run(&["decoy", "trust", "files01", "--fingerprint", "SHA256:another"]).exits(6);
+    let other = format!("SHA256:{}", "A".repeat(43));
+    site.run(&["decoy", "trust", "files01", "--fingerprint", &other]).exits(6);
+    for slip in ["SHA256:another", "MD5:aa:bb", ""] {
+        site.run(&["decoy", "trust", "files01", "--fingerprint", slip]).exits(2);
+    }
     assert!(!site.sandbox.path("home/.ssh/known_hosts").exists());
     site.run(&["decoy", "trust", "files01", "--fingerprint", &fingerprint]).exits(0);
     let ran = site.run(&["--json", "decoy", "trust", "files01"]).exits(0);

@@ -147,3 +147,43 @@ async fn an_engine_that_does_not_answer_is_the_network() {
         }
     }
 }
+
+/// The engine opens the container's account files whenever it packs an archive, and a FIFO never answers: then the engine
+/// keeps the container locked for ever. An intruder who sets that trap must not have it sprung by us.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inv_7_a_container_that_would_hold_up_its_engine_is_not_read_in_archives() {
+    let Some(engine) = RealEngine::start() else { return };
+    let container = engine.container("decoy", &[]);
+    let root = container.root();
+    let portable = connector(&engine, "decoy", Reach::Portable);
+    written(&portable, new_file("/srv/a", "x")).await;
+    let away = |name: &str| {
+        let _ = fs::remove_file(root.join(name));
+    };
+    for (name, link) in [("etc/passwd", None), ("etc/group", None), ("etc/passwd", Some("trap"))] {
+        let kept = fs::read(root.join(name)).unwrap_or_default();
+        away(name);
+        let at = match link {
+            Some(link) => {
+                std::os::unix::fs::symlink(link, root.join(name)).unwrap();
+                root.join("etc").join(link)
+            }
+            None => root.join(name),
+        };
+        rustix::fs::mkfifoat(rustix::fs::CWD, &at, rustix::fs::Mode::RWXU).unwrap();
+        let read = answer(portable.read(&path("/srv/a"), ByteRange::first(ByteCount(9)))).await;
+        assert_eq!(read.unwrap_err().kind, FailureKind::Denied, "{name}");
+        let stat = answer(portable.stat(&path("/srv/a"), StatRequest::Hash(ByteCount(99)))).await;
+        assert_eq!(stat.unwrap_err().kind, FailureKind::Denied, "{name}");
+        let failure = write_one(&portable, new_file("/srv/never", "x")).await.unwrap_err();
+        assert_eq!((failure.kind, failure.effect), (FailureKind::Denied, Effect::NotApplied), "{name}");
+        assert!(!root.join("srv/never").exists());
+        let probed = answer(portable.probe()).await.unwrap_err();
+        assert!(probed.kind == FailureKind::Denied && probed.detail.contains("FIFO"), "{probed}");
+        fs::remove_file(&at).unwrap();
+        away(name);
+        fs::write(root.join(name), kept).unwrap();
+        let read = answer(portable.read(&path("/srv/a"), ByteRange::first(ByteCount(9)))).await;
+        assert_eq!(&read.unwrap()[..], b"x", "{name}: the engine answers");
+    }
+}

@@ -9,6 +9,7 @@ use bollard::errors::Error;
 use bollard::query_parameters::{ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder};
 use bytes::Bytes;
 use futures_util::future::join_all;
+use tokio::sync::OnceCell;
 use verisim_core::{
     DecoyPath, Effect, Failure, FailureKind, FileKind, FileMode, FileStat, Found, Owner, Timestamp,
 };
@@ -38,6 +39,8 @@ pub(super) struct Look<'p> {
     running: &'p Running,
     pub(super) operation: &'static str,
     known: Mutex<HashMap<DecoyPath, Option<Seen>>>,
+    /// Whether the engine may pack archives here; set once that was asked.
+    pub(super) is_harmless: OnceCell<()>,
 }
 
 /// What the engine tells of a path without opening anything.
@@ -72,7 +75,7 @@ pub(super) enum Place {
 
 impl<'p> Look<'p> {
     pub(super) fn new(portable: &'p Portable, running: &'p Running, operation: &'static str) -> Self {
-        Self { portable, running, operation, known: Mutex::default() }
+        Self { portable, running, operation, known: Mutex::default(), is_harmless: OnceCell::new() }
     }
 
     /// How we left a directory, if we sent it before.
@@ -262,7 +265,7 @@ impl<'p> Look<'p> {
     /// The archive of a path whose directory has no links in it, up to the entry of the path itself. `None` when nothing
     /// stands there.
     pub(super) async fn fetch(&self, real: &DecoyPath) -> Result<Option<(Archive, EntryHead)>, Failure> {
-        let mut archive = self.archive(real)?;
+        let mut archive = self.archive(real).await?;
         match archive.next().await {
             Ok(Some(head)) if real.file_name().is_none_or(|name| name == head.name) => {
                 Ok(Some((archive, head)))
@@ -279,7 +282,7 @@ impl<'p> Look<'p> {
 
     async fn fetch_from_above(&self, real: &DecoyPath) -> Result<Option<(Archive, EntryHead)>, Failure> {
         let (Some(above), Some(name)) = (real.parent(), real.file_name()) else { return Ok(None) };
-        let mut archive = self.archive(&above)?;
+        let mut archive = self.archive(&above).await?;
         let mut room = ABOVE_BYTES_MAX;
         loop {
             let head = match archive.next().await {
@@ -302,7 +305,13 @@ impl<'p> Look<'p> {
         }
     }
 
-    fn archive(&self, real: &DecoyPath) -> Result<Archive, Failure> {
+    /// Where the link at a path leads in the end, if it is one.
+    pub(super) async fn link_target(&self, path: &DecoyPath) -> Result<Option<DecoyPath>, Failure> {
+        Ok(self.at(path).await?.and_then(|(_, seen)| seen.target))
+    }
+
+    async fn archive(&self, real: &DecoyPath) -> Result<Archive, Failure> {
+        self.require_harmless().await?;
         let options = DownloadFromContainerOptionsBuilder::new().path(&as_text(real.as_bytes())).build();
         let engine = &self.portable.engine;
         let docker = engine

@@ -13,6 +13,7 @@
 //! - What is mounted inside, but is no volume (`/proc`, `/dev`, tmpfs), is not seen by the engine: a file would be written
 //!   underneath, where the container does not see it either. Such paths are refused.
 
+mod accounts;
 mod archive;
 mod confirm;
 mod look;
@@ -203,6 +204,7 @@ impl Portable {
             let running = self.running(OPERATION).await?;
             let clock = self.engine_time(OPERATION).await?;
             let look = Look::new(self, &running, OPERATION);
+            look.require_harmless().await?;
             let release = match self.text(&look, "/etc/os-release").await? {
                 None => self.text(&look, "/usr/lib/os-release").await?,
                 found => found,

@@ -64,7 +64,11 @@ impl Portable {
             Err(failure) => return all(failure),
         };
         let look = Look::new(self, &running, OPERATION);
-        let plan = plan(&look, files, now).await;
+        // What would hold up the engine at the confirmation is met before anything is sent.
+        let (harmless, plan) = tokio::join!(look.require_harmless(), plan(&look, files, now));
+        if let Err(failure) = harmless {
+            return all(failure);
+        }
         let sent = match pack(&plan, files) {
             Ok(None) => Ok(()),
             Ok(Some(archive)) => self.send(&running.id, archive).await,

@@ -1,0 +1,43 @@
+//! What an engine opens inside a container while it packs an archive.
+
+use verisim_core::{DecoyPath, Failure, FailureKind, FileKind};
+
+use super::look::Look;
+
+/// An engine looks up the names of owners for an archive, with the container's root as its own. It opens these as they
+/// come, and one that is a FIFO holds it up for ever, with the container locked (seen with Docker 20.10). The last one is
+/// read by engines that use the C library.
+const LOOKED_UP: [&str; 3] = ["/etc/passwd", "/etc/group", "/etc/nsswitch.conf"];
+
+impl Look<'_> {
+    /// Refuses a container that would hold up its engine. Asked once for each look: an intruder who is quicker than that
+    /// harms a decoy's container, and nothing else.
+    pub(super) async fn require_harmless(&self) -> Result<(), Failure> {
+        let asked = self.is_harmless.get_or_try_init(|| async {
+            let paths: Vec<DecoyPath> =
+                LOOKED_UP.iter().filter_map(|path| DecoyPath::new(*path).ok()).collect();
+            self.ask_ahead(paths.iter().cloned()).await?;
+            for path in paths {
+                if self.at(&path).await?.is_some_and(|(_, seen)| seen.kind == FileKind::Special) {
+                    return Err(self.trap(&path));
+                }
+                if let Some(target) = self.link_target(&path).await?
+                    && self.at(&target).await?.is_some_and(|(_, seen)| seen.kind == FileKind::Special)
+                {
+                    return Err(self.trap(&path));
+                }
+            }
+            Ok(())
+        });
+        asked.await.copied()
+    }
+
+    fn trap(&self, path: &DecoyPath) -> Failure {
+        self.failed(
+            FailureKind::Denied,
+            path,
+            "it is no regular file there but a FIFO or a device, which would hold up the engine at every archive; somebody \
+             set a trap, so that nothing is read on the portable path",
+        )
+    }
+}
