@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, ActivityState, DecoyName, DestinationName, FailureKind, Fence, IdempotencyKey, Intended, JobId,
+    Action, ActivityState, DecoyName, FailureKind, Fence, IdempotencyKey, Intended, JobId, Lane, LaneKind,
     LedgerChange, NewEvent, PersonaName, SessionId, SyncProgress, SyncSpec, SyncState, Timestamp, ToolOutput,
     WorkerId,
 };
@@ -47,7 +47,7 @@ impl Work {
     #[must_use]
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Activity { decoy, .. } => Lane::of_decoy(decoy),
+            Self::Activity { decoy, action, .. } => Lane::of_action(decoy, action),
             Self::Sync(spec) => Lane::of_destination(&spec.remote.destination),
         }
     }
@@ -75,31 +75,6 @@ pub enum JobKind {
     Activity,
     /// A capture on its way home.
     Sync,
-}
-
-/// What limits how many jobs run at once: a decoy or a destination.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Lane(pub Arc<str>);
-
-impl Lane {
-    /// Where the actions on a decoy queue.
-    #[must_use]
-    pub fn of_decoy(decoy: &DecoyName) -> Self {
-        Self(format!("decoy/{decoy}").into())
-    }
-
-    /// Where the captures for a destination queue.
-    #[must_use]
-    pub fn of_destination(destination: &DestinationName) -> Self {
-        Self(format!("destination/{destination}").into())
-    }
-}
-
-impl fmt::Display for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// What jobs of one lane keep their order by. Compared byte by byte.
@@ -238,8 +213,8 @@ pub struct LeasedJob {
 pub struct LeaseRequest {
     /// Who asks.
     pub worker: WorkerId,
-    /// Which kind.
-    pub kind: JobKind,
+    /// From which lanes.
+    pub kind: LaneKind,
     /// The time: what is due by then is given.
     pub now: Timestamp,
     /// How long the lease lasts without a heartbeat.
@@ -310,8 +285,8 @@ pub struct JobFilter {
     pub kind: Option<JobKind>,
     /// In one of these states, by name; empty means any.
     pub states: Vec<String>,
-    /// In this lane.
-    pub lane: Option<Lane>,
+    /// In one of these lanes; empty means any.
+    pub lanes: Vec<Lane>,
     /// With a lower id than this: for paging, newest first.
     pub before: Option<JobId>,
     /// At most so many.

@@ -20,6 +20,7 @@ mod file;
 mod hash;
 mod id;
 mod job;
+mod lane;
 mod ledger;
 pub mod manifest;
 mod path;
@@ -64,9 +65,10 @@ pub use id::{
     SessionId, WorkerId,
 };
 pub use job::{
-    Counters, Enqueued, Job, JobFilter, JobKind, JobState, Lane, LeaseRequest, LeasedJob, NewJob, OrderKey,
+    Counters, Enqueued, Job, JobFilter, JobKind, JobState, LeaseRequest, LeasedJob, NewJob, OrderKey,
     Record, Recorded, Schedule, StartMark, Work,
 };
+pub use lane::{Lane, LaneKind};
 pub use ledger::{Amend, Amendment, LEDGER_BODY_BYTES_MAX, LedgerChange, LedgerEntry, OwnershipPolicy};
 pub use path::{DecoyPath, InvalidPath, RelPath};
 pub use payload::{

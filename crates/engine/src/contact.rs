@@ -20,7 +20,7 @@ const SAMPLED_FROM: usize = 1_024;
 const OPERATION: &str = "engine.contact";
 
 /// Why a decoy is not worked on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum NoContact {
     /// It cannot be asked.
     Failed(Failure),
@@ -54,6 +54,42 @@ pub(crate) async fn contact(
             Err(reason.failure(OPERATION, Effect::NotApplied).map_or(NoContact::Cancelled, NoContact::Failed))
         }
     }
+}
+
+/// A decoy's first contact, by whoever needs it first: the others wait for the answer, and take it for theirs.
+#[derive(Debug, Default)]
+pub(crate) struct Meeting {
+    /// Why there was no contact the last time.
+    no: Option<NoContact>,
+}
+
+/// As [`contact`], for work that begins together with other work on a decoy that is not known yet. `None` when somebody else
+/// has made its acquaintance meanwhile.
+pub(crate) async fn meet(
+    shared: &Shared,
+    cancel: &CancellationToken,
+    member: &Member,
+) -> Option<Result<HostFacts, NoContact>> {
+    let name = &member.decoy.name;
+    let meeting = shared.meeting(name);
+    let mut meeting = match meeting.try_lock() {
+        Ok(first) => first,
+        Err(_) => {
+            let Ok(later) = shared.bounded(cancel, meeting.lock()).await else {
+                return Some(Err(NoContact::Cancelled));
+            };
+            if shared.is_admitted(name) {
+                return None;
+            }
+            if let Some(no) = &later.no {
+                return Some(Err(no.clone()));
+            }
+            later
+        }
+    };
+    let met = contact(shared, cancel, member).await;
+    meeting.no = met.as_ref().err().filter(|no| !matches!(no, NoContact::Cancelled)).cloned();
+    Some(met)
 }
 
 async fn recognise(shared: &Shared, member: &Member) -> Result<HostFacts, NoContact> {

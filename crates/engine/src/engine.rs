@@ -77,6 +77,7 @@ impl Engine {
             lost: OnceLock::new(),
             silent: Mutex::default(),
             admitted: Mutex::default(),
+            meetings: Mutex::default(),
             recalled: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }

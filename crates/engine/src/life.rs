@@ -69,7 +69,7 @@ fn open_actions(before: Option<JobId>) -> JobFilter {
     JobFilter {
         kind: Some(JobKind::Activity),
         states: vec!["QUEUED".into(), "RUNNING".into(), "BLOCKED".into()],
-        lane: None,
+        lanes: Vec::new(),
         before,
         limit: LOAD_PAGE,
     }

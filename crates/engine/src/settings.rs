@@ -25,6 +25,10 @@ pub struct Settings {
     pub batch_time_max: Duration,
     /// How many decoys are worked on at once.
     pub decoys_at_once_max: usize,
+    /// How many connections that leave from one decoy are under way at once.
+    pub sessions_per_decoy_max: usize,
+    /// How many connections are under way at once, over all decoys.
+    pub sessions_at_once_max: usize,
     /// How many sync steps run at once per destination.
     pub pushes_per_destination_max: usize,
     /// How long a step may hold the place that a destination has for short ones when all others are taken by steps that have
@@ -78,6 +82,8 @@ impl Default for Settings {
             batch_bytes_max: 4 * 1024 * 1024,
             batch_time_max: minutes(10),
             decoys_at_once_max: 32,
+            sessions_per_decoy_max: 8,
+            sessions_at_once_max: 64,
             pushes_per_destination_max: 2,
             guest_step: minutes(1),
             guest_wait_min: minutes(10),

@@ -14,6 +14,7 @@ use verisim_core::{
 
 use crate::away::AwayBoard;
 use crate::change::{LeftBoard, Waiting};
+use crate::contact::Meeting;
 use crate::idle::IdleBoard;
 use crate::running::Running;
 use crate::{Fleet, LifePlanner, LocalBus, Settings};
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) silent: Mutex<BTreeMap<DecoyName, Silence>>,
     /// Decoys that were recognised, and did not fall silent since.
     pub(crate) admitted: Mutex<BTreeSet<DecoyName>>,
+    /// The first contact with each decoy, made by one task at a time.
+    pub(crate) meetings: Mutex<BTreeMap<DecoyName, Arc<tokio::sync::Mutex<Meeting>>>>,
     /// Silent decoys that shall be asked again at once.
     pub(crate) recalled: Mutex<BTreeSet<DecoyName>>,
 }
@@ -90,7 +93,7 @@ pub(crate) fn not_under_way(decoy: &DecoyName, before: Option<JobId>, limit: usi
     JobFilter {
         kind: Some(JobKind::Activity),
         states: vec!["QUEUED".into(), "BLOCKED".into()],
-        lane: Some(Lane::of_decoy(decoy)),
+        lanes: Lane::all_of_decoy(decoy).into(),
         before,
         limit,
     }
@@ -121,6 +124,12 @@ impl Shared {
     /// Whether the decoy was recognised, and did not fall silent since.
     pub(crate) fn is_admitted(&self, decoy: &DecoyName) -> bool {
         self.admitted.lock().unwrap_or_else(PoisonError::into_inner).contains(decoy)
+    }
+
+    /// Where those meet who need a decoy's first contact.
+    pub(crate) fn meeting(&self, decoy: &DecoyName) -> Arc<tokio::sync::Mutex<Meeting>> {
+        let mut all = self.meetings.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(decoy.clone()).or_default())
     }
 
     /// Waits for `work`, but not longer than a batch may take, nor after it was cancelled.

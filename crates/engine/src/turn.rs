@@ -251,7 +251,7 @@ impl Loop {
         };
         match end {
             End::Batch(end) => {
-                self.free(&Lane::of_decoy(&end.decoy));
+                self.free(&end.lane);
                 if self.shared.left.has(&end.decoy) {
                     // What ran while it left, and what it had to hand back.
                     self.to_sweep.insert(end.decoy);

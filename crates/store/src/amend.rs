@@ -42,13 +42,13 @@ impl Amending {
 
     /// Whether an action is under way: on the path with this order, where an open fate counts too, or on any.
     fn is_busy(&self, tx: &Tx<'_>, order: Option<i64>) -> Outcome<bool> {
-        let lane = Lane::of_decoy(&self.decoy);
         // A lane that there is not never had a job.
-        let Some(lane) = tx.state.lanes.id(&lane) else { return Ok(false) };
+        let lanes = Lane::all_of_decoy(&self.decoy).map(|lane| tx.state.lanes.id(&lane));
         let busy = tx.first(
-            "SELECT 1 FROM job WHERE state < 100 AND lane = ?1 AND (?2 IS NULL OR order_a = ?2 OR order_b = ?2)
-             AND (lease_until IS NOT NULL OR (?2 IS NOT NULL AND intended IS NOT NULL)) LIMIT 1",
-            (lane, order),
+            "SELECT 1 FROM job WHERE state < 100 AND lane IN (?1, ?2)
+             AND (?3 IS NULL OR order_a = ?3 OR order_b = ?3)
+             AND (lease_until IS NOT NULL OR (?3 IS NOT NULL AND intended IS NOT NULL)) LIMIT 1",
+            (lanes[0], lanes[1], order),
             |_| Ok(()),
         )?;
         Ok(busy.is_some())

@@ -82,14 +82,6 @@ pub(crate) const fn kind(kind: JobKind) -> i64 {
     }
 }
 
-pub(crate) fn parse_kind(code: i64) -> Outcome<JobKind> {
-    match code {
-        1 => Ok(JobKind::Activity),
-        2 => Ok(JobKind::Sync),
-        other => Err(Fault::invalid(format_args!("a job has the unknown kind {other}"))),
-    }
-}
-
 /// Nanoseconds since the epoch. What lies before 1677 or after 2262 becomes the nearest time that fits: both ends mean
 /// "for ever".
 pub(crate) fn time(at: Timestamp) -> i64 {

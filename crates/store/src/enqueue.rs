@@ -105,7 +105,7 @@ impl NewRow {
         }
         if self.state < codes::FIRST_FINAL {
             let entry = Entry {
-                kind: self.kind,
+                kind: self.lane.kind(),
                 lane,
                 order: self.order,
                 state: self.state,

@@ -297,14 +297,14 @@ impl Write for Intervene {
         let entry = tx.first(
             "UPDATE job SET state = ?3, due_at = ?4, updated_at = ?5, fence = fence + 1,
              lease_until = NULL, lease_worker = NULL
-             WHERE id = ?1 AND state = ?2 RETURNING kind, lane, order_a, order_b",
+             WHERE id = ?1 AND state = ?2 RETURNING lane, order_a, order_b",
             (self.job, self.from, self.to, self.due_at, self.at),
             |row| {
-                let order = [row.get(2)?, row.get(3)?];
-                Ok((row.get::<_, i64>(0)?, row.get(1)?, order))
+                let order = [row.get(1)?, row.get(2)?];
+                Ok((row.get(0)?, order))
             },
         )?;
-        let Some((kind, lane, order)) = entry else {
+        let Some((lane, order)) = entry else {
             return Ok(Recorded::Stale);
         };
         if let Some(counters) = &self.counters {
@@ -321,7 +321,7 @@ impl Write for Intervene {
                 ),
             )?;
         }
-        let kind = codes::parse_kind(kind)?;
+        let kind = tx.state.lanes.kind(lane)?;
         let open = self.to < codes::FIRST_FINAL;
         let entry = Entry { kind, lane, order, state: self.to, due_at: self.due_at, lease_until: None };
         tx.state.queue.set(self.job, open.then_some(entry));

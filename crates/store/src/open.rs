@@ -12,7 +12,6 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use verisim_core::{Lane, StoreError, StoreResult};
 
-use crate::codes;
 use crate::error::{Fault, Outcome};
 use crate::presence::{Presence, folder_of};
 use crate::queue::Entry;
@@ -317,17 +316,18 @@ fn load_state(db: &Connection) -> Outcome<State> {
         state.lanes.load(Lane(name.into()), id);
     }
     let mut jobs = db.prepare(
-        "SELECT id, kind, lane, order_a, order_b, state, due_at, lease_until FROM job WHERE state < 100 ORDER BY id",
+        "SELECT id, lane, order_a, order_b, state, due_at, lease_until FROM job WHERE state < 100 ORDER BY id",
     )?;
     let mut rows = jobs.query(())?;
     while let Some(row) = rows.next()? {
+        let lane = row.get(1)?;
         let entry = Entry {
-            kind: codes::parse_kind(row.get(1)?)?,
-            lane: row.get(2)?,
-            order: [row.get(3)?, row.get(4)?],
-            state: row.get(5)?,
-            due_at: row.get(6)?,
-            lease_until: row.get(7)?,
+            kind: state.lanes.kind(lane)?,
+            lane,
+            order: [row.get(2)?, row.get(3)?],
+            state: row.get(4)?,
+            due_at: row.get(5)?,
+            lease_until: row.get(6)?,
         };
         state.queue.set(row.get(0)?, Some(entry));
     }

@@ -8,19 +8,23 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use verisim_core::{JobKind, Lane, LeaseRequest, OrderKey};
+use verisim_core::{Lane, LaneKind, LeaseRequest, OrderKey};
 
 use crate::codes;
+use crate::error::{Fault, Outcome};
 
 /// A row id of the table `job`.
 pub(crate) type Id = i64;
 /// A row id of the table `lane`.
 pub(crate) type LaneId = i64;
 
+/// Every kind of lane, in the order in which [`Queue`] keeps what is ready in them.
+const KINDS: [LaneKind; 3] = [LaneKind::Decoy, LaneKind::Traffic, LaneKind::Destination];
+
 /// An open job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
-    pub(crate) kind: JobKind,
+    pub(crate) kind: LaneKind,
     pub(crate) lane: LaneId,
     /// See [`order_hash`].
     pub(crate) order: [Option<i64>; 2],
@@ -59,7 +63,7 @@ struct Slot {
     place: Place,
 }
 
-/// The ready jobs of one kind.
+/// The ready jobs of one kind of lane.
 #[derive(Debug, Default)]
 struct Ready {
     timers: BTreeSet<(i64, Id)>,
@@ -77,8 +81,7 @@ pub(crate) struct Queue {
     /// Order keys of leased jobs.
     busy: HashSet<(LaneId, i64)>,
     leases: BTreeSet<(i64, Id)>,
-    activity: Ready,
-    sync: Ready,
+    ready: [Ready; KINDS.len()],
     counts: HashMap<i64, u64>,
     undo: Vec<(Id, Option<Entry>)>,
 }
@@ -217,19 +220,13 @@ impl Queue {
         }
     }
 
-    fn ready(&mut self, kind: JobKind) -> &mut Ready {
-        match kind {
-            JobKind::Activity => &mut self.activity,
-            JobKind::Sync => &mut self.sync,
-        }
+    const fn ready(&mut self, kind: LaneKind) -> &mut Ready {
+        &mut self.ready[kind as usize]
     }
 
     /// Moves what has become due by `now` from the timers; and back, when the clock was set back.
-    fn move_due(&mut self, kind: JobKind, now: i64) {
-        let ready = match kind {
-            JobKind::Activity => &mut self.activity,
-            JobKind::Sync => &mut self.sync,
-        };
+    fn move_due(&mut self, kind: LaneKind, now: i64) {
+        let ready = &mut self.ready[kind as usize];
         if ready.moved_to.is_some_and(|to| now < to) {
             for (_, id) in std::mem::take(&mut ready.due) {
                 if let Some(slot) = self.jobs.get_mut(&id) {
@@ -288,14 +285,14 @@ impl Queue {
 
     /// When the next ready job becomes due, strictly after `now`.
     pub(crate) fn next_due(&mut self, now: i64) -> Option<i64> {
-        for kind in [JobKind::Activity, JobKind::Sync] {
+        for kind in KINDS {
             if self.ready(kind).moved_to.is_some_and(|to| now < to) {
                 self.move_due(kind, now);
             }
         }
         let after = now.checked_add(1)?;
         let first = |ready: &Ready| ready.timers.range((after, Id::MIN)..).next().map(|(at, _)| *at);
-        [first(&self.activity), first(&self.sync)].into_iter().flatten().min()
+        self.ready.iter().filter_map(first).min()
     }
 
     /// Leases that ended before `now`; `None` means all.
@@ -325,6 +322,7 @@ fn keys(entry: &Entry) -> impl Iterator<Item = i64> + use<> {
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     ids: HashMap<Lane, LaneId>,
+    kinds: HashMap<LaneId, LaneKind>,
     uncommitted: Vec<Lane>,
 }
 
@@ -333,13 +331,20 @@ impl Lanes {
         self.ids.get(lane).copied()
     }
 
+    /// What queues in a lane.
+    pub(crate) fn kind(&self, id: LaneId) -> Outcome<LaneKind> {
+        let kind = self.kinds.get(&id).copied();
+        kind.ok_or_else(|| Fault::invalid(format_args!("there is no lane {id}")))
+    }
+
     pub(crate) fn load(&mut self, lane: Lane, id: LaneId) {
+        self.kinds.insert(id, lane.kind());
         self.ids.insert(lane, id);
     }
 
     pub(crate) fn add(&mut self, lane: Lane, id: LaneId) {
         self.uncommitted.push(lane.clone());
-        self.ids.insert(lane, id);
+        self.load(lane, id);
     }
 
     pub(crate) fn commit(&mut self) {
@@ -348,7 +353,9 @@ impl Lanes {
 
     pub(crate) fn roll_back(&mut self) {
         for lane in self.uncommitted.drain(..) {
-            self.ids.remove(&lane);
+            if let Some(id) = self.ids.remove(&lane) {
+                self.kinds.remove(&id);
+            }
         }
     }
 }
@@ -360,14 +367,14 @@ mod tests {
     use super::*;
 
     fn entry(lane: LaneId, key: i64, due_at: i64) -> Entry {
-        let (kind, state) = (JobKind::Activity, 1);
+        let (kind, state) = (LaneKind::Decoy, 1);
         Entry { kind, lane, order: [Some(key), None], state, due_at: Some(due_at), lease_until: None }
     }
 
     fn ask(now: i64) -> LeaseRequest {
         LeaseRequest {
             worker: WorkerId("w".into()),
-            kind: JobKind::Activity,
+            kind: LaneKind::Decoy,
             now: Timestamp::from_nanosecond(i128::from(now)).unwrap(),
             until: Timestamp::MAX,
             lanes_max: 4,
@@ -420,7 +427,7 @@ mod tests {
     fn a_clock_that_is_set_back_gives_out_nothing_early() {
         let (mut queue, lanes) = (Queue::default(), Lanes::default());
         queue.set(1, Some(entry(1, 7, 100)));
-        queue.move_due(JobKind::Activity, 150);
+        queue.move_due(LaneKind::Decoy, 150);
         assert!(queue.choose(&ask(50), &lanes).is_empty());
         assert_eq!(queue.next_due(50), Some(100));
         assert_eq!(queue.choose(&ask(100), &lanes), [1]);

@@ -266,9 +266,10 @@ fn find_jobs(db: &Connection, filter: &JobFilter) -> Outcome<Vec<Job>> {
         let wanted: Vec<String> = wanted.map(|state| codes::state(state).to_string()).collect();
         sql.push_str(&format!(" AND state IN ({})", wanted.join(",")));
     }
-    if let Some(lane) = &filter.lane {
-        sql.push_str(" AND lane = (SELECT lane.id FROM lane WHERE name = ?)");
-        values.push(lane.0.to_string().into());
+    if !filter.lanes.is_empty() {
+        let wanted = vec!["?"; filter.lanes.len()].join(", ");
+        sql.push_str(&format!(" AND lane IN (SELECT lane.id FROM lane WHERE name IN ({wanted}))"));
+        values.extend(filter.lanes.iter().map(|lane| Value::from(lane.0.to_string())));
     }
     if let Some(before) = filter.before {
         sql.push_str(" AND job.id < ?");

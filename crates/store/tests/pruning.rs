@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use verisim_core::{
-    Enqueued, Intervention, JobKind, JobState, LeaseRequest, PruneRule, Schedule, Store, SyncState,
+    Enqueued, Intervention, JobState, LaneKind, LeaseRequest, PruneRule, Schedule, Store, SyncState,
 };
 use verisim_store::SqliteStore;
 use verisim_testkit::{VirtualClock, store_suite as suite};
@@ -66,7 +66,7 @@ async fn a_capture_outlives_its_job() {
     assert_eq!(store.captures().await.unwrap()[0].0, id);
     let again = store.enqueue(vec![suite::sync_job("one", 1, 0)], None).await.unwrap();
     assert_eq!(again, [Enqueued::Known(id)]);
-    let ask = LeaseRequest { kind: JobKind::Sync, ..suite::request(9) };
+    let ask = LeaseRequest { kind: LaneKind::Destination, ..suite::request(9) };
     assert!(store.lease(ask).await.unwrap().is_empty());
 }
 

@@ -12,9 +12,10 @@ use verisim_core::{
     Action, ActivityState, Amend, Amendment, AppendFile, Body, Capture, CaptureName, Counters, Decoy,
     DecoyName, DecoyPath, DestinationName, Digest, Enqueued, Event, EventId, EventPayload, EventQuery,
     FailureKind, FileClass, IdempotencyKey, Intended, Intervention, Job, JobFilter, JobId, JobKind, JobState,
-    Lane, LeaseRequest, LeasedJob, LedgerChange, LedgerEntry, MoveFile, NewEvent, NewJob, OwnershipPolicy,
-    PruneRule, Record, Recorded, RelPath, Remote, RootIdentity, Schedule, StartMark, Store, SyncProgress,
-    SyncSpec, SyncState, Timestamp, ToolOutput, Topic, Work, WorkerId,
+    Lane, LaneKind, LeaseRequest, LeasedJob, LedgerChange, LedgerEntry, MoveFile, NewEvent, NewJob,
+    OwnershipPolicy, PruneRule, Record, Recorded, RelPath, Remote, RootIdentity, Schedule, StartMark, Store,
+    SyncProgress, SyncSpec, SyncState, Timestamp, ToolOutput, Topic, Traffic, TrafficProtocol, Work,
+    WorkerId,
 };
 
 /// Makes a test of every case. `$make` is an expression that gives a new `Arc<dyn Store>`, and what must live as long as
@@ -35,6 +36,7 @@ macro_rules! store_conformance {
             a_parked_job_holds_up_nobody
             lanes_are_served_within_their_allowance
             a_full_lane_does_not_starve_the_others
+            connections_have_a_lane_of_their_own
             kinds_are_leased_apart
             an_intervention_ends_a_lease
             the_next_due_time_is_after_now
@@ -129,7 +131,7 @@ pub fn sync_job(name: &str, generation: u32, due: i64) -> NewJob {
 pub fn request(now: i64) -> LeaseRequest {
     LeaseRequest {
         worker: worker(),
-        kind: JobKind::Activity,
+        kind: LaneKind::Decoy,
         now: at(now),
         until: at(now + 30),
         lanes_max: 1000,
@@ -324,7 +326,8 @@ pub async fn a_lease_ends_with_the_heartbeats(store: Arc<dyn Store>) {
 pub async fn every_lease_is_taken_back_at_the_start(store: Arc<dyn Store>) {
     enqueue(&store, vec![append_job("a", "d1", "/a", 0), sync_job("one", 1, 0)]).await;
     store.lease(request(0)).await.unwrap();
-    let sync = store.lease(LeaseRequest { kind: JobKind::Sync, ..request(0) }).await.unwrap().remove(0);
+    let sync =
+        store.lease(LeaseRequest { kind: LaneKind::Destination, ..request(0) }).await.unwrap().remove(0);
     assert_eq!(sync.job.state, JobState::Sync(SyncState::Waiting), "only QUEUED becomes RUNNING");
     assert_eq!(store.take_back(at(1), true).await.unwrap(), 2);
     assert_eq!(store.take_back(at(1), true).await.unwrap(), 0);
@@ -393,7 +396,7 @@ pub async fn a_back_off_holds_up_its_own_path_only(store: Arc<dyn Store>) {
 pub async fn a_parked_job_holds_up_nobody(store: Arc<dyn Store>) {
     let resting = NewJob { schedule: Schedule::Parked, ..sync_job("one", 1, 0) };
     let made = enqueue(&store, vec![resting, sync_job("one", 2, 0)]).await;
-    let ask = |now| LeaseRequest { kind: JobKind::Sync, ..request(now) };
+    let ask = |now| LeaseRequest { kind: LaneKind::Destination, ..request(now) };
     assert_eq!(ids(&store.lease(ask(0)).await.unwrap()), [made[1].0]);
     let waiting = JobState::Sync(SyncState::Waiting);
     let woken = Intervention {
@@ -455,11 +458,43 @@ pub async fn a_full_lane_does_not_starve_the_others(store: Arc<dyn Store>) {
     assert_eq!(seen.len(), 9, "every lane was opened within two rounds of all of them");
 }
 
+/// Connections and files of one decoy are asked for apart, and shown together.
+pub async fn connections_have_a_lane_of_their_own(store: Arc<dyn Store>) {
+    let visit = || Action::Traffic(Traffic::new(decoy("web01"), TrafficProtocol::Http));
+    let made = enqueue(
+        &store,
+        vec![
+            activity_job("c1", "d1", visit(), 0),
+            append_job("f1", "d1", "/a", 0),
+            activity_job("c2", "d1", visit(), 7),
+            activity_job("c3", "d2", visit(), 0),
+        ],
+    )
+    .await;
+    let one = decoy("d1");
+    let ask = |kind, now| LeaseRequest { kind, per_lane_max: 1, ..request(now) };
+    let files = store.lease(ask(LaneKind::Decoy, 0)).await.unwrap();
+    assert_eq!(ids(&files), [made[1].0]);
+    let sessions = store.lease(ask(LaneKind::Traffic, 0)).await.unwrap();
+    assert_eq!(ids(&sessions), [made[0].0, made[3].0]);
+    assert_eq!(sessions[0].job.work.lane(), Lane::of_traffic(&one));
+    assert_eq!(store.next_due(at(0)).await.unwrap(), Some(at(7)), "the clock counts for both");
+    let lanes = Lane::all_of_decoy(&one).to_vec();
+    let all = store.jobs(JobFilter { lanes, limit: 10, ..JobFilter::default() }).await.unwrap();
+    assert_eq!(all.iter().map(|job| job.id).collect::<Vec<_>>(), [made[2], made[1], made[0]]);
+    // What is known of a decoy is not forgotten while it is connected to another.
+    store.record(vec![done(&files[0], 1)]).await.unwrap();
+    let forget = || Amendment { decoy: one.clone(), change: Amend::Forget, events: Vec::new() };
+    assert_eq!(store.amend(forget()).await.unwrap(), Recorded::Stale);
+    store.take_back(at(1), true).await.unwrap();
+    assert_eq!(store.amend(forget()).await.unwrap(), Recorded::Committed);
+}
+
 /// Activities and syncs do not get in each other's way.
 pub async fn kinds_are_leased_apart(store: Arc<dyn Store>) {
     let made = enqueue(&store, vec![append_job("a", "d1", "/a", 0), sync_job("one", 1, 0)]).await;
     assert_eq!(ids(&store.lease(request(0)).await.unwrap()), [made[0].0]);
-    let sync = LeaseRequest { kind: JobKind::Sync, ..request(0) };
+    let sync = LeaseRequest { kind: LaneKind::Destination, ..request(0) };
     assert_eq!(ids(&store.lease(sync).await.unwrap()), [made[1].0]);
     let mut open = store.health().await.unwrap().open_jobs;
     open.sort();
@@ -734,7 +769,7 @@ pub async fn captures_decoys_manifests_and_the_cursor_are_kept(store: Arc<dyn St
 /// Progress is stored with the state, and stays where a record has none.
 pub async fn a_sync_job_keeps_its_progress(store: Arc<dyn Store>) {
     let id = enqueue(&store, vec![sync_job("one", 1, 0)]).await[0];
-    let ask = |now| LeaseRequest { kind: JobKind::Sync, ..request(now) };
+    let ask = |now| LeaseRequest { kind: LaneKind::Destination, ..request(now) };
     let progress = SyncProgress {
         manifest: Some(Digest::of(b"manifest")),
         forced: vec![RelPath::new(b"odd\xff name").unwrap()],
@@ -773,7 +808,7 @@ pub async fn jobs_are_found_newest_first(store: Arc<dyn Store>) {
     assert_eq!(find(page).await, [made[1]]);
     let running = JobFilter { states: vec!["RUNNING".into(), "FAILED".into()], ..any.clone() };
     assert_eq!(find(running.clone()).await, [made[1], made[0]]);
-    let lane = JobFilter { lane: Some(Lane("decoy/d1".into())), kind: Some(JobKind::Activity), ..running };
+    let lane = JobFilter { lanes: vec![Lane("decoy/d1".into())], kind: Some(JobKind::Activity), ..running };
     assert_eq!(find(lane).await, [made[0]]);
     let nothing = JobFilter { states: vec!["NO-SUCH-STATE".into()], ..any.clone() };
     assert!(find(nothing).await.is_empty());

@@ -14,5 +14,6 @@ mod hosts;
 mod looking;
 mod roots;
 mod sandbox;
+mod sessions;
 mod shell;
 mod traffic;

@@ -6,20 +6,21 @@ use std::sync::Arc;
 
 use verisim_core::{
     ActivityDriver, ActivityError, ActivityState, CancellationToken, Decoy, DecoyName, DecoyPath, DriverKind,
-    Effect, Failure, FailureKind, Fate, HostFacts, Intended, JobId, JobState, LeasedJob, Prepared, Recorded,
-    Staging, StartMark, Task,
+    Effect, Failure, FailureKind, Fate, HostFacts, Intended, JobId, JobState, Lane, LeasedJob, Prepared,
+    Recorded, Staging, StartMark, Task,
 };
 
 use super::judge::{Bench, Outcome, policy_of, sign};
 use super::piece::{self, Piece, action_of, given_up, is_late, kind_name, unanswered};
 use crate::breaker::Sign;
-use crate::contact::{NoContact, contact};
+use crate::contact::{NoContact, contact, meet};
 use crate::shared::Shared;
 
 /// A batch of actions on one decoy.
 pub(crate) struct Batch {
     pub(crate) shared: Arc<Shared>,
     pub(crate) decoy: DecoyName,
+    pub(crate) lane: Lane,
     pub(crate) secret: [u8; 32],
     pub(crate) cancel: CancellationToken,
 }
@@ -28,6 +29,8 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(crate) struct BatchEnd {
     pub(crate) decoy: DecoyName,
+    /// Where it ran.
+    pub(crate) lane: Lane,
     /// What its outcomes say about the decoy, in order.
     pub(crate) signs: Vec<Sign>,
     /// What was found in its place, where it is not the decoy that we know.
@@ -39,8 +42,8 @@ pub(crate) struct BatchEnd {
 impl Batch {
     /// Carries out jobs that were leased together, in pieces of bounded size.
     pub(crate) async fn run(self, jobs: Vec<LeasedJob>) -> BatchEnd {
-        let mut end =
-            BatchEnd { decoy: self.decoy.clone(), signs: Vec::new(), stranger: None, abandoned: false };
+        let (decoy, lane) = (self.decoy.clone(), self.lane.clone());
+        let mut end = BatchEnd { decoy, lane, signs: Vec::new(), stranger: None, abandoned: false };
         for (number, jobs) in piece::cut(jobs, self.shared.settings.batch_bytes_max).into_iter().enumerate() {
             let ids: Vec<JobId> = jobs.iter().map(|leased| leased.job.id).collect();
             let mut piece = Piece::default();
@@ -83,7 +86,9 @@ impl Batch {
         let is_known = self.shared.is_admitted(&self.decoy);
         let met = match is_known && !jobs.iter().any(is_blocked) {
             true => None,
-            false => Some(contact(&self.shared, &self.cancel, &member).await),
+            // The answer is needed for more than to recognise it.
+            false if jobs.iter().any(is_blocked) => Some(contact(&self.shared, &self.cancel, &member).await),
+            false => meet(&self.shared, &self.cancel, &member).await,
         };
         match &met {
             Some(Err(NoContact::Stranger(failure))) => {

@@ -68,9 +68,10 @@ pub(super) fn sign(leased: &LeasedJob, outcome: &Outcome) -> Sign {
     let is_connection = matches!(&leased.job.work, Work::Activity { action, .. }
         if action.driver() == DriverKind::Traffic);
     match outcome {
-        Outcome::Failed { .. } if is_connection => Sign::Nothing,
+        Outcome::Withheld { failure, .. } => Sign::of(failure.kind),
+        _ if is_connection => Sign::Nothing,
         Outcome::Confirmed(_) | Outcome::Tampered(_) => Sign::Answered,
-        Outcome::Failed { failure, .. } | Outcome::Withheld { failure, .. } => Sign::of(failure.kind),
+        Outcome::Failed { failure, .. } => Sign::of(failure.kind),
         Outcome::Unknowable
         | Outcome::Stale
         | Outcome::HandedBack { .. }

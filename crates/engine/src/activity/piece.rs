@@ -70,24 +70,8 @@ pub(super) const fn kind_name(kind: DriverKind) -> &'static str {
     }
 }
 
-/// How many connections are in one piece: what became of the first is not written down before the last has ended.
-const LASTING_MAX: usize = 8;
-
-/// Cuts a batch into pieces of at most so many bytes, but at least one job. Connections come last and by themselves: they
-/// last, and what became of a file shall be written down before.
+/// Cuts a batch into pieces of at most so many bytes, but at least one job.
 pub(super) fn cut(jobs: Vec<LeasedJob>, bytes_max: usize) -> Vec<Vec<LeasedJob>> {
-    let lasts =
-        |leased: &LeasedJob| action_of(leased).is_some_and(|action| action.driver() == DriverKind::Traffic);
-    let (lasting, short): (Vec<_>, Vec<_>) = jobs.into_iter().partition(lasts);
-    let mut pieces = cut_by_bytes(short, bytes_max);
-    let mut lasting = lasting.into_iter().peekable();
-    while lasting.peek().is_some() {
-        pieces.push(lasting.by_ref().take(LASTING_MAX).collect());
-    }
-    pieces
-}
-
-fn cut_by_bytes(jobs: Vec<LeasedJob>, bytes_max: usize) -> Vec<Vec<LeasedJob>> {
     let mut pieces: Vec<Vec<LeasedJob>> = Vec::new();
     let mut bytes = 0;
     for leased in jobs {

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use verisim_core::{
     Action, ActivityEvent, ActivityState, ByteCount, CaptureName, Counters, DecoyName, DecoyPath, DriverKind,
     Enqueued, EventId, EventPage, EventQuery, FailureKind, IdempotencyKey, Intervention, Job, JobFilter,
-    JobId, JobState, NewJob, Recorded, RelPath, Schedule, SyncEvent, SyncState, Timestamp, TopicFilter, Work,
+    JobId, JobState, Lane, NewJob, Recorded, RelPath, Schedule, SyncEvent, SyncState, Timestamp, TopicFilter,
+    Work,
 };
 
 use super::change::change_event;
@@ -99,7 +100,7 @@ impl Operator {
         let filter = JobFilter {
             kind: query.kind,
             states: query.states.iter().map(|state| state.to_ascii_uppercase().replace('-', "_")).collect(),
-            lane: query.lane.clone(),
+            lanes: query.lane.as_ref().map(Lane::with_kin).unwrap_or_default(),
             before: query.before,
             limit: query.limit.min(JOBS_MAX),
         };

@@ -202,7 +202,7 @@ pub struct JobQuery {
     pub kind: Option<JobKind>,
     /// In one of these states; empty means any. Case does not matter.
     pub states: Vec<String>,
-    /// In this lane.
+    /// In this lane; a decoy's takes in its connections.
     pub lane: Option<Lane>,
     /// With a lower id than this.
     pub before: Option<JobId>,

@@ -91,7 +91,7 @@ impl Operator {
         let filter = JobFilter {
             kind: Some(JobKind::Sync),
             states,
-            lane: query.destination.as_ref().map(Lane::of_destination),
+            lanes: query.destination.iter().map(Lane::of_destination).collect(),
             before: query.before,
             limit: RETRIES_MAX,
         };

@@ -37,7 +37,7 @@ async fn tell_left_over(shared: &Shared, worker: &dyn SyncWorker) -> StoreResult
         let filter = JobFilter {
             kind: Some(JobKind::Sync),
             states: vec![SyncState::Cleaned.name().into()],
-            lane: None,
+            lanes: Vec::new(),
             before,
             limit: PAGE,
         };

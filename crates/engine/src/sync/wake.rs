@@ -17,7 +17,7 @@ pub(crate) async fn wake(shared: &Shared, worker: &Arc<dyn SyncWorker>) -> Store
         let filter = JobFilter {
             kind: Some(JobKind::Sync),
             states: vec![SyncState::Verified.name().into()],
-            lane: None,
+            lanes: Vec::new(),
             before,
             limit: PAGE,
         };

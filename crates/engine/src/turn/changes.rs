@@ -154,6 +154,7 @@ impl Loop {
         self.breakers.remove(decoy);
         self.shared.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(decoy);
         self.shared.admitted.lock().unwrap_or_else(PoisonError::into_inner).remove(decoy);
+        self.shared.meetings.lock().unwrap_or_else(PoisonError::into_inner).remove(decoy);
     }
 
     /// Cancels what is queued for decoys that left.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use verisim_core::{JobKind, Lane, LeaseRequest, LeasedJob, StoreResult, Timestamp, Work};
+use verisim_core::{DecoyName, Lane, LaneKind, LeaseRequest, LeasedJob, StoreResult, Timestamp, Work};
 
 use super::{End, Loop, Running};
 use crate::activity::Batch;
@@ -12,8 +12,9 @@ use crate::sync::Step;
 impl Loop {
     /// Leases what is due and may run, and starts it.
     pub(super) async fn dispatch(&mut self, now: Timestamp) -> StoreResult<()> {
-        let activities = self.shared.store.lease(self.activity_request(now)).await?;
-        self.start_batches(activities);
+        let actions = self.shared.store.lease(self.action_request(now)).await?;
+        self.start_batches(actions);
+        self.dispatch_sessions(now).await?;
         if self.shared.sync.is_some() {
             let syncs = self.shared.store.lease(self.sync_request(now)).await?;
             self.start_steps(syncs);
@@ -24,7 +25,7 @@ impl Loop {
         Ok(())
     }
 
-    fn request(&self, kind: JobKind, now: Timestamp) -> LeaseRequest {
+    fn request(&self, kind: LaneKind, now: Timestamp) -> LeaseRequest {
         LeaseRequest {
             worker: self.shared.worker.clone(),
             kind,
@@ -37,28 +38,74 @@ impl Loop {
     }
 
     /// One batch at a time per decoy; none for those that do not answer.
-    fn activity_request(&self, now: Timestamp) -> LeaseRequest {
+    fn action_request(&self, now: Timestamp) -> LeaseRequest {
         let settings = &self.shared.settings;
-        let mut request = self.request(JobKind::Activity, now);
-        let busy = self.busy.keys().filter(|lane| lane.0.starts_with("decoy/"));
-        request.allowance.extend(busy.map(|lane| (lane.clone(), 0)));
-        let room = settings.decoys_at_once_max.saturating_sub(request.allowance.len());
-        let silent = self.breakers.iter().filter(|(_, breaker)| !breaker.is_closed());
-        request.allowance.extend(silent.map(|(decoy, _)| (Lane::of_decoy(decoy), 0)));
-        let left = self.shared.left.names();
-        request.allowance.extend(left.iter().map(|decoy| (Lane::of_decoy(decoy), 0)));
+        let mut request = self.request(LaneKind::Decoy, now);
+        request.allowance.extend(self.busy_with(LaneKind::Decoy).map(|(lane, _)| (lane.clone(), 0)));
+        request.lanes_max = settings.decoys_at_once_max.saturating_sub(request.allowance.len());
+        request.allowance.extend(self.closed_lanes(Lane::of_decoy));
         request.per_lane_max = settings.batch_actions_max;
-        request.lanes_max = room;
         self.restrict(request, settings.batch_actions_max)
+    }
+
+    /// Connections last, and each has its place to itself. Every decoy gets one before any gets a second, and so on.
+    async fn dispatch_sessions(&mut self, now: Timestamp) -> StoreResult<()> {
+        for taken in 0..self.shared.settings.sessions_per_decoy_max {
+            if let Some(request) = self.session_request(taken, now) {
+                let sessions = self.shared.store.lease(request).await?;
+                self.start_batches(sessions);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for one connection from each decoy of which `taken` are under way, as far as there is room.
+    fn session_request(&self, taken: usize, now: Timestamp) -> Option<LeaseRequest> {
+        let running: usize = self.busy_with(LaneKind::Traffic).map(|(_, count)| count).sum();
+        let room = self.shared.settings.sessions_at_once_max.saturating_sub(running);
+        let mut lanes: Vec<&Lane> = self
+            .busy_with(LaneKind::Traffic)
+            .filter(|(_, count)| taken == 0 || *count == taken)
+            .map(|(lane, _)| lane)
+            .collect();
+        if room == 0 || (taken > 0 && lanes.is_empty()) {
+            return None;
+        }
+        lanes.sort_unstable();
+        let mut request = self.request(LaneKind::Traffic, now);
+        if taken == 0 {
+            request.lanes_max = room;
+            request.per_lane_max = 1;
+        } else {
+            lanes.truncate(room);
+        }
+        let places = usize::from(taken > 0);
+        request.allowance.extend(lanes.into_iter().map(|lane| (lane.clone(), places)));
+        request.allowance.extend(self.closed_lanes(Lane::of_traffic));
+        Some(self.restrict(request, usize::from(taken == 0)))
+    }
+
+    /// The lanes of a kind in which something runs, and how much.
+    fn busy_with(&self, kind: LaneKind) -> impl Iterator<Item = (&Lane, usize)> {
+        self.busy.iter().filter(move |(lane, _)| lane.kind() == kind).map(|(lane, count)| (lane, *count))
+    }
+
+    /// Nothing is begun for decoys that do not answer, or left.
+    fn closed_lanes(&self, lane: fn(&DecoyName) -> Lane) -> impl Iterator<Item = (Lane, usize)> {
+        let silent = self.breakers.iter().filter(|(_, breaker)| !breaker.is_closed());
+        let silent = silent.map(move |(decoy, _)| lane(decoy));
+        silent
+            .chain(self.shared.left.names().into_iter().map(move |decoy| lane(&decoy)))
+            .map(|lane| (lane, 0))
     }
 
     /// Some steps at a time per destination.
     fn sync_request(&self, now: Timestamp) -> LeaseRequest {
         let settings = &self.shared.settings;
-        let mut request = self.request(JobKind::Sync, now);
+        let mut request = self.request(LaneKind::Destination, now);
         let limit = settings.pushes_per_destination_max;
-        let busy = self.busy.keys().filter(|lane| lane.0.starts_with("destination/"));
-        request.allowance.extend(busy.map(|lane| (lane.clone(), self.places(lane, now))));
+        let busy = self.busy_with(LaneKind::Destination);
+        request.allowance.extend(busy.map(|(lane, _)| (lane.clone(), self.places(lane, now))));
         request.lanes_max = settings.destinations_at_once_max.saturating_sub(request.allowance.len());
         // Nothing is begun for a destination that is away, so that a weekend without it costs no job a try or an event.
         request.allowance.extend(self.shared.away.lanes().into_iter().map(|lane| (lane, 0)));
@@ -104,18 +151,29 @@ impl Loop {
             lanes.entry(job.job.work.lane()).or_default().push(job);
         }
         for (lane, jobs) in lanes {
-            let Some(Work::Activity { decoy, .. }) = jobs.first().map(|leased| leased.job.work.clone())
-            else {
-                continue;
-            };
-            let cancel = self.stop.child_token();
-            self.shared.running.begin(&jobs, &cancel);
-            *self.busy.entry(lane.clone()).or_default() += 1;
-            let ids = jobs.iter().map(|leased| leased.job.id).collect();
-            let batch = Batch { shared: Arc::clone(&self.shared), decoy, secret: self.secret, cancel };
-            let task = self.tasks.spawn(async move { End::Batch(batch.run(jobs).await) });
-            self.work.insert(task.id(), (lane, ids));
+            match lane.kind() {
+                LaneKind::Traffic => {
+                    for job in jobs {
+                        self.start_batch(lane.clone(), vec![job]);
+                    }
+                }
+                LaneKind::Decoy | LaneKind::Destination => self.start_batch(lane, jobs),
+            }
         }
+    }
+
+    fn start_batch(&mut self, lane: Lane, jobs: Vec<LeasedJob>) {
+        let Some(Work::Activity { decoy, .. }) = jobs.first().map(|leased| leased.job.work.clone()) else {
+            return;
+        };
+        let cancel = self.stop.child_token();
+        self.shared.running.begin(&jobs, &cancel);
+        *self.busy.entry(lane.clone()).or_default() += 1;
+        let ids = jobs.iter().map(|leased| leased.job.id).collect();
+        let (shared, of_lane) = (Arc::clone(&self.shared), lane.clone());
+        let batch = Batch { shared, decoy, lane: of_lane, secret: self.secret, cancel };
+        let task = self.tasks.spawn(async move { End::Batch(batch.run(jobs).await) });
+        self.work.insert(task.id(), (lane, ids));
     }
 
     fn start_steps(&mut self, leased: Vec<LeasedJob>) {

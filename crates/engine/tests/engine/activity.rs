@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::stage::{Stage, at, failure, live, name, settle, start};
+use crate::stage::{Stage, at, failure, live, name, start};
 use verisim_core::{
-    Action, ActivityState, Body, CancellationToken, DecoyPath, DriverKind, EditFile, Effect, EventPayload,
-    FailureKind, JobState, Ladder, MoveFile, OwnershipPolicy, RemoveFile, Schedule, Store, TextEdit,
-    Timestamp, Traffic, TrafficProtocol,
+    Action, ActivityState, Body, DecoyPath, DriverKind, EditFile, Effect, EventPayload, FailureKind,
+    JobState, Ladder, MoveFile, OwnershipPolicy, RemoveFile, Schedule, Store, TextEdit, Timestamp, Traffic,
+    TrafficProtocol,
 };
 use verisim_engine::Engine;
 use verisim_testkit::doubles::{Call, DriverFault, action_job, plant};
@@ -294,48 +294,6 @@ async fn connections_to_a_host_that_is_down_do_not_make_the_decoy_unreachable() 
     let file = stage.enqueue_action("files01", note(1), None).await;
     stage.live_until(at(130)).await;
     assert_eq!(stage.state(file), ActivityState::Done);
-}
-
-#[tokio::test]
-async fn what_became_of_files_is_written_down_before_connections_begin() {
-    let stage = Stage::new(&["files01"]);
-    stage.traffic.set_script(|call, _| (call == Call::Run).then_some(DriverFault::Hang));
-    let action = Action::Traffic(Traffic::new(name("web01"), TrafficProtocol::Http));
-    let connection = stage.enqueue_action("files01", action, None).await;
-    let file = stage.enqueue_action("files01", note(1), None).await;
-    let engine = Engine::new(stage.parts());
-    let running = tokio::spawn(engine.run(CancellationToken::new()));
-    for second in 0..5 {
-        settle().await;
-        stage.clock.advance_to(at(second));
-    }
-    settle().await;
-    assert_eq!(stage.state(file), ActivityState::Done);
-    assert_eq!(stage.state(connection), ActivityState::Running);
-    running.abort();
-}
-
-#[tokio::test]
-async fn a_connection_that_hangs_holds_up_the_outcomes_of_few_others() {
-    let stage = Stage::new(&["files01"]);
-    let mut all = Vec::new();
-    for _ in 0..20 {
-        let action = Action::Traffic(Traffic::new(name("web01"), TrafficProtocol::Http));
-        all.push(stage.enqueue_action("files01", action, None).await);
-    }
-    let last = all[19];
-    stage
-        .traffic
-        .set_script(move |call, task| (call == Call::Run && task.job == last).then_some(DriverFault::Hang));
-    let running = tokio::spawn(Engine::new(stage.parts()).run(CancellationToken::new()));
-    for second in 0..5 {
-        settle().await;
-        stage.clock.advance_to(at(second));
-    }
-    settle().await;
-    let done = all.iter().filter(|job| stage.state(**job) == ActivityState::Done).count();
-    assert_eq!(done, 16);
-    running.abort();
 }
 
 #[tokio::test]

@@ -10,5 +10,6 @@ mod ends;
 mod fleet;
 mod planning;
 mod roots;
+mod sessions;
 mod stage;
 mod sync_jobs;

@@ -261,7 +261,7 @@ async fn what_cannot_be_adopted_is_refused_and_nothing_changes() {
     let job = host.stage.enqueue_action("files", edit("/srv/0", "x"), None).await;
     let leased = host.stage.store.lease(verisim_core::LeaseRequest {
         worker: verisim_core::WorkerId("other".into()),
-        kind: verisim_core::JobKind::Activity,
+        kind: verisim_core::LaneKind::Decoy,
         now: at(10),
         until: at(40),
         lanes_max: 9,

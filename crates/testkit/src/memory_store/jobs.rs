@@ -94,7 +94,7 @@ impl State {
             let keys = keys(job);
             let held_up = keys.iter().any(|key| taken.contains(key));
             taken.extend(keys);
-            if held_up || due > request.now || job.work.kind() != request.kind {
+            if held_up || due > request.now || lane.kind() != request.kind {
                 continue;
             }
             let limit = request.allowance.get(&lane).copied().unwrap_or(request.per_lane_max);

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
     Amendment, Capture, Decoy, DecoyName, DecoyPath, EVENT_VERSION, Enqueued, Event, EventId, EventPage,
-    EventQuery, Fence, Health, IdempotencyKey, Intervention, Job, JobFilter, JobId, JobKind, Lane,
+    EventQuery, Fence, Health, IdempotencyKey, Intervention, Job, JobFilter, JobId, Lane, LaneKind,
     LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, PruneRule, Record, Recorded, StartMark, Store,
     StoreResult, Timestamp, Work, WorkerId,
 };
@@ -28,7 +28,7 @@ struct State {
     open: BTreeSet<JobId>,
     keys: HashMap<IdempotencyKey, JobId>,
     /// The lane that was opened last.
-    turns: HashMap<JobKind, Lane>,
+    turns: HashMap<LaneKind, Lane>,
     last_job: i64,
     events: BTreeMap<EventId, Event>,
     last_event: i64,
@@ -273,7 +273,7 @@ impl Store for MemoryStore {
         let wanted = |job: &&Job| {
             filter.kind.is_none_or(|kind| job.work.kind() == kind)
                 && (filter.states.is_empty() || filter.states.iter().any(|name| name == job.state.name()))
-                && filter.lane.as_ref().is_none_or(|lane| job.work.lane() == *lane)
+                && (filter.lanes.is_empty() || filter.lanes.contains(&job.work.lane()))
         };
         let rows = state.jobs.range(..below).rev().map(|(_, row)| &row.job);
         Ok(rows.filter(wanted).take(filter.limit).cloned().collect())
