@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use verisim_core::{Failure, FailureKind, StoreError, printable};
+use verisim_core::{Failure, FailureKind, FileKind, StoreError, printable};
 
 use crate::exit::Exit;
 
@@ -66,13 +66,20 @@ impl From<StoreError> for CliError {
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
         let (exit, hint) = advice(failure.kind);
-        Self {
-            exit,
-            message: failure.detail,
-            hint: hint.map(str::to_owned),
-            operation: Some(failure.operation),
-            in_use: false,
-        }
+        let hint = failure.not_regular().map(not_regular_advice).or_else(|| hint.map(str::to_owned));
+        Self { exit, message: failure.detail, hint, operation: Some(failure.operation), in_use: false }
+    }
+}
+
+/// What to do about something that is no regular file: nobody's permissions are wanting.
+pub(crate) fn not_regular_advice(kind: FileKind) -> String {
+    match kind {
+        FileKind::Directory => "name a file in it".to_owned(),
+        FileKind::Symlink => "name what it points to".to_owned(),
+        FileKind::Regular | FileKind::Special => format!(
+            "{kind} can hold up whoever opens it, or lie, so that nobody here does, not even as root; put a regular file \
+             in its place where there should be one"
+        ),
     }
 }
 

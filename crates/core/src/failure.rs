@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{FileKind, NotRegular};
+
 /// The most characters that [`Failure::detail`] keeps.
 const DETAIL_CHARS_MAX: usize = 500;
 
@@ -43,6 +45,13 @@ impl Failure {
     pub fn with_effect(mut self, effect: Effect) -> Self {
         self.effect = effect;
         self
+    }
+
+    /// What stands there, where it was refused because it is no regular file: then no permission is wanting.
+    #[must_use]
+    pub fn not_regular(&self) -> Option<FileKind> {
+        let cause = self.source.as_deref()?.downcast_ref::<NotRegular>()?;
+        Some(cause.0)
     }
 
     /// The same failure with its cause.

@@ -178,6 +178,23 @@ pub enum FileKind {
     Special,
 }
 
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Regular => "a regular file",
+            Self::Directory => "a directory",
+            Self::Symlink => "a symbolic link",
+            Self::Special => "a FIFO, a socket or a device",
+        })
+    }
+}
+
+/// Something was not opened because it is no regular file: what it is. The cause of a [`crate::Failure`] of the kind
+/// `Denied` that no permission mends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is {0}, not a regular file; it was not opened")]
+pub struct NotRegular(pub FileKind);
+
 /// What is known of an entry without following a final link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileStat {

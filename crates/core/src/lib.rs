@@ -57,7 +57,8 @@ pub use edit::{EditError, TextEdit, apply_edits};
 pub use event::{EVENT_VERSION, Event, EventPayload, NewEvent, SyncPayload};
 pub use failure::{Effect, Failure, FailureKind, printable};
 pub use file::{
-    ByteCount, FileKind, FileMode, FileStat, FileTimes, FileWrite, Owner, OwnerPolicy, Staging, WriteMode,
+    ByteCount, FileKind, FileMode, FileStat, FileTimes, FileWrite, NotRegular, Owner, OwnerPolicy, Staging,
+    WriteMode,
 };
 pub use hash::{Digest, Hasher, ParseDigestError};
 pub use id::{
@@ -65,8 +66,8 @@ pub use id::{
     SessionId, WorkerId,
 };
 pub use job::{
-    Counters, Enqueued, Job, JobFilter, JobKind, JobState, LeaseRequest, LeasedJob, NewJob, OrderKey,
-    Record, Recorded, Schedule, StartMark, Work,
+    Counters, Enqueued, Job, JobFilter, JobKind, JobState, LeaseRequest, LeasedJob, NewJob, OrderKey, Record,
+    Recorded, Schedule, StartMark, Work,
 };
 pub use lane::{Lane, LaneKind};
 pub use ledger::{Amend, Amendment, LEDGER_BODY_BYTES_MAX, LedgerChange, LedgerEntry, OwnershipPolicy};

@@ -1,7 +1,7 @@
 //! Why the kernel, or we, would not do something with a file.
 
 use rustix::io::Errno;
-use verisim_core::{FailureKind, FileKind};
+use verisim_core::{FailureKind, FileKind, NotRegular};
 
 /// What every function of this crate answers.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -18,7 +18,7 @@ pub enum Error {
         errno: Errno,
     },
     /// It is not a regular file, and so it was not opened.
-    #[error("it is {}, not a regular file; it was not opened", describe(*.0))]
+    #[error("{}", NotRegular(*.0))]
     NotRegular(FileKind),
     /// It is on a file system whose files may block, lie, or act when they are read, and so it was not opened.
     #[error(
@@ -39,15 +39,6 @@ pub enum Error {
         /// Which text it is.
         file: &'static str,
     },
-}
-
-const fn describe(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::Regular => "a regular file",
-        FileKind::Directory => "a directory",
-        FileKind::Symlink => "a symbolic link",
-        FileKind::Special => "a FIFO, a socket or a device",
-    }
 }
 
 impl Error {

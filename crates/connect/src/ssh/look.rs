@@ -39,7 +39,6 @@ fn refused(path: &DecoyPath, why: &str) -> Problem {
     Problem::new(FailureKind::Denied, format!("{path}: {why}; it was not opened"))
 }
 
-const NOT_A_FILE: &str = "it is no regular file";
 const NOT_REAL: &str = "it is on a file system that holds no files of its own";
 
 pub(super) async fn read(remote: &dyn Remote, path: &DecoyPath, range: ByteRange) -> Outcome<Bytes> {
@@ -47,7 +46,9 @@ pub(super) async fn read(remote: &dyn Remote, path: &DecoyPath, range: ByteRange
     let wanted = Wanted { offset: range.offset, length, hash_max: None };
     match remote.fetch(path.as_bytes(), wanted).await.map_err(at(path))? {
         Fetched::Absent => Err(Problem::new(FailureKind::NotFound, format!("{path}: it is not there"))),
-        Fetched::NotFile(_) => Err(refused(path, NOT_A_FILE)),
+        Fetched::NotFile(found) => {
+            Err(Problem::at(path, verisim_sys::Error::NotRegular(file_stat(&found, None).kind)))
+        }
         Fetched::NotReal(_) => Err(refused(path, NOT_REAL)),
         Fetched::File(content) => Ok(content.bytes),
     }

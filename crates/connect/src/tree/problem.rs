@@ -1,6 +1,6 @@
 //! A failure before it is known which connector's it is.
 
-use verisim_core::{DecoyPath, Effect, Failure, FailureKind};
+use verisim_core::{DecoyPath, Effect, Failure, FailureKind, NotRegular};
 use verisim_sys::Error;
 
 pub(crate) type Outcome<T> = Result<T, Problem>;
@@ -60,6 +60,7 @@ impl Problem {
     pub(crate) fn into_failure(self, operation: &'static str) -> Failure {
         let failure = Failure::new(self.kind, operation, self.detail).with_effect(self.effect);
         match self.source {
+            Some(Error::NotRegular(kind)) => failure.with_source(NotRegular(kind)),
             Some(source) => failure.with_source(source),
             None => failure,
         }

@@ -1,6 +1,6 @@
-//! What an engine opens inside a container while it packs an archive.
+//! What an engine opens inside a container while it packs an archive, and what is never opened.
 
-use verisim_core::{DecoyPath, Failure, FailureKind, FileKind};
+use verisim_core::{DecoyPath, Failure, FailureKind, FileKind, NotRegular};
 
 use super::look::Look;
 
@@ -32,12 +32,15 @@ impl Look<'_> {
         asked.await.copied()
     }
 
+    /// What stands there is not opened.
+    pub(super) fn not_regular(&self, path: &DecoyPath, kind: FileKind) -> Failure {
+        let why = NotRegular(kind);
+        self.failed(FailureKind::Denied, path, &why.to_string()).with_source(why)
+    }
+
     fn trap(&self, path: &DecoyPath) -> Failure {
-        self.failed(
-            FailureKind::Denied,
-            path,
-            "it is no regular file there but a FIFO or a device, which would hold up the engine at every archive; somebody \
-             set a trap, so that nothing is read on the portable path",
-        )
+        let what = "it is no regular file there but a FIFO or a device, which would hold up the engine at every archive; somebody \
+             set a trap, so that nothing is read on the portable path";
+        self.failed(FailureKind::Denied, path, what).with_source(NotRegular(FileKind::Special))
     }
 }

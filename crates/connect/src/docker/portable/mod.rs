@@ -144,11 +144,7 @@ impl Portable {
         let absent = || look.failed(FailureKind::NotFound, path, "it is not there");
         let Some((real, seen)) = look.at(path).await? else { return Err(absent()) };
         if seen.kind != FileKind::Regular {
-            return Err(look.failed(
-                FailureKind::Denied,
-                path,
-                "it is not a regular file; it was not opened",
-            ));
+            return Err(look.not_regular(path, seen.kind));
         }
         if range.length.0 == 0 || range.offset >= seen.size {
             return Ok(Bytes::new());
@@ -162,11 +158,7 @@ impl Portable {
         }
         let Some((mut archive, head)) = look.fetch(&real).await? else { return Err(absent()) };
         if head.kind != FileKind::Regular {
-            return Err(look.failed(
-                FailureKind::Denied,
-                path,
-                "it is not a regular file; it was not opened",
-            ));
+            return Err(look.not_regular(path, head.kind));
         }
         let length = usize::try_from(range.length.0.min(FILE_BYTES_MAX.0)).unwrap_or(usize::MAX);
         let read = archive.read(range.offset, length).await;
