@@ -42,10 +42,15 @@ impl SshConnector {
         if over_commands != Some(true) && self.options.way != WayIn::Exec {
             match self.client.sftp().await {
                 Ok(sftp) => {
-                    if known.is_none() {
-                        let _ = self.learnt.set(self.learn(Some(&sftp)).await?);
-                    }
-                    return Ok(Arc::new(OverSftp(sftp)));
+                    let learnt = match known {
+                        Some(learnt) => learnt,
+                        None => {
+                            let learnt = self.learn(Some(&sftp)).await?;
+                            let _ = self.learnt.set(learnt);
+                            learnt
+                        }
+                    };
+                    return Ok(Arc::new(OverSftp { sftp, root: learnt.root }));
                 }
                 Err(Error::NotOffered { .. }) if self.may_use_commands() && known.is_none() => {}
                 Err(error) => return Err(error),
@@ -102,8 +107,9 @@ impl SshConnector {
         if self.learnt.get().is_some_and(|learnt| learnt.over_commands) {
             return Some(Arc::clone(remote));
         }
-        let sftp = Sftp::open(session).await.ok()?;
-        Some(Arc::new(OverSftp(Arc::new(sftp))))
+        let sftp = Arc::new(Sftp::open(session).await.ok()?);
+        let root = self.learnt.get().is_some_and(|learnt| learnt.root);
+        Some(Arc::new(OverSftp { sftp, root }))
     }
 
     async fn command(&self, line: Vec<u8>) -> verisim_ssh::Result<Output> {

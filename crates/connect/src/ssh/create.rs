@@ -1,38 +1,35 @@
 //! A new file where nothing was.
 
-use tokio::sync::Mutex;
 use verisim_core::{Effect, FailureKind, FileTimes, FileWrite, OwnerPolicy, WriteOutcome, Written};
 use verisim_ssh::Error;
 
 use super::look::{self, as_found, file_stat};
-use super::parents::{self, Parent};
+use super::parents;
+use super::places::{Parent, Places};
 use super::problem::{Outcome, appearing, changing, confirming, explained};
 use super::remote::{Fetched, Making, Remote};
 use super::settle::{Names, discard};
+use super::write::Before;
 use crate::tree::{MODE_DEFAULT, Problem};
 
 /// A file that was written, and what it means for the directories around it.
 pub(super) struct Done {
     pub(super) outcome: WriteOutcome,
     /// The directory that gained an entry, as it was before.
-    pub(super) before: Option<(verisim_core::DecoyPath, verisim_ssh::sftp::Attributes)>,
+    pub(super) before: Option<Before>,
 }
 
 /// Writes a file under the partial name, and lets it appear if nothing stands under its name, not even a dangling link.
-pub(super) async fn create(remote: &dyn Remote, file: &FileWrite, making: &Mutex<()>) -> Outcome<Done> {
+pub(super) async fn create(remote: &dyn Remote, file: &FileWrite, places: &Places) -> Outcome<Done> {
     let Some(names) = Names::of(&file.path, file.staging) else {
         return Err(Problem::new(FailureKind::Denied, "/: the root of a decoy is no file"));
     };
-    let parent = parents::find_or_make(remote, file, making).await?;
-    let written = appear(remote, &names, &parent, file).await;
-    if !matches!(written, Ok(WriteOutcome::Written(_))) {
-        let gone = written.as_ref().err().is_none_or(|problem| problem.effect() == Effect::NotApplied);
-        if gone {
-            parents::undo(remote, &parent.made).await;
-        }
+    let parent = parents::find_or_make(remote, file, places).await?;
+    let mut outcome = appear(remote, &names, &parent, file).await?;
+    if let WriteOutcome::Written(written) = &mut outcome {
+        written.made_parents = places.tell(&file.path);
     }
-    let before = parent.before;
-    written.map(|outcome| Done { outcome, before })
+    Ok(Done { outcome, before: Some(parent.before) })
 }
 
 async fn appear(
@@ -54,7 +51,7 @@ async fn appear(
     let mode = file.mode.unwrap_or(MODE_DEFAULT);
     let making = Making { body: &file.body, mode, owner, times: seconds(file.times), durable: file.durable };
     let owner_set = stage(remote, names, making).await?;
-    let (appeared, found) = remote.appear(&names.partial, names.name(), look::EVIDENCE).await;
+    let (appeared, found) = remote.appear(&names.partial, names.name(), &file.body, look::EVIDENCE).await;
     if let Err(error) = appeared {
         if !error.is_answer() {
             return Err(appearing(path)(error));
@@ -69,7 +66,7 @@ async fn appear(
         };
     }
     let owner_set = owner_set && parent.owner_set;
-    confirmed(path, found, owner_set, parent.made.clone())
+    confirmed(path, found, owner_set)
 }
 
 /// Makes the file under the partial name. What a killed process left there goes first.
@@ -93,7 +90,6 @@ pub(super) fn confirmed(
     path: &verisim_core::DecoyPath,
     found: Result<Fetched, Error>,
     owner_set: bool,
-    made_parents: Vec<verisim_core::DecoyPath>,
 ) -> Outcome<WriteOutcome> {
     match found.map_err(confirming(path))? {
         Fetched::Absent => {
@@ -106,7 +102,7 @@ pub(super) fn confirmed(
                 sha256,
                 offset: 0,
                 owner_set,
-                made_parents,
+                made_parents: Vec::new(),
             })),
             // It became something that is not ours any more.
             None => Ok(WriteOutcome::Foreign(as_found(&Fetched::File(content)))),

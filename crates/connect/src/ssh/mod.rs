@@ -10,10 +10,12 @@ mod calls;
 mod create;
 mod facts;
 mod look;
+mod open_file;
 mod options;
 mod over_commands;
 mod over_sftp;
 mod parents;
+mod places;
 mod problem;
 mod reads;
 mod remote;
@@ -103,12 +105,22 @@ impl SshConnector {
 
     fn failed(&self, operation: &'static str, error: &verisim_ssh::Error) -> Failure {
         use verisim_ssh::Error::{HostKeyChanged, HostKeyUnknown};
-        match (&self.accept, error) {
-            (Some(command), HostKeyUnknown { .. } | HostKeyChanged { .. }) => {
-                Failure::new(error.kind(), operation, format!("{error}; to accept it: {command}"))
+        let detail = match (&self.accept, error) {
+            (
+                Some(command),
+                HostKeyUnknown { host, fingerprint, .. } | HostKeyChanged { host, fingerprint, .. },
+            ) => {
+                // The key of a host on the way is looked at by the command itself.
+                let key = if *host == self.host() {
+                    format!(" --fingerprint {fingerprint}")
+                } else {
+                    String::new()
+                };
+                format!("{error}; compare that with the host's own, then: {command}{key}")
             }
-            _ => Failure::new(error.kind(), operation, error),
-        }
+            _ => error.to_string(),
+        };
+        Failure::new(error.kind(), operation, detail).with_source(error.clone())
     }
 
     fn unsupported(operation: &'static str, why: &str) -> Failure {

@@ -231,7 +231,13 @@ impl Remote for OverCommands {
         self.say("rename it", renaming(from, to)).await.map(|_| ())
     }
 
-    async fn appear(&self, from: &Path, to: &Path, wanted: Wanted) -> (Result<()>, Result<Fetched>) {
+    async fn appear(
+        &self,
+        from: &Path,
+        to: &Path,
+        _: &Bytes,
+        wanted: Wanted,
+    ) -> (Result<()>, Result<Fetched>) {
         let script = reading(renaming(from, to).word(" || exit; "), to, wanted, self.root);
         match self.run("rename it", script, Bytes::new(), content_max(wanted)).await {
             Ok(said) => {

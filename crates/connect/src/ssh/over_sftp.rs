@@ -7,15 +7,12 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::{join_all, try_join_all};
 use futures_util::stream;
-use verisim_core::{DecoyPath, FileKind, Hasher};
-use verisim_ssh::sftp::{
-    Attributes, Handle, OpenFlags, Order, READ_BYTES_MAX, SetAttributes, Sftp, Space, Status, WRITE_BYTES_MAX,
-};
+use verisim_core::{DecoyPath, FileKind};
+use verisim_ssh::sftp::{Attributes, OpenFlags, Order, SetAttributes, Sftp, Space, Status};
 use verisim_ssh::{Error, Result};
 
-use super::problem::{permitted, present, strange};
-use super::reads::{Reads, Sink};
-use super::remote::{Adding, Appended, Content, Fetched, Making, Path, Remote, Wanted};
+use super::problem::{present, strange};
+use super::remote::{Adding, Appended, Fetched, Making, Path, Remote, Wanted};
 
 /// How many parts of a directory are asked for at once.
 const LISTS_AT_ONCE: usize = 8;
@@ -23,119 +20,34 @@ const LISTS_AT_ONCE: usize = 8;
 const ATTEMPTS_MAX: usize = 3;
 /// How many entries of a directory are looked through for the number of names of one of them.
 const LINK_SEARCH_MAX: usize = 50_000;
-/// The most that is appended in one write: what OpenSSH takes in one packet, with room to spare.
-const APPEND_BYTES_MAX: usize = 128 * 1024;
+
+/// The bits of a mode that a change of the owner takes away (chown(2)).
+const SET_ID_BITS: u32 = 0o6000;
 
 /// A host over SFTP.
-pub(super) struct OverSftp(pub(super) Arc<Sftp>);
+pub(super) struct OverSftp {
+    pub(super) sftp: Arc<Sftp>,
+    /// Whether we are root there, and may give files away.
+    pub(super) root: bool,
+}
 
 /// Whether a file system holds files of its own. Those that do not (procfs, sysfs, cgroups, devpts, most of FUSE) have no
 /// blocks. A server that cannot tell is not asked for what lies where these usually are.
-fn is_real(space: Option<Space>, path: &Path) -> bool {
+pub(super) fn is_real(space: Option<Space>, path: &Path) -> bool {
     match space {
         Some(space) => space.blocks > 0,
         None => ![b"/proc/".as_slice(), b"/sys/", b"/dev/"].iter().any(|dir| path.starts_with(dir)),
     }
 }
 
-impl OverSftp {
-    /// Opens for reading without ever waiting. Opened for both, not even a FIFO that was put there this instant makes the
-    /// server wait for its other end. What may not be written, or cannot, is opened for reading alone.
-    async fn open_to_read(&self, path: &Path) -> Result<Handle> {
-        match self.0.open_file(path, OpenFlags::READ_WRITE, None).await {
-            Err(Error::Status { status: Status::PermissionDenied | Status::Failure, .. }) => {
-                self.0.open_file(path, OpenFlags::READ, None).await
-            }
-            opened => opened,
-        }
-    }
-
-    /// Reads what is wanted of an open file, and closes it. `None` when it is not what it seemed to be. `at_once` sends
-    /// everything in one go, where one read should be enough.
-    async fn read_and_close(
-        &self,
-        handle: &Handle,
-        size: u64,
-        wanted: Wanted,
-        at_once: bool,
-    ) -> Result<Option<Content>> {
-        let hashed = wanted.hash_max.is_some_and(|limit| size <= limit) && wanted.offset == 0;
-        let length = match hashed {
-            true => size,
-            false => wanted.length.min(size.saturating_sub(wanted.offset)),
-        };
-        let keep = usize::try_from(wanted.length).unwrap_or(usize::MAX);
-        let mut sink = Sink { keep, bytes: Vec::new(), hasher: hashed.then(Hasher::new) };
-        let mut reads = Reads::new(&self.0, handle, wanted.offset, length);
-        if at_once && length <= u64::from(READ_BYTES_MAX) {
-            reads.send().await?;
-        } else {
-            reads.pump(&mut sink).await?;
-        }
-        let after = self.0.send_fstat(handle).await?;
-        let space = match self.0.extensions().fstatvfs {
-            true => Some(self.0.send_space_of_open(handle).await?),
-            false => None,
-        };
-        let closed = self.0.send(Order::Close(handle)).await?;
-        let got = reads.pump(&mut sink).await;
-        let attributes = after.done().await?;
-        let space = match space {
-            Some(space) => Some(space.done().await?),
-            None => None,
-        };
-        closed.done().await?;
-        if attributes.kind() != Some(FileKind::Regular) || !is_real(space, b"") {
-            return Ok(None);
-        }
-        let got = got?;
-        if hashed && (got != length || attributes.size != Some(size)) {
-            return Err(strange("it changes while it is read"));
-        }
-        let digest = sink.hasher.map(Hasher::finish);
-        Ok(Some(Content { attributes, digest, bytes: sink.bytes.into() }))
-    }
-
-    /// Writes, dresses and closes a new file, all in one go. A change of owner takes set-id bits away, so the mode comes
-    /// after it.
-    async fn fill(&self, handle: &Handle, file: Making<'_>) -> Result<bool> {
-        let mut orders: Vec<Order<'_>> = Vec::new();
-        for (number, piece) in file.body.chunks(WRITE_BYTES_MAX).enumerate() {
-            orders.push(Order::Write(handle, number as u64 * WRITE_BYTES_MAX as u64, piece));
-        }
-        let owning = file.owner.map(|owner| {
-            orders.push(Order::SetOpen(
-                handle,
-                SetAttributes { owner: Some(owner), ..SetAttributes::default() },
-            ));
-            orders.len() - 1
-        });
-        let rest = SetAttributes { owner: None, mode: Some(file.mode), times: file.times };
-        orders.push(Order::SetOpen(handle, rest));
-        if file.durable && self.0.extensions().fsync {
-            orders.push(Order::Sync(handle));
-        }
-        orders.push(Order::Close(handle));
-        let mut owner_set = true;
-        for (index, done) in self.0.orders(&orders).await.into_iter().enumerate() {
-            if owning == Some(index) {
-                owner_set = permitted(done)?;
-            } else {
-                done?;
-            }
-        }
-        Ok(owner_set)
-    }
-}
-
 #[async_trait]
 impl Remote for OverSftp {
     fn may_reconnect(&self) -> bool {
-        matches!(self.0.broken(), Some(Error::Lost { .. }))
+        matches!(self.sftp.broken(), Some(Error::Lost { .. }))
     }
 
     async fn lstat(&self, path: &Path) -> Result<Option<Attributes>> {
-        present(self.0.lstat(path).await)
+        present(self.sftp.lstat(path).await)
     }
 
     async fn lstat_all(&self, paths: &[Vec<u8>]) -> Result<Vec<Option<Attributes>>> {
@@ -147,15 +59,15 @@ impl Remote for OverSftp {
     }
 
     async fn directory(&self, path: &Path) -> Result<Option<Attributes>> {
-        let found = present(self.0.stat(path).await)?;
+        let found = present(self.sftp.stat(path).await)?;
         Ok(found.filter(|found| found.kind() == Some(FileKind::Directory)))
     }
 
     async fn space(&self, path: &Path) -> Result<Option<Space>> {
-        if !self.0.extensions().statvfs {
+        if !self.sftp.extensions().statvfs {
             return Ok(None);
         }
-        self.0.space(path).await.map(Some)
+        self.sftp.space(path).await.map(Some)
     }
 
     async fn place(&self, path: &Path) -> Result<Option<(Attributes, Option<Space>)>> {
@@ -169,11 +81,11 @@ impl Remote for OverSftp {
     /// Version 3 has no number of names; the line that OpenSSH adds to an entry of a directory has it.
     async fn links(&self, path: &DecoyPath) -> Result<Option<u64>> {
         let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
-        let handle = self.0.open_directory(dir.as_bytes()).await?;
+        let handle = self.sftp.open_directory(dir.as_bytes()).await?;
         let mut found = None;
         let mut seen = 0;
         let searched = loop {
-            match self.0.read_directory(&handle).await {
+            match self.sftp.read_directory(&handle).await {
                 Ok(Some(entries)) => {
                     seen += entries.len();
                     if let Some(entry) = entries.iter().find(|entry| entry.name == name) {
@@ -189,7 +101,7 @@ impl Remote for OverSftp {
                 Err(error) => break Err(error),
             }
         };
-        let closed = self.0.order(Order::Close(&handle)).await;
+        let closed = self.sftp.order(Order::Close(&handle)).await;
         searched.and(closed)?;
         Ok(found)
     }
@@ -228,50 +140,66 @@ impl Remote for OverSftp {
     }
 
     async fn make(&self, path: &Path, file: Making<'_>) -> Result<bool> {
-        let handle = self.0.open_file(path, OpenFlags::CREATE_NEW, Some(0o600)).await?;
-        let filled = self.fill(&handle, file).await;
-        if filled.is_err() && !self.0.is_broken() {
-            // What will not go is met by the next use of the name.
-            let _ = self.0.order(Order::Remove(path)).await;
+        let keeps_mode = file.owner.is_none() || file.mode.bits() & SET_ID_BITS == 0;
+        if file.owner.is_some() && !(self.root && keeps_mode) {
+            return self.make_with(path, file, false).await;
         }
-        filled
+        match self.make_with(path, file, true).await {
+            // It may be the owner that may not be set, and nothing else.
+            Err(Error::Status { status: Status::PermissionDenied | Status::BadMessage, .. })
+                if file.owner.is_some() =>
+            {
+                self.make_with(path, file, false).await
+            }
+            made => made,
+        }
     }
 
     async fn append(&self, path: &Path, adding: Adding<'_>, written: &mut bool) -> Result<Appended> {
-        let opened = match self.0.open_file(path, OpenFlags::READ_APPEND, None).await {
+        let opened = match self.sftp.open_file(path, OpenFlags::READ_APPEND, None).await {
             Err(error) if error.status() == Some(Status::PermissionDenied) => {
-                self.0.open_file(path, OpenFlags::APPEND, None).await
+                self.sftp.open_file(path, OpenFlags::APPEND, None).await
             }
             opened => opened,
         };
         let handle = opened?;
         let done = self.append_to(&handle, adding, written).await;
-        let closed = self.0.order(Order::Close(&handle)).await;
+        let closed = self.sftp.order(Order::Close(&handle)).await;
         let done = done?;
         closed.map(|()| done)
     }
 
     async fn rename_new(&self, from: &Path, to: &Path) -> Result<()> {
-        self.0.order(Order::RenameNew(from, to)).await
+        self.sftp.order(Order::RenameNew(from, to)).await
     }
 
-    async fn appear(&self, from: &Path, to: &Path, wanted: Wanted) -> (Result<()>, Result<Fetched>) {
-        match self.0.send(Order::RenameNew(from, to)).await {
-            Ok(renaming) => {
-                // It is sent already: what is asked for now is what stands there afterwards.
-                let (renamed, fetched) = tokio::join!(renaming.done(), self.fetch(to, wanted));
-                (renamed, fetched)
-            }
-            Err(error) => (Err(error.clone()), Err(error)),
-        }
+    async fn appear(
+        &self,
+        from: &Path,
+        to: &Path,
+        body: &Bytes,
+        wanted: Wanted,
+    ) -> (Result<()>, Result<Fetched>) {
+        let renamed = self.rename_new(from, to).await;
+        let confirmed = match &renamed {
+            Ok(()) => self.confirm(to, body).await,
+            Err(error) if error.is_answer() => Ok(None),
+            Err(error) => Err(error.clone()),
+        };
+        let found = match confirmed {
+            Ok(Some(content)) => Ok(Fetched::File(content)),
+            Ok(None) => self.fetch(to, wanted).await,
+            Err(error) => Err(error),
+        };
+        (renamed, found)
     }
 
     async fn rename_over(&self, from: &Path, to: &Path) -> Result<()> {
-        self.0.order(Order::RenameOver(from, to)).await
+        self.sftp.order(Order::RenameOver(from, to)).await
     }
 
     async fn link(&self, from: &Path, to: &Path) -> Result<()> {
-        self.0.order(Order::Link(from, to)).await
+        self.sftp.order(Order::Link(from, to)).await
     }
 
     /// Three requests in one packet, which the server carries out one right after the other: the second name is taken anew,
@@ -280,19 +208,19 @@ impl Remote for OverSftp {
     async fn displace(&self, name: &Path, kept: &Path, new: &Path) -> Result<()> {
         let orders = [Order::Remove(kept), Order::Link(name, kept), Order::RenameOver(new, name)];
         // Whether the second name is there is seen by who looks at it.
-        self.0.orders(&orders).await.pop().unwrap_or(Ok(()))
+        self.sftp.orders(&orders).await.pop().unwrap_or(Ok(()))
     }
 
     async fn remove(&self, path: &Path) -> Result<bool> {
-        present(self.0.order(Order::Remove(path)).await).map(|removed| removed.is_some())
+        present(self.sftp.order(Order::Remove(path)).await).map(|removed| removed.is_some())
     }
 
     async fn make_directory(&self, path: &Path) -> Result<()> {
-        self.0.order(Order::MakeDirectory(path, 0o700)).await
+        self.sftp.order(Order::MakeDirectory(path, 0o700)).await
     }
 
     async fn remove_directory(&self, path: &Path) -> Result<()> {
-        self.0.order(Order::RemoveDirectory(path)).await
+        self.sftp.order(Order::RemoveDirectory(path)).await
     }
 
     async fn dress(&self, path: &Path, set: SetAttributes) -> Result<()> {
@@ -301,12 +229,12 @@ impl Remote for OverSftp {
         let orders = [owner, rest].into_iter().filter(|set| *set != SetAttributes::default());
         let orders: Vec<Order<'_>> = orders.map(|set| Order::Set(path, set)).collect();
         // The owner's refusal comes last, so that the rest was tried all the same.
-        self.0.orders(&orders).await.into_iter().rev().collect()
+        self.sftp.orders(&orders).await.into_iter().rev().collect()
     }
 
     async fn list(&self, path: &Path, limit: usize) -> Result<(Vec<(Bytes, FileKind)>, bool)> {
-        let handle = self.0.open_directory(path).await?;
-        let parts = stream::repeat(()).map(|()| self.0.read_directory(&handle)).buffered(LISTS_AT_ONCE);
+        let handle = self.sftp.open_directory(path).await?;
+        let parts = stream::repeat(()).map(|()| self.sftp.read_directory(&handle)).buffered(LISTS_AT_ONCE);
         let mut out = Vec::new();
         let mut more = false;
         let mut failed = None;
@@ -334,51 +262,10 @@ impl Remote for OverSftp {
                 }
             }
         }
-        let closed = self.0.order(Order::Close(&handle)).await;
+        let closed = self.sftp.order(Order::Close(&handle)).await;
         match failed {
             Some(error) => Err(error),
             None => closed.map(|()| (out, more)),
         }
-    }
-}
-
-impl OverSftp {
-    async fn append_to(&self, handle: &Handle, adding: Adding<'_>, written: &mut bool) -> Result<Appended> {
-        let before = self.0.fstat(handle).await?;
-        if before.kind() != Some(FileKind::Regular) {
-            return Err(strange("it became something that is no file"));
-        }
-        let size_before = before.size.ok_or_else(|| strange("a file without a size"))?;
-        let owner_set = match adding.owner.filter(|owner| before.owner != Some(*owner)) {
-            None => true,
-            Some(owner) => {
-                let set = SetAttributes { owner: Some(owner), ..SetAttributes::default() };
-                permitted(self.0.order(Order::SetOpen(handle, set)).await)?
-            }
-        };
-        if adding.mode.is_some() {
-            let set = SetAttributes { mode: adding.mode, ..SetAttributes::default() };
-            self.0.order(Order::SetOpen(handle, set)).await?;
-        }
-        for (number, piece) in adding.body.chunks(APPEND_BYTES_MAX).enumerate() {
-            let at = size_before + (number * APPEND_BYTES_MAX) as u64;
-            if let Err(error) = self.0.order(Order::Write(handle, at, piece)).await {
-                // A disk that is full may have taken a part; what the file says now tells.
-                let untouched =
-                    error.is_answer() && self.0.fstat(handle).await.is_ok_and(|now| now.size == before.size);
-                *written = !untouched;
-                return Err(error);
-            }
-            *written = true;
-        }
-        if adding.times.is_some() {
-            // A file of somebody else's may be added to, but only its owner sets its times.
-            let set = SetAttributes { times: adding.times, ..SetAttributes::default() };
-            permitted(self.0.order(Order::SetOpen(handle, set)).await)?;
-        }
-        if adding.durable && self.0.extensions().fsync {
-            self.0.order(Order::Sync(handle)).await?;
-        }
-        Ok(Appended { size_before, owner_set })
     }
 }

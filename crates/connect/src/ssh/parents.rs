@@ -1,10 +1,10 @@
 //! The directories on the way to a new file.
 
-use tokio::sync::Mutex;
 use verisim_core::{DecoyPath, FailureKind, FileMode, FileWrite, Owner, OwnerPolicy, place};
 use verisim_ssh::Error;
 use verisim_ssh::sftp::{Attributes, SetAttributes};
 
+use super::places::{Parent, Places};
 use super::problem::{Outcome, at, changing, explained};
 use super::remote::Remote;
 use super::settle::{beside, discard};
@@ -13,56 +13,53 @@ use crate::tree::Problem;
 /// The set-group-ID bit: what is made in such a directory belongs to its group, and directories inherit the bit.
 const SET_GROUP_ID: u32 = 0o2000;
 
-/// The directory that gets a new entry, and what was made on the way to it.
-#[derive(Debug, Default)]
-pub(super) struct Parent {
-    /// Whether everything that was made belongs to whom it should.
-    pub(super) owner_set: bool,
-    /// The directories that were made, outermost first.
-    pub(super) made: Vec<DecoyPath>,
-    /// What stood there before: the directory that gained the first entry.
-    pub(super) before: Option<(DecoyPath, Attributes)>,
-    /// Free bytes for the file, where they can be told.
-    pub(super) free_bytes: Option<u64>,
-}
-
-/// Finds the directory that shall hold `file`, and makes it if that is wanted and it is not there. One batch makes one
-/// directory at a time.
-pub(super) async fn find_or_make(
-    remote: &dyn Remote,
-    file: &FileWrite,
-    making: &Mutex<()>,
-) -> Outcome<Parent> {
+/// Finds the directory that shall hold `file`, and makes it if that is wanted and it is not there.
+pub(super) async fn find_or_make(remote: &dyn Remote, file: &FileWrite, places: &Places) -> Outcome<Parent> {
     let Some(dir) = file.path.parent() else {
         return Err(Problem::new(FailureKind::Denied, "/: the root of a decoy is no file"));
     };
-    if let Some(parent) = there(remote, &dir, &file.path).await? {
+    let place = places.of(&dir, file.make_parents);
+    let mut place = place.lock().await;
+    match &*place {
+        Some(Ok(parent)) => return Ok(places.shared(&dir, parent)),
+        Some(Err(problem)) => return Err(problem.repeated()),
+        None => {}
+    }
+    let parent = look_or_make(remote, &dir, file, places).await;
+    *place = Some(parent.as_ref().map(Parent::clone).map_err(Problem::repeated));
+    parent
+}
+
+async fn look_or_make(
+    remote: &dyn Remote,
+    dir: &DecoyPath,
+    file: &FileWrite,
+    places: &Places,
+) -> Outcome<Parent> {
+    if let Some(parent) = there(remote, dir, places).await? {
         return Ok(parent);
     }
     if !file.make_parents {
         // Something that is no directory may stand there.
-        return Err(match remote.lstat(dir.as_bytes()).await.map_err(at(&file.path))? {
+        return Err(match remote.lstat(dir.as_bytes()).await.map_err(at(dir))? {
             None => Problem::new(FailureKind::NotFound, format!("{dir}: it is not there")),
-            Some(_) => in_the_way(&dir),
+            Some(_) => in_the_way(dir),
         });
     }
-    let _one = making.lock().await;
-    match there(remote, &dir, &file.path).await? {
-        Some(parent) => Ok(parent),
-        None => make(remote, dir, file).await,
-    }
+    let _one = places.making.lock().await;
+    make(remote, dir.clone(), file, places).await
 }
 
 /// The directory, if it stands; on a file system that holds files.
-async fn there(remote: &dyn Remote, dir: &DecoyPath, path: &DecoyPath) -> Outcome<Option<Parent>> {
-    let found = remote.place(dir.as_bytes()).await.map_err(at(path))?;
+async fn there(remote: &dyn Remote, dir: &DecoyPath, places: &Places) -> Outcome<Option<Parent>> {
+    let found = remote.place(dir.as_bytes()).await.map_err(at(dir))?;
     let Some((attributes, space)) = found else { return Ok(None) };
     if space.is_some_and(|space| space.blocks == 0) {
         return Err(not_real(dir));
     }
-    let before = Some((dir.clone(), attributes));
+    let before = places.before(dir, attributes);
     let free_bytes = space.map(|space| space.free_bytes);
-    Ok(Some(Parent { owner_set: true, made: Vec::new(), before, free_bytes }))
+    Ok(Some(Parent { owner_set: true, before, free_bytes }))
 }
 
 fn not_real(dir: &DecoyPath) -> Problem {
@@ -74,7 +71,7 @@ fn in_the_way(dir: &DecoyPath) -> Problem {
     Problem::new(FailureKind::Denied, format!("{dir}: something stands there that is not a directory"))
 }
 
-async fn make(remote: &dyn Remote, dir: DecoyPath, file: &FileWrite) -> Outcome<Parent> {
+async fn make(remote: &dyn Remote, dir: DecoyPath, file: &FileWrite, places: &Places) -> Outcome<Parent> {
     let above: Vec<DecoyPath> = std::iter::successors(Some(dir), DecoyPath::parent).collect();
     let names: Vec<&[u8]> = above.iter().map(DecoyPath::as_bytes).collect();
     let looks = remote.directories(&names).await.map_err(at(&file.path))?;
@@ -92,23 +89,16 @@ async fn make(remote: &dyn Remote, dir: DecoyPath, file: &FileWrite) -> Outcome<
     let Some((mut holder, mut attributes)) = holder else {
         return Err(Problem::new(FailureKind::NotFound, "/: the decoy's root is not there"));
     };
-    let Some(mut parent) = there(remote, &holder, &file.path).await? else {
+    let Some(mut parent) = there(remote, &holder, places).await? else {
         return Err(changing(&holder)(gone()));
     };
     for dir in missing.into_iter().rev() {
-        match descend(remote, &holder, &attributes, &dir, file).await {
-            Ok(Step { made, owner_set, now }) => {
-                parent.owner_set &= owner_set;
-                if made {
-                    parent.made.push(dir.clone());
-                }
-                (holder, attributes) = (dir, now);
-            }
-            Err(problem) => {
-                undo(remote, &parent.made).await;
-                return Err(problem);
-            }
+        let Step { made, owner_set, now } = descend(remote, &holder, &attributes, &dir, file).await?;
+        parent.owner_set &= owner_set;
+        if made {
+            places.made(&dir);
         }
+        (holder, attributes) = (dir, now);
     }
     Ok(parent)
 }
@@ -199,14 +189,5 @@ async fn dress(
             remote.dress(partial, SetAttributes { owner: None, ..set }).await.map(|()| false)
         }
         Err(error) => Err(error),
-    }
-}
-
-/// Takes back what was made, after a failure. It goes only if it is empty: what somebody put there meanwhile stays.
-pub(super) async fn undo(remote: &dyn Remote, made: &[DecoyPath]) {
-    for dir in made.iter().rev() {
-        if remote.remove_directory(dir.as_bytes()).await.is_err() {
-            return;
-        }
     }
 }

@@ -53,8 +53,15 @@ pub(super) trait Remote: Send + Sync {
     /// Gives something another name where nothing stands yet.
     async fn rename_new(&self, from: &Path, to: &Path) -> Result<()>;
 
-    /// The same, and reads what stands under the new name afterwards, whether or not it was given.
-    async fn appear(&self, from: &Path, to: &Path, wanted: Wanted) -> (Result<()>, Result<Fetched>);
+    /// The same, and reads what stands under the new name afterwards, whether or not it was given. Where that is a regular
+    /// file with the bytes of `body`, only its hash is told.
+    async fn appear(
+        &self,
+        from: &Path,
+        to: &Path,
+        body: &Bytes,
+        wanted: Wanted,
+    ) -> (Result<()>, Result<Fetched>);
 
     /// Gives something another name in one step, whatever stands there.
     async fn rename_over(&self, from: &Path, to: &Path) -> Result<()>;

@@ -27,7 +27,7 @@ pub(super) async fn replace(remote: &dyn Remote, file: &FileWrite, expected: Dig
         Fetched::File(content) if content.digest == Some(expected) => content.attributes,
         other => return foreign(as_found(&other)),
     };
-    let before = before.map_err(&failed)?.map(|before| (names.dir.clone(), before));
+    let before = before.map_err(&failed)?.map(|before| (names.dir.clone(), Some(before)));
     let ours = [expected, Digest::of(&file.body)];
     if let Some(found) = settle_in(remote, &names, &ours).await.map_err(&failed)? {
         return foreign(found);
@@ -72,7 +72,7 @@ pub(super) async fn replace(remote: &dyn Remote, file: &FileWrite, expected: Dig
         }
         _ => {}
     }
-    confirmed(path, found, owner_set, Vec::new()).map(|outcome| Done { outcome, before })
+    confirmed(path, found, owner_set).map(|outcome| Done { outcome, before })
 }
 
 /// Takes back what was prepared. What will not go is met by the next use of the names.

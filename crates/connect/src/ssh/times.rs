@@ -35,9 +35,8 @@ impl Touched {
         if let FileTimes::Past { mtime, atime } = file.times {
             self.files.insert(file.path.clone(), (atime, mtime));
         }
-        let stood = before.map(|(dir, attributes)| (dir, Some(attributes)));
         // The one that stood gained what was made in it, or the file itself.
-        for (dir, before) in stood.into_iter().chain(made.iter().map(|dir| (dir.clone(), None))) {
+        for (dir, before) in before.into_iter().chain(made.iter().map(|dir| (dir.clone(), None))) {
             let known = self.dirs.contains_key(&dir);
             let entry = self.dirs.entry(dir).or_default();
             if !known {

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::sync::Mutex;
 use verisim_core::{DecoyPath, FailureKind, FileTimes, FileWrite, WriteMode, WriteOutcome};
 use verisim_ssh::sftp::Attributes;
 
 use super::create::{Done, create};
+use super::places::Places;
 use super::remote::Remote;
 use super::times::Touched;
 use super::{append, problem::Outcome, replace};
@@ -23,9 +23,9 @@ const AT_ONCE: usize = 128;
 
 /// The outcomes, in order, and the directories whose times are still to be settled.
 pub(super) async fn write(remote: &dyn Remote, files: &[FileWrite]) -> (Vec<Outcome<WriteOutcome>>, Touched) {
-    let making = Mutex::new(());
+    let places = Places::default();
     let chains = chains(files);
-    let running = chains.into_iter().map(|chain| run(remote, files, chain, &making));
+    let running = chains.into_iter().map(|chain| run(remote, files, chain, &places));
     let mut done = stream::iter(running).buffer_unordered(AT_ONCE);
     let mut outcomes: Vec<Option<Outcome<WriteOutcome>>> = files.iter().map(|_| None).collect();
     let mut touched = Touched::default();
@@ -37,6 +37,8 @@ pub(super) async fn write(remote: &dyn Remote, files: &[FileWrite]) -> (Vec<Outc
             }));
         }
     }
+    drop(done);
+    places.undo(remote).await;
     let missing = || Err(Problem::new(FailureKind::Unknown, "it was not carried out"));
     (outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(missing)).collect(), touched)
 }
@@ -45,7 +47,7 @@ async fn run(
     remote: &dyn Remote,
     files: &[FileWrite],
     chain: Vec<usize>,
-    making: &Mutex<()>,
+    places: &Places,
 ) -> Vec<(usize, Outcome<Done>)> {
     let mut failed: HashMap<&DecoyPath, FailureKind> = HashMap::new();
     let mut out = Vec::with_capacity(chain.len());
@@ -56,7 +58,7 @@ async fn run(
                 let detail = format!("{}: an earlier write to it in the same batch failed", file.path);
                 Err(Problem::new(*kind, detail))
             }
-            None => write_one(remote, file, making).await,
+            None => write_one(remote, file, places).await,
         };
         if let Err(problem) = &outcome {
             failed.insert(&file.path, problem.kind());
@@ -66,13 +68,13 @@ async fn run(
     out
 }
 
-async fn write_one(remote: &dyn Remote, file: &FileWrite, making: &Mutex<()>) -> Outcome<Done> {
+async fn write_one(remote: &dyn Remote, file: &FileWrite, places: &Places) -> Outcome<Done> {
     if file.body.len() as u64 > FILE_BYTES_MAX {
         let detail = format!("{}: {} bytes are more than a file may have", file.path, file.body.len());
         return Err(Problem::new(FailureKind::Config, detail));
     }
     match file.how {
-        WriteMode::Create => create(remote, file, making).await,
+        WriteMode::Create => create(remote, file, places).await,
         WriteMode::Replace { expected } => replace::replace(remote, file, expected).await,
         WriteMode::Append => append::append(remote, file).await,
     }
@@ -114,8 +116,8 @@ pub(super) fn has_past(files: &[FileWrite]) -> bool {
     files.iter().any(|file| matches!(file.times, FileTimes::Past { .. }))
 }
 
-/// What a directory was before it gained an entry.
-pub(super) type Before = (DecoyPath, Attributes);
+/// What a directory was before it gained an entry; `None` if the batch made it.
+pub(super) type Before = (DecoyPath, Option<Attributes>);
 
 #[cfg(test)]
 mod tests {

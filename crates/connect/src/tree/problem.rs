@@ -49,6 +49,11 @@ impl Problem {
         self
     }
 
+    /// The same for another effect of the batch that needed the same.
+    pub(crate) fn repeated(&self) -> Self {
+        Self { kind: self.kind, effect: self.effect, detail: self.detail.clone(), source: None }
+    }
+
     pub(crate) const fn effect(&self) -> Effect {
         self.effect
     }

@@ -420,7 +420,8 @@ async fn a_dial_that_is_cut_off_is_told_as_it_is() {
     }
 }
 
-/// A hundred small files take a handful of round trips: what a client says at once goes out at once.
+/// A hundred small files take a handful of round trips: what a client says at once goes out at once, and a directory that all
+/// of them need is made once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_takes_about_as_many_round_trips_as_one_file() {
     let Some(sshd) = Sshd::start(SshdOptions { locked_in: true, ..SshdOptions::default() }) else { return };
@@ -432,22 +433,32 @@ async fn a_batch_takes_about_as_many_round_trips_as_one_file() {
     let connector = connector(way, WayIn::Sftp, false);
     connector.connect().await.unwrap();
     std::fs::create_dir(sshd.root().join("d")).unwrap();
-    let mut took = Vec::new();
-    for (name, count) in [("one", 1), ("many", 100)] {
-        let batch: Vec<_> = (0..count)
-            .map(|number| {
-                let file = new_file(format!("/d/{name}{number}"), format!("body {number}"));
-                verisim_core::FileWrite { staging: staging(1_000 + number), ..file }
-            })
-            .collect();
-        let begun = started();
-        for outcome in answer(connector.write(&batch)).await {
-            assert!(matches!(outcome, Ok(WriteOutcome::Written(_))), "{outcome:?}");
+    for to_make in [&[][..], &["new", "deep"]] {
+        let mut took = Vec::new();
+        for (name, count) in [("one", 1), ("many", 100)] {
+            let dirs: Vec<String> = to_make.iter().map(|dir| format!("{dir}-{name}")).collect();
+            let dir =
+                std::iter::once("/d").chain(dirs.iter().map(String::as_str)).collect::<Vec<_>>().join("/");
+            let batch: Vec<_> = (0..count)
+                .map(|number| {
+                    let file = new_file(format!("{dir}/{name}{number}"), format!("body {number}"));
+                    verisim_core::FileWrite { staging: staging(1_000 + number), ..file }
+                })
+                .collect();
+            let begun = started();
+            let mut made = Vec::new();
+            for outcome in answer(connector.write(&batch)).await {
+                match outcome {
+                    Ok(WriteOutcome::Written(written)) => made.extend(written.made_parents),
+                    other => panic!("{other:?}"),
+                }
+            }
+            took.push(begun.elapsed());
+            assert_eq!(made.len(), to_make.len(), "each is told once: {made:?}");
         }
-        took.push(begun.elapsed());
+        // Two rounds of sequences, and as much again for a busy machine.
+        assert!(took[1] < took[0] * 8, "{to_make:?}: one file {:?}, a hundred {:?}", took[0], took[1]);
     }
-    // Two rounds of sequences, and as much again for a busy machine.
-    assert!(took[1] < took[0] * 8, "one file {:?}, a hundred {:?}", took[0], took[1]);
 }
 
 #[expect(clippy::disallowed_methods, reason = "what is measured is how long a real connection takes")]

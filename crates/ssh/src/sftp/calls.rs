@@ -68,7 +68,15 @@ impl Sftp {
     /// # Errors
     /// What the server says.
     pub async fn lstat(&self, path: &[u8]) -> Result<Attributes> {
-        self.attributes("look at it", LSTAT, Body::default().string(path)).await
+        self.send_lstat(path).await?.done().await
+    }
+
+    /// Asks what stands under a name, and does not wait for the answer.
+    ///
+    /// # Errors
+    /// When the session is over: then it was not sent.
+    pub async fn send_lstat(&self, path: &[u8]) -> Result<Sent<'_, Attributes>> {
+        self.sent("look at it", LSTAT, Body::default().string(path), Self::take_attributes).await
     }
 
     /// What a name leads to.
