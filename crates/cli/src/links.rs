@@ -6,6 +6,7 @@ use verisim_connect::{DockerConnector, DockerOptions, RootfsConnector};
 use verisim_core::{Clock, Connector, Decoy, DecoyName};
 use verisim_drivers::{Connectors, Destinations};
 use verisim_engine::Member;
+use verisim_ssh::SeenKeys;
 
 use crate::config::{ConnectorConfig, DecoyConfig};
 use crate::engines::Engines;
@@ -19,6 +20,8 @@ pub(crate) struct Links {
     pub(crate) destinations: Destinations,
     engines: Engines,
     hosts: Mutex<Hosts>,
+    /// The host keys that visitors saw since the start: what a decoy shows first is believed.
+    pub(crate) seen_keys: SeenKeys,
     clock: Arc<dyn Clock>,
 }
 
@@ -26,7 +29,7 @@ impl Links {
     /// To no decoy yet.
     pub(crate) fn new(engines: Engines, clock: Arc<dyn Clock>) -> Self {
         let (connectors, destinations) = (Connectors::new(), Destinations::new());
-        Self { connectors, destinations, engines, hosts: Mutex::default(), clock }
+        Self { connectors, destinations, engines, hosts: Mutex::default(), seen_keys: SeenKeys::default(), clock }
     }
 
     /// The engines of containers.
@@ -65,7 +68,7 @@ impl Links {
             }
             ConnectorConfig::Ssh(ssh) => {
                 let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-                hosts.connector(&config.name, ssh)
+                hosts.connector(&config.name, ssh, &self.seen_keys)
             }
         }
     }

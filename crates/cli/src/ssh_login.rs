@@ -13,7 +13,7 @@ use verisim_ssh::{Command, Error, Login, SeenKeys, Session};
 use crate::config::PersonaConfig;
 use crate::secrets::Secrets;
 
-/// What personas log in with, and the host keys that were seen since the start: what a decoy shows first is believed.
+/// What personas log in with, and the host keys that were seen since the start.
 pub(crate) struct SshAccounts {
     keys: HashMap<String, PathBuf>,
     secrets: Arc<Secrets>,
@@ -22,10 +22,10 @@ pub(crate) struct SshAccounts {
 
 impl SshAccounts {
     /// Those of a configuration.
-    pub(crate) fn of(personas: &[PersonaConfig], secrets: Arc<Secrets>) -> Self {
+    pub(crate) fn of(personas: &[PersonaConfig], secrets: Arc<Secrets>, seen: SeenKeys) -> Self {
         let keys =
             personas.iter().filter_map(|persona| Some((persona.login.clone(), persona.ssh_key.clone()?)));
-        Self { keys: keys.collect(), secrets, seen: SeenKeys::default() }
+        Self { keys: keys.collect(), secrets, seen }
     }
 }
 

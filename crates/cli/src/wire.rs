@@ -60,7 +60,7 @@ impl Wired {
         let fleet = Fleet::new(config.decoys.iter().map(|decoy| links.connect(decoy)));
         let (connectors, destinations) = (links.connectors.clone(), links.destinations.clone());
         let secrets = Arc::new(Secrets::of(&config.personas));
-        let ssh = SshAccounts::of(&config.personas, Arc::clone(&secrets));
+        let ssh = SshAccounts::of(&config.personas, Arc::clone(&secrets), links.seen_keys.clone());
         let traffic = TrafficDriver::new(connectors.clone(), destinations, Arc::clone(&clock))
             .with_passwords(secrets)
             .with_ssh(Arc::new(ssh));

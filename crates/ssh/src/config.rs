@@ -28,6 +28,7 @@ pub struct ClientConfig {
     home: PathBuf,
     login: String,
     warnings: Vec<String>,
+    agent: Option<PathBuf>,
 }
 
 /// What is said of one host: the first value of each keyword counts, and every identity.
@@ -41,7 +42,7 @@ impl ClientConfig {
     /// Nothing is configured: every host is what its name says.
     #[must_use]
     pub fn empty(home: &Path, login: &str) -> Self {
-        Self { lines: Vec::new(), home: home.into(), login: login.into(), warnings: Vec::new() }
+        Self { lines: Vec::new(), home: home.into(), login: login.into(), warnings: Vec::new(), agent: None }
     }
 
     /// Reads a file and what it includes, for the user `login` with this home. A file that is not there says nothing.
@@ -51,7 +52,7 @@ impl ClientConfig {
     pub fn load(file: &Path, home: &Path, login: &str) -> Result<Self, ConfigError> {
         let mut reader = parse::Reader::new(home);
         let lines = reader.file(file)?;
-        Ok(Self { lines, home: home.into(), login: login.into(), warnings: reader.warnings })
+        Ok(Self { lines, home: home.into(), login: login.into(), warnings: reader.warnings, agent: None })
     }
 
     /// The same of several files, of which the first that says something counts.
@@ -64,7 +65,13 @@ impl ClientConfig {
         for file in files {
             lines.push(Line::Include(reader.file(file)?));
         }
-        Ok(Self { lines, home: home.into(), login: login.into(), warnings: reader.warnings })
+        Ok(Self { lines, home: home.into(), login: login.into(), warnings: reader.warnings, agent: None })
+    }
+
+    /// The same for somebody with this agent, whom every host is offered of which `IdentityAgent` says nothing else.
+    #[must_use]
+    pub fn with_agent(self, agent: Option<PathBuf>) -> Self {
+        Self { agent, ..self }
     }
 
     /// What was left out, for people.
@@ -81,8 +88,7 @@ impl ClientConfig {
         out
     }
 
-    /// Where a host is and how to get there. The agent and the passphrase are for the caller to add, who may read the
-    /// environment.
+    /// Where a host is and how to get there. Secrets are for the caller to add, who may read the environment.
     ///
     /// # Errors
     /// When a value makes no sense.
@@ -122,8 +128,12 @@ impl ClientConfig {
             true => DEFAULT_IDENTITIES.iter().map(|name| ssh.join(name)).filter(|key| key.exists()).collect(),
             false => said.identities.iter().filter(|file| *file != "none").map(|file| path(file)).collect(),
         };
-        let agent = said.get("identityagent").filter(|agent| !matches!(*agent, "none" | "SSH_AUTH_SOCK"));
-        target.agent = agent.map(path);
+        let agent = match said.get("identityagent") {
+            None | Some("SSH_AUTH_SOCK" | "$SSH_AUTH_SOCK") => self.agent.clone(),
+            Some("none") => None,
+            Some(socket) => Some(path(socket)),
+        };
+        target.agent = agent;
         target.known_hosts = known.into_iter().chain(global).collect();
         target.identities = identities;
         target.host_keys = match said.get("stricthostkeychecking") {

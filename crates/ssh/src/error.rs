@@ -32,7 +32,7 @@ pub enum Error {
     },
     /// Nobody vouches for the host key.
     #[error(
-        "the key of {host} is not known ({fingerprint}): compare it with the host's own before you accept it{}", if *.authority { "; a certificate authority is known for it, but certificates of hosts are not supported" } else { "" }
+        "the key of {host} is not known: it shows {fingerprint}{}", if *.authority { "; a certificate authority is known for it, but certificates of hosts are not supported" } else { "" }
     )]
     HostKeyUnknown {
         /// The host, as it would stand in `known_hosts`.

@@ -13,7 +13,7 @@ use crate::auth::Account;
 use crate::handler::Expectation;
 use crate::meet::{CLIENT_VERSION, Meeting, Met};
 use crate::session::timed;
-use crate::{Error, Result, Secret, Session};
+use crate::{Error, KnownHosts, Result, Secret, Session, Target, Verdict};
 
 /// The longest line of identification, in bytes, without the end of the line (RFC 4253, 4.2).
 const VERSION_BYTES_MAX: usize = 253;
@@ -39,11 +39,18 @@ pub struct Login {
 
 /// The host keys that were seen, each under the name of its host, for as long as this lives. Clones are the same.
 ///
-/// The first key that a host shows is believed, and from then on no other: what a person who visits a host for the first
-/// time does. Nothing is read from files and nothing is written. It holds one key for each name that it is asked about, so
-/// names come from a configuration, never from a host.
+/// The first key that a host shows is believed, and from then on no other, unless somebody vouches for it: what a person who
+/// visits a host for the first time does. Nothing is written, and nothing is read but the files of [`SeenKeys::vouched_by`]. It
+/// holds one key for each name that it is asked about, so names come from a configuration, never from a host.
 #[derive(Debug, Clone, Default)]
-pub struct SeenKeys(Arc<Mutex<HashMap<String, PublicKey>>>);
+pub struct SeenKeys(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    keys: HashMap<String, PublicKey>,
+    /// Under which name, and in which files, a person writes down what is believed of a host.
+    vouched: HashMap<String, (String, Vec<PathBuf>)>,
+}
 
 /// A host that showed its key over a connection that somebody else made, and to which nobody has logged in yet.
 pub struct Greeted {
@@ -102,27 +109,41 @@ impl Greeted {
 }
 
 impl SeenKeys {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, PublicKey>> {
+    /// From now on a key that is another than the one that was seen is believed all the same, if `known_hosts` of this target
+    /// has it by then: a person accepted it. The files are read at that moment, and no sooner.
+    pub fn vouched_by(&self, host: &str, target: &Target) {
+        let place = (target.known_as(), target.known_hosts.clone());
+        self.lock().vouched.insert(host.to_owned(), place);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn algorithms(&self, host: &str) -> Vec<Algorithm> {
-        self.lock().get(host).map(PublicKey::algorithm).into_iter().collect()
+        self.lock().keys.get(host).map(PublicKey::algorithm).into_iter().collect()
     }
 
     /// Whether the host may show this key.
     pub(crate) fn judge(&self, host: &str, key: &PublicKey) -> Result<()> {
         let mut seen = self.lock();
-        match seen.get(host) {
-            Some(known) if known.key_data() == key.key_data() => Ok(()),
-            Some(_) => {
+        match seen.keys.get(host) {
+            Some(known) if known.key_data() == key.key_data() => return Ok(()),
+            Some(_) if !seen.is_vouched(host, key) => {
                 let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
-                Err(Error::HostKeyOther { host: host.to_owned(), fingerprint })
+                return Err(Error::HostKeyOther { host: host.to_owned(), fingerprint });
             }
-            None => {
-                seen.insert(host.to_owned(), key.clone());
-                Ok(())
-            }
+            Some(_) | None => {}
         }
+        seen.keys.insert(host.to_owned(), key.clone());
+        Ok(())
+    }
+}
+
+impl Seen {
+    /// Whether a person wrote this key down for the host meanwhile.
+    fn is_vouched(&self, host: &str, key: &PublicKey) -> bool {
+        let Some((name, files)) = self.vouched.get(host) else { return false };
+        KnownHosts::load(files).is_ok_and(|known| known.verdict(name, key) == Verdict::Known)
     }
 }

@@ -12,7 +12,7 @@ use russh::server::{Auth, Config, Handler, Response, Session as Serving, run_str
 use russh::{ChannelId, MethodKind, MethodSet, SshId};
 use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
 use verisim_core::{ByteCount, FailureKind};
-use verisim_ssh::{Command, Error, Login, Secret, SeenKeys, Session};
+use verisim_ssh::{Command, Error, Login, Secret, SeenKeys, Session, Target};
 
 const PASSWORD: &str = "correct horse";
 
@@ -232,6 +232,29 @@ async fn the_first_key_that_a_host_shows_is_believed_and_no_other_after_it() {
     greet(1, "web01").await.unwrap();
     let another_run = SeenKeys::default();
     Session::greet(server.serve(2), login(PASSWORD), &another_run).await.unwrap();
+}
+
+/// A host that was set up anew is believed once a person accepted its new key, without a new start of whoever visits it.
+#[tokio::test]
+async fn another_key_is_believed_once_a_person_wrote_it_down() {
+    let (server, seen) = (Server::new(Wants::Password), SeenKeys::default());
+    let held = tempfile::tempdir().unwrap();
+    let file = held.path().join("known_hosts");
+    let target = Target { port: 2222, known_hosts: vec![file.clone()], ..Target::new("192.0.2.7", "root") };
+    seen.vouched_by("web01", &target);
+    let greet = |key| Session::greet(server.serve(key), login(PASSWORD), &seen);
+    greet(1).await.unwrap();
+    assert!(matches!(greet(2).await, Err(Error::HostKeyOther { .. })), "nobody vouches for it");
+    let line = |key: u8| {
+        let key = PrivateKey::from(Ed25519Keypair::from_seed(&[key; 32]));
+        format!("[192.0.2.7]:2222 {}\n", key.public_key().to_openssh().unwrap())
+    };
+    std::fs::write(&file, line(3)).unwrap();
+    assert!(matches!(greet(2).await, Err(Error::HostKeyOther { .. })), "it is another one that was accepted");
+    std::fs::write(&file, line(2)).unwrap();
+    greet(2).await.unwrap();
+    assert!(matches!(greet(1).await, Err(Error::HostKeyOther { .. })), "the old one is the other one now");
+    greet(2).await.unwrap();
 }
 
 #[tokio::test]

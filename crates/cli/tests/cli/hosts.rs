@@ -66,7 +66,14 @@ fn a_host_is_trusted_and_then_lived_in() {
     let ran = site.plant("/tmp/a").exits(5);
     assert!(ran.stderr.contains("verisim decoy trust files01"), "{}", ran.stderr);
     let ran = site.run(&["doctor"]).exits(5);
-    assert!(ran.stdout.contains("verisim decoy trust files01"), "{}", ran.stdout);
+    let told: Vec<&str> = ran.stdout.lines().filter(|line| line.contains("SHA256:")).collect();
+    let shown = told.first().and_then(|line| line.split("it shows ").nth(1)).unwrap_or_default().trim();
+    assert!(
+        ran.stdout.contains(&format!("verisim decoy trust files01 --fingerprint {shown}")),
+        "what was seen, and the one command that accepts that: {}",
+        ran.stdout
+    );
+    assert!(!ran.stdout.contains("ssh-copy-id"), "nothing else: {}", ran.stdout);
     let ran = site.run(&["--json", "decoy", "trust", "files01"]).exits(1);
     let line = &ran.json()[0];
     assert_eq!((&line["verdict"], &line["accepted"]), (&"unknown".into(), &false.into()));
@@ -134,6 +141,12 @@ fn what_the_file_says_goes_before_the_users_own_configuration() {
     );
     site.configure(&way);
     site.plant("/tmp/a").exits(0);
+    // What `doctor` tells people to type leads to where we go.
+    let stranger = site.sshd.stranger();
+    site.configure(&way.replace(key.to_str().unwrap(), stranger.to_str().unwrap()));
+    let ran = site.run(&["doctor"]).exits(5);
+    let words = format!("ssh-copy-id -p {port} -i {} root@127.0.0.1", stranger.display());
+    assert!(ran.stdout.contains(&words) && !ran.stdout.contains("decoy trust"), "{}", ran.stdout);
     // A secret that is not where it should be is told, and nothing is tried without it.
     site.configure(&format!("{way}, password = {{ env = \"NO_SUCH_VARIABLE\" }}"));
     let ran = site.plant("/tmp/b");

@@ -90,3 +90,23 @@ fn what_makes_no_sense_is_an_error_with_its_line() {
     assert_eq!(config.target("x").unwrap_err().line, 2);
     assert!(ClientConfig::load(&home.path().join("none"), home.path(), "me").is_ok());
 }
+
+#[test]
+fn an_agent_is_offered_unless_the_host_says_otherwise() {
+    let (config, home) = load(
+        "Host none\n IdentityAgent none\nHost own\n IdentityAgent ~/agent\nHost usual\n IdentityAgent SSH_AUTH_SOCK\n\
+         Host way\n ProxyJump own\n",
+    );
+    let agent = |config: &ClientConfig, name| config.target(name).unwrap().agent;
+    assert_eq!(agent(&config, "usual"), None, "there is none to offer");
+    let config = config.with_agent(Some("/run/agent".into()));
+    for (name, expected) in [
+        ("none", None),
+        ("own", Some(home.path().join("agent"))),
+        ("usual", Some("/run/agent".into())),
+        ("unsaid", Some("/run/agent".into())),
+    ] {
+        assert_eq!(agent(&config, name), expected, "{name}");
+    }
+    assert_eq!(config.target("way").unwrap().jumps[0].agent, Some(home.path().join("agent")));
+}

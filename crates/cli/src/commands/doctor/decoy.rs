@@ -36,15 +36,21 @@ async fn look_at(wired: &Wired, decoy: &DecoyConfig, owners: &Owners) -> Sheet {
     let facts = match connector.probe().await {
         Ok(facts) => facts,
         Err(failure) => {
-            let mend = match &decoy.connector {
-                ConnectorConfig::Rootfs(root) => advice(failure.kind).1.map_or_else(
-                    || format!("make the folder {}, or mend its `connector`", show(root)),
-                    str::to_owned,
-                ),
-                ConnectorConfig::Docker(docker) => container::mend(docker, &failure),
-                ConnectorConfig::Ssh(ssh) => host::mend(&decoy.name, ssh, &failure),
+            let (found, mend) = match &decoy.connector {
+                ConnectorConfig::Rootfs(root) => {
+                    let mend = advice(failure.kind).1.map_or_else(
+                        || format!("make the folder {}, or mend its `connector`", show(root)),
+                        str::to_owned,
+                    );
+                    (failure.detail, mend)
+                }
+                ConnectorConfig::Docker(docker) => {
+                    let mend = container::mend(docker, &failure);
+                    (failure.detail, mend)
+                }
+                ConnectorConfig::Ssh(ssh) => host::trouble(&decoy.name, ssh, &failure),
             };
-            sheet.bad(Check::Reachable, Exit::Unreachable, failure.detail, mend);
+            sheet.bad(Check::Reachable, Exit::Unreachable, found, mend);
             return sheet;
         }
     };

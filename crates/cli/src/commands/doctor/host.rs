@@ -1,11 +1,13 @@
 //! Decoys that are hosts over SSH.
 
 use verisim_connect::WayIn;
-use verisim_core::{Capabilities, DecoyName, Failure, FailureKind};
+use verisim_core::{Capabilities, DecoyName, Failure, FailureKind, printable};
+use verisim_ssh::{Error, quote};
 
 use super::{Check, Sheet};
 use crate::config::SshConfig;
-use crate::error::advice;
+use crate::error::{advice, show};
+use crate::hosts::Hosts;
 
 /// Which way its files take, and what would be better.
 pub(super) fn look_at_way(sheet: &mut Sheet, ssh: &SshConfig, can: &Capabilities) {
@@ -27,16 +29,65 @@ pub(super) fn look_at_way(sheet: &mut Sheet, ssh: &SshConfig, can: &Capabilities
     }
 }
 
-/// How to mend it that a host does not answer.
-pub(super) fn mend(decoy: &DecoyName, ssh: &SshConfig, failure: &Failure) -> String {
-    let host = &ssh.host;
-    match failure.kind {
-        FailureKind::Network => {
-            format!("start it, or mend `host` and `port`; `ssh {host}` from here says more")
+/// Why a host does not answer, and how to mend it.
+pub(super) fn trouble(decoy: &DecoyName, ssh: &SshConfig, failure: &Failure) -> (String, String) {
+    match failure.source.as_ref().and_then(|source| source.downcast_ref::<Error>()) {
+        Some(error) => (printable(&error.to_string()), mend(decoy, ssh, failure, Some(error))),
+        None => (failure.detail.clone(), mend(decoy, ssh, failure, None)),
+    }
+}
+
+fn mend(decoy: &DecoyName, ssh: &SshConfig, failure: &Failure, error: Option<&Error>) -> String {
+    match (error, failure.kind) {
+        (Some(Error::HostKeyUnknown { host, fingerprint, .. }), _) => {
+            format!("compare that with the host's own, then: {}", trust(decoy, ssh, host, fingerprint))
         }
-        FailureKind::Auth => format!(
-            "if the host key is in question: verisim decoy trust {decoy}; else let our key in there (ssh-copy-id {host}), or name another with `identity`"
-        ),
+        (Some(Error::HostKeyChanged { host, fingerprint, .. }), _) => {
+            format!(
+                "if it was set up anew, compare that with its own, then: {}",
+                trust(decoy, ssh, host, fingerprint)
+            )
+        }
+        (Some(Error::HostKeyRevoked { .. }), _) => {
+            "nobody should use that key any more: give the host a new one".to_owned()
+        }
+        (_, kind) => mend_kind(ssh, kind),
+    }
+}
+
+/// The command that accepts this key and no other. A host on the way is looked at by the command itself.
+fn trust(decoy: &DecoyName, ssh: &SshConfig, host: &str, fingerprint: &str) -> String {
+    let is_decoy = Hosts::default().target(ssh).is_ok_and(|target| target.known_as() == host);
+    match is_decoy {
+        true => format!("verisim decoy trust {decoy} --fingerprint {fingerprint}"),
+        false => format!("verisim decoy trust {decoy}"),
+    }
+}
+
+/// What a person types after `ssh` or `ssh-copy-id` to reach the host as we do.
+fn address(ssh: &SshConfig) -> String {
+    let word = |text: &str| String::from_utf8_lossy(&quote_if_needed(text)).into_owned();
+    let port = ssh.port.map(|port| format!("-p {port} ")).unwrap_or_default();
+    let identity =
+        ssh.identity.as_deref().map(|file| format!("-i {} ", word(&show(file)))).unwrap_or_default();
+    let user = ssh.user.as_deref().map(|user| format!("{user}@")).unwrap_or_default();
+    format!("{port}{identity}{}", word(&format!("{user}{}", ssh.host)))
+}
+
+fn quote_if_needed(text: &str) -> Vec<u8> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/@:%+".contains(&byte));
+    if is_plain { text.as_bytes().to_vec() } else { quote(text.as_bytes()) }
+}
+
+fn mend_kind(ssh: &SshConfig, kind: FailureKind) -> String {
+    let at = address(ssh);
+    match kind {
+        FailureKind::Network => {
+            format!("start it, or mend `host` and `port`; `ssh {at}` from here says more")
+        }
+        FailureKind::Auth => {
+            format!("let our key in there (ssh-copy-id {at}), or name another with `identity`")
+        }
         FailureKind::Unsupported => {
             "give its sshd SFTP (Subsystem sftp internal-sftp), or write exec = true beside `host`".to_owned()
         }
