@@ -83,7 +83,7 @@ pub use sync_work::{LeftOver, Progress, ProgressSink, SyncReport, SyncTask, Sync
 pub use topic::{InvalidTopic, Topic, TopicFilter};
 pub use traffic::{Service, Traffic, TrafficAsk, TrafficProtocol, TrafficStyle};
 pub use transport::{
-    ManifestStream, PushOptions, Pushed, RemoteFile, RemoteStat, SyncTransport, ToolOutput,
+    Hashes, ManifestStream, PushOptions, Pushed, RemoteFile, RemoteStat, SyncTransport, ToolOutput,
     TransportCapabilities, TransportError, TransportResult,
 };
 

@@ -33,8 +33,9 @@ pub trait SyncTransport: Send + Sync {
     /// Sends the capture. The manifest's file is written locally, and remotely last, only by [`SyncTransport::seal`].
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult;
 
-    /// What is there: the manifest of every regular file below the folder but the metadata folder, sorted.
-    async fn hashsum(&self, at: &Remote, options: &PushOptions) -> Result<ManifestStream, TransportError>;
+    /// What is there: the manifest of every regular file below the folder but the metadata folder, sorted; and how that
+    /// is proved, which may depend on what the destination is found to be able to.
+    async fn hashsum(&self, at: &Remote, options: &PushOptions) -> Result<Hashes, TransportError>;
 
     /// Whether the destination answers just now, and what is known of the folder.
     async fn stat(&self, at: &Remote) -> Result<RemoteStat, TransportError>;
@@ -46,17 +47,15 @@ pub trait SyncTransport: Send + Sync {
 /// What a transport can do, as plain data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransportCapabilities {
-    /// How `hashsum` proves what it says.
-    pub proof: Proof,
     /// A large file goes on where it was interrupted.
     pub resume: bool,
     /// It keeps to a bandwidth.
     pub bandwidth_limit: bool,
     /// A file appears in one step.
     pub atomic: bool,
-    /// The destination is a folder of this machine, which is there as a whole or is away as a whole: a share whose server is
-    /// down, a disk that is not plugged in. Its jobs wait until it is back, however long that takes.
-    pub mounted: bool,
+    /// The destination is there as a whole or is away as a whole, and `stat` tells which: a share whose server is down, a disk
+    /// that is not plugged in, a host that is switched off. Its jobs wait until it is back, however long that takes.
+    pub away_as_a_whole: bool,
 }
 
 /// How a push is done.
@@ -151,6 +150,14 @@ pub enum RemoteFile {
         /// Why.
         failure: Failure,
     },
+}
+
+/// What is at a destination, and how that was found out.
+pub struct Hashes {
+    /// How it is proved.
+    pub proof: Proof,
+    /// The files.
+    pub files: ManifestStream,
 }
 
 /// What is at a destination, file by file, sorted by path. An error ends it.

@@ -12,9 +12,9 @@ use verisim_core::{CancellationToken, Capture, Digest, Failure, FailureKind, Has
 
 use crate::errno::{Side, failure};
 use crate::interlock::RootNow;
+use crate::journal;
 use crate::leftover::Left;
-use crate::native::journal;
-use crate::native::push::MANIFEST;
+use crate::sending::MANIFEST;
 use crate::source;
 use crate::tree::{Kind, Root, Stamp};
 

@@ -21,11 +21,12 @@ use verisim_core::{
     SyncSpec, SyncState, SyncTask, SyncTransport, SyncWorker, Timestamp, TransportError,
 };
 
+use crate::blocking::blocking;
 use crate::discover::{discover, spec_for};
 use crate::errno::{Side, failure};
 use crate::leftover;
-use crate::native::push::MANIFEST;
 use crate::rule::CaptureRule;
+use crate::sending::MANIFEST;
 
 /// How the work folders of jobs begin; the job's id follows.
 const WORK_PREFIX: &str = "sync-";
@@ -254,20 +255,4 @@ fn read_piece(path: &std::path::Path, piece: u32) -> std::io::Result<Option<Byte
 fn work_folders(state_dir: &std::path::Path) -> Vec<JobId> {
     let names = std::fs::read_dir(state_dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
     names.filter_map(|name| name.to_str()?.strip_prefix(WORK_PREFIX)?.parse().ok().map(JobId)).collect()
-}
-
-/// Runs `work`, which blocks for a disk's time, outside the threads that serve everybody.
-async fn blocking<T: Send + 'static>(
-    name: &'static str,
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let (send, receive) = tokio::sync::oneshot::channel();
-    let broken = |what: String| Failure::new(FailureKind::Unknown, name, what);
-    std::thread::Builder::new()
-        .name(name.into())
-        .spawn(move || {
-            let _ = send.send(work());
-        })
-        .map_err(|error| broken(format!("no thread could be started: {error}")))?;
-    receive.await.map_err(|_| broken("the work ended without a result".into()))?
 }

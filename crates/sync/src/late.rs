@@ -11,9 +11,9 @@ use rustix::fs::OFlags;
 use verisim_core::{CancellationToken, Capture, Digest, Failure, FailureKind, Hasher, RelPath};
 
 use crate::errno::{Side, failure};
+use crate::journal;
 use crate::manifest_file::ManifestFile;
-use crate::native::journal;
-use crate::native::push::MANIFEST;
+use crate::sending::MANIFEST;
 use crate::source;
 use crate::tree::{Item, Kind, Root};
 

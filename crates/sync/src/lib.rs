@@ -4,25 +4,34 @@
 //! [`NativeTransport`] pushes to a directory; [`Courier`] carries out the steps of sync jobs with any transport.
 
 mod bandwidth;
+mod blocking;
 mod cleanup;
 mod completeness;
 mod courier;
 mod discover;
 mod errno;
 mod explain;
+mod identity;
 mod interlock;
+mod journal;
 mod late;
 mod leftover;
 mod manifest_file;
 mod native;
 mod private;
+mod rsync;
 mod rule;
+mod sending;
 mod source;
+mod special;
+mod tool;
 mod tree;
 mod verify;
 
 pub use courier::{Courier, CourierOptions, Destination};
 pub use explain::{Explanation, Probe, Tool, ToolEnd, ToolOperation, ToolRun, decision_name, explain};
+pub use identity::{KnownDestination, Recognised};
 pub use interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, RootNow, interlocks};
-pub use native::{KnownDestination, NativeOptions, NativeTransport, Reading, Recognised};
+pub use native::{NativeOptions, NativeTransport, Reading};
+pub use rsync::{FarFacts, RsyncOptions, RsyncTransport, RsyncVersion, SAFE_SINCE};
 pub use rule::{CaptureRule, Completeness, Each};

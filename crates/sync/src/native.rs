@@ -22,13 +22,10 @@
 mod copy;
 pub(crate) mod folder;
 mod hashsum;
-mod identity;
-pub(crate) mod journal;
 mod meter;
 mod partial;
-pub(crate) mod push;
+mod push;
 mod read;
-mod special;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,14 +34,14 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use verisim_core::{
-    Capture, Clock, Failure, FailureKind, ManifestStream, Proof, PushOptions, Remote, RemoteStat,
-    SyncTransport, TransportCapabilities, TransportError, TransportResult,
+    Capture, Clock, Failure, FailureKind, Hashes, Proof, PushOptions, Remote, RemoteStat, SyncTransport,
+    TransportCapabilities, TransportError, TransportResult,
 };
 
 use crate::errno::{Side, failure};
+use crate::identity::KnownDestination;
 use crate::tree::Root;
 
-pub use identity::{KnownDestination, Recognised};
 pub use read::Reading;
 
 /// How many pushes and hashings one destination has under way at once; more wait.
@@ -117,13 +114,7 @@ fn is_there(options: &NativeOptions, folder: &Root) -> Result<(), Failure> {
 #[async_trait]
 impl SyncTransport for NativeTransport {
     fn capabilities(&self) -> TransportCapabilities {
-        TransportCapabilities {
-            proof: Proof::Sha256Readback,
-            resume: true,
-            bandwidth_limit: true,
-            atomic: true,
-            mounted: true,
-        }
+        TransportCapabilities { resume: true, bandwidth_limit: true, atomic: true, away_as_a_whole: true }
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {
@@ -142,7 +133,7 @@ impl SyncTransport for NativeTransport {
         Ok(self.blocking("native.push", move |_| push.run()).await?)
     }
 
-    async fn hashsum(&self, at: &Remote, options: &PushOptions) -> Result<ManifestStream, TransportError> {
+    async fn hashsum(&self, at: &Remote, options: &PushOptions) -> Result<Hashes, TransportError> {
         let (workers, reading) = (self.options.workers, self.options.reading);
         let (at, cancel) = (at.clone(), options.cancel.child_token());
         let stop_when_dropped = cancel.clone().drop_guard();
@@ -175,7 +166,7 @@ impl SyncTransport for NativeTransport {
             told.recv().await.map(|run| (futures_util::stream::iter(run), (told, guard)))
         });
         // Whoever compares may ask again after the end: what is missing there comes last as often as not.
-        Ok(Box::pin(runs.flatten().fuse()))
+        Ok(Hashes { proof: Proof::Sha256Readback, files: Box::pin(runs.flatten().fuse()) })
     }
 
     async fn stat(&self, at: &Remote) -> Result<RemoteStat, TransportError> {

@@ -32,7 +32,7 @@ async fn push(site: &Site, options: &PushOptions) -> Result<verisim_core::Pushed
 }
 
 async fn hash_all(transport: &NativeTransport, remote: &Remote, options: &PushOptions) -> usize {
-    transport.hashsum(remote, options).await.unwrap().map(Result::unwrap).count().await
+    transport.hashsum(remote, options).await.unwrap().files.map(Result::unwrap).count().await
 }
 
 /// Bytes that this process caused to be fetched from a disk.
@@ -318,7 +318,7 @@ async fn the_end_of_what_is_there_may_be_asked_for_twice() {
     fs::remove_file(site.path("vault/lab/run/y")).unwrap();
     fs::remove_file(site.path("vault/lab/run/z")).unwrap();
     let (_, remote) = spec(&site).await;
-    let mut there = site.transport().hashsum(&remote, &options).await.unwrap();
+    let mut there = site.transport().hashsum(&remote, &options).await.unwrap().files;
     assert!(there.next().await.is_some());
     for _ in 0..3 {
         assert!(there.next().await.is_none());
@@ -354,7 +354,7 @@ async fn a_huge_file_gives_way_at_once_whatever_is_done_with_it() {
     let options = site.options();
     let (_, remote) = spec(&site).await;
     let cancelled = cancel_soon(&options);
-    let mut there = site.transport().hashsum(&remote, &options).await.unwrap();
+    let mut there = site.transport().hashsum(&remote, &options).await.unwrap().files;
     let mut last = None;
     while let Some(told) = there.next().await {
         last = Some(told);

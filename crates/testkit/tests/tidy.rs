@@ -14,7 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ssh", &[]),
     ("connect", &["ssh", "sys"]),
     ("drivers", &[]),
-    ("sync", &["sys"]),
+    ("sync", &["ssh", "sys"]),
     ("store", &[]),
     ("engine", &["realism"]),
     ("cli", &["connect", "drivers", "engine", "realism", "ssh", "store", "sync", "sys"]),

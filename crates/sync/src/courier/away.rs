@@ -25,10 +25,10 @@ impl Courier {
         }
     }
 
-    /// Whether the failure may come of a mounted folder that is not there.
+    /// Whether the failure may come of a destination that is not there as a whole.
     pub(super) fn may_be_away(&self, remote: &Remote, failure: &Failure) -> bool {
-        let mounted = |name| Some(self.destinations.get(name)?.transport.capabilities().mounted);
-        is_absence(failure) && mounted(&remote.destination) == Some(true)
+        let as_a_whole = |name| Some(self.destinations.get(name)?.transport.capabilities().away_as_a_whole);
+        is_absence(failure) && as_a_whole(&remote.destination) == Some(true)
     }
 
     /// Asks the destination. What it refuses for another reason, it refuses as one that is there.

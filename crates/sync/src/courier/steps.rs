@@ -11,7 +11,7 @@ use super::{Courier, blocking, rest};
 use crate::completeness::{self, Look};
 use crate::late::{self, Survey};
 use crate::native::folder;
-use crate::native::push::{MANIFEST, NEEDED};
+use crate::sending::{MANIFEST, NEEDED};
 use crate::source;
 use crate::verify::{self, Comparison, FORCED_MAX};
 
@@ -136,9 +136,8 @@ impl Courier {
         let options = self.options(task);
         let manifest = pushed(task)?;
         let there = destination.transport.hashsum(&task.spec.remote, &options).await?;
-        let found = verify::compare(&options.work_dir.join(MANIFEST), manifest, there).await?;
-        let proof = destination.transport.capabilities().proof;
-        Ok((found, CaptureProof { at: task.now, proof, manifest }))
+        let found = verify::compare(&options.work_dir.join(MANIFEST), manifest, there.files).await?;
+        Ok((found, CaptureProof { at: task.now, proof: there.proof, manifest }))
     }
 
     /// Looks at the capture here, beside what was pushed.

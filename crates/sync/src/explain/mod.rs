@@ -31,8 +31,10 @@ pub enum Tool {
 pub enum ToolOperation {
     /// Sending a capture.
     Push,
-    /// Hashing what is there.
+    /// Hashing what is there, by a command over ssh where the tool is rsync.
     Hashsum,
+    /// Reading back what is there.
+    Fetch,
 }
 
 /// How the tool ended.
@@ -139,8 +141,11 @@ pub fn explain(run: &ToolRun<'_>) -> Option<Explanation> {
             Finding::new(FailureKind::ToolMissing, Side::Source, missing_here(tool)).before()
         }
         (ToolEnd::Code(0), _) => return None,
-        (_, Tool::Rsync) if run.operation == ToolOperation::Push => rsync::find(run.end, &text),
-        (_, Tool::Rsync) => shell::find(run.end, &text),
+        (_, Tool::Rsync) => match run.operation {
+            ToolOperation::Push => rsync::find(run.end, &text, rsync::PUSH),
+            ToolOperation::Fetch => rsync::find(run.end, &text, rsync::FETCH),
+            ToolOperation::Hashsum => shell::find(run.end, &text),
+        },
         // Nothing had to be sent: said only where it was asked for, and no failure.
         (ToolEnd::Code(9), Tool::Rclone) if run.operation == ToolOperation::Push => return None,
         (_, Tool::Rclone) => rclone::find(run.end, run.operation, &text),
@@ -210,7 +215,7 @@ impl Finding {
 
     fn explained(self, operation: ToolOperation) -> Explanation {
         let effect = match operation {
-            ToolOperation::Hashsum => Effect::NotApplied,
+            ToolOperation::Hashsum | ToolOperation::Fetch => Effect::NotApplied,
             ToolOperation::Push if self.is_before => Effect::NotApplied,
             ToolOperation::Push => Effect::Unknown,
         };

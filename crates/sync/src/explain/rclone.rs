@@ -36,7 +36,7 @@ fn by_code(end: ToolEnd, operation: ToolOperation) -> Finding {
     let ToolEnd::Code(code) = end else { return of(FailureKind::Unknown, Side::Far) };
     match (code, operation) {
         (3 | 4, ToolOperation::Push) => of(FailureKind::SourceVanished, Side::Source).before(),
-        (3 | 4, ToolOperation::Hashsum) => of(FailureKind::NotFound, Side::Far),
+        (3 | 4, ToolOperation::Hashsum | ToolOperation::Fetch) => of(FailureKind::NotFound, Side::Far),
         (5, _) => of(FailureKind::Network, Side::Far),
         (6, ToolOperation::Push) => of(FailureKind::SourceChanged, Side::Source),
         (7, _) => Finding::new(
@@ -221,7 +221,7 @@ fn judge(complaint: &Complaint<'_>, operation: ToolOperation) -> Option<Finding>
 
 /// Whether it is about the capture or about the destination.
 fn side_of(message: &str, operation: ToolOperation) -> Side {
-    if operation == ToolOperation::Hashsum {
+    if operation != ToolOperation::Push {
         return Side::Far;
     }
     let here = [

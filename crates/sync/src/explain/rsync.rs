@@ -13,9 +13,33 @@ const NO_SSH: &str = "install an ssh client on this machine (apt install openssh
 const STOPPED_THERE: &str = "rsync was stopped on the destination; it goes on by itself";
 const NAME_REFUSED: &str = "the file system there does not take this name or this size";
 
-/// What the lines and the end of a push mean.
-pub(super) fn find(end: ToolEnd, text: &Text<'_>) -> Finding {
-    let phase = Phase::of(text);
+/// On which side each of rsync's two ends stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Roles {
+    sender: Side,
+    receiver: Side,
+}
+
+/// We send.
+pub(super) const PUSH: Roles = Roles { sender: Side::Source, receiver: Side::Far };
+/// What is there is read back, into a folder of ours.
+pub(super) const FETCH: Roles = Roles { sender: Side::Far, receiver: Side::State };
+
+/// What the lines and the end of a run mean.
+pub(super) fn find(end: ToolEnd, text: &Text<'_>, roles: Roles) -> Finding {
+    let found = find_in(end, text, roles);
+    match found.kind {
+        // Of a capture that is read back, what went away did so there.
+        FailureKind::SourceVanished if roles == FETCH => {
+            let hint = advice(FailureKind::NotFound, Side::Far);
+            Finding { kind: FailureKind::NotFound, side: Side::Far, hint, ..found }
+        }
+        _ => found,
+    }
+}
+
+fn find_in(end: ToolEnd, text: &Text<'_>, roles: Roles) -> Finding {
+    let phase = Phase::of(text, roles);
     // Once the other rsync has answered, the line of a login proves nothing.
     if phase != Phase::Sending
         && let Some(found) = in_connecting(text)
@@ -25,11 +49,11 @@ pub(super) fn find(end: ToolEnd, text: &Text<'_>) -> Finding {
     if let ToolEnd::Signal(signal) = end {
         return shell::ended_by(signal);
     }
-    if let Some(found) = stopped(text) {
+    if let Some(found) = stopped(text, roles) {
         return found;
     }
     let before = |finding: Finding| if phase == Phase::Connecting { finding.before() } else { finding };
-    if let Some(found) = strongest(text.lines().filter_map(by_line)) {
+    if let Some(found) = strongest(text.lines().filter_map(|line| by_line(line, roles))) {
         // That the connection broke is what every error ends in; the code may know better.
         let coded = by_code(end);
         return before(
@@ -44,10 +68,10 @@ pub(super) fn find(end: ToolEnd, text: &Text<'_>) -> Finding {
 }
 
 /// Somebody asked one of both to end. Which one, its own last line says.
-fn stopped(text: &Text<'_>) -> Option<Finding> {
+fn stopped(text: &Text<'_>, roles: Roles) -> Option<Finding> {
     let said = |line: &&str| line.starts_with("rsync error: received SIGINT, SIGTERM, or SIGHUP (code 20)");
     let lines: Vec<&str> = text.lines().filter(said).collect();
-    if let Some(line) = lines.iter().find(|line| side_of(line) == Some(Side::Far)) {
+    if let Some(line) = lines.iter().find(|line| side_of(line, roles) == Some(Side::Far)) {
         return Some(Finding::new(FailureKind::Network, Side::Far, STOPPED_THERE).by(line));
     }
     let line = lines.first()?;
@@ -73,10 +97,10 @@ enum Phase {
 }
 
 impl Phase {
-    fn of(text: &Text<'_>) -> Self {
+    fn of(text: &Text<'_>, roles: Roles) -> Self {
         let mut phase = Self::Unsaid;
         for line in text.lines() {
-            if side_of(line) == Some(Side::Far) {
+            if side_of(line, roles) == Some(Side::Far) {
                 return Self::Sending;
             }
             if let Some(rest) = line.strip_prefix("rsync: connection unexpectedly closed (") {
@@ -97,10 +121,13 @@ fn in_connecting(text: &Text<'_>) -> Option<Finding> {
 }
 
 /// Whose error a line is: by `[sender]`, else by the tag that ends rsync's last line.
-fn side_of(line: &str) -> Option<Side> {
+fn side_of(line: &str, roles: Roles) -> Option<Side> {
     let role = |role: &str| match role {
-        "sender" | "client" | "Client" => Some(Side::Source),
-        "receiver" | "Receiver" | "generator" | "server" | "Server" => Some(Side::Far),
+        "sender" => Some(roles.sender),
+        "receiver" | "Receiver" | "generator" => Some(roles.receiver),
+        "client" | "Client" if roles == PUSH => Some(roles.sender),
+        "client" | "Client" => Some(roles.receiver),
+        "server" | "Server" => Some(Side::Far),
         _ => None,
     };
     if let Some((tag, _)) = line.strip_prefix("rsync: [").and_then(|rest| rest.split_once(']')) {
@@ -114,8 +141,8 @@ fn side_of(line: &str) -> Option<Side> {
 }
 
 /// What one line of rsync's own means.
-fn by_line(line: &str) -> Option<Finding> {
-    if let Some(found) = by_number(line) {
+fn by_line(line: &str, roles: Roles) -> Option<Finding> {
+    if let Some(found) = by_number(line, roles) {
         return Some(found);
     }
     let (kind, side, hint) = whole_line(line)?;
@@ -123,11 +150,16 @@ fn by_line(line: &str) -> Option<Finding> {
 }
 
 /// `rsync: [sender] send_files failed to open "..": Permission denied (13)`: the number in parentheses.
-fn by_number(line: &str) -> Option<Finding> {
+fn by_number(line: &str, roles: Roles) -> Option<Finding> {
     let rest = line.strip_prefix("rsync: ")?;
     let (message, number) = rest.strip_suffix(')')?.rsplit_once(" (")?;
     let number: i32 = number.parse().ok().filter(|number| (1..=133).contains(number))?;
-    let side = side_of(line).unwrap_or_else(|| side_of_message(message));
+    // It asks where it is before it knows what it will be.
+    let side = match message.contains("] getcwd(): ") {
+        true if roles == PUSH => roles.sender,
+        true => roles.receiver,
+        false => side_of(line, roles).unwrap_or_else(|| side_of_message(message, roles)),
+    };
     if message.contains("Failed to exec ") {
         return Some(Finding::new(FailureKind::ToolMissing, Side::Source, NO_SSH).by(line).before());
     }
@@ -146,15 +178,15 @@ fn by_number(line: &str) -> Option<Finding> {
 }
 
 /// Older versions name no role; the function that failed tells it. What the user named stands in quotes after it.
-fn side_of_message(message: &str) -> Side {
+fn side_of_message(message: &str, roles: Roles) -> Side {
     let word = message.split(' ').next().unwrap_or_default();
     let said = message.split('"').next().unwrap_or_default();
-    let is_here = matches!(
+    let is_sender = matches!(
         word,
         "send_files" | "link_stat" | "opendir" | "readlink_stat" | "change_dir" | "push_dir" | "file"
     ) || said.contains("read errors mapping")
         || word.starts_with("readdir(");
-    if is_here { Side::Source } else { Side::Far }
+    if is_sender { roles.sender } else { roles.receiver }
 }
 
 type Meaning = (FailureKind, Side, Option<&'static str>);

@@ -119,6 +119,13 @@ fn complaint(line: &str) -> Option<FailureKind> {
             | "xargs"
             | "cat"
             | "cd"
+            | "dd"
+            | "ln"
+            | "mkdir"
+            | "mv"
+            | "rm"
+            | "sort"
+            | "sync"
             | "shasum"
             | "sha256"
             | "stat"
@@ -127,13 +134,15 @@ fn complaint(line: &str) -> Option<FailureKind> {
     ) {
         return None;
     }
-    const STRERROR: [(&str, rustix::io::Errno); 10] = [
+    const STRERROR: [(&str, rustix::io::Errno); 12] = [
         ("No such file or directory", rustix::io::Errno::NOENT),
         ("Permission denied", rustix::io::Errno::ACCESS),
         ("Operation not permitted", rustix::io::Errno::PERM),
         ("No space left on device", rustix::io::Errno::NOSPC),
         ("Disk quota exceeded", rustix::io::Errno::DQUOT),
         ("Not a directory", rustix::io::Errno::NOTDIR),
+        ("Read-only file system", rustix::io::Errno::ROFS),
+        ("File name too long", rustix::io::Errno::NAMETOOLONG),
         ("Stale file handle", rustix::io::Errno::STALE),
         ("Input/output error", rustix::io::Errno::IO),
         ("Too many levels of symbolic links", rustix::io::Errno::LOOP),

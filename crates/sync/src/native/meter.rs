@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use verisim_core::{Inventory, Progress, ProgressSink};
 
+use crate::journal::Journal;
 use crate::native::copy::BUFFER_BYTES;
-use crate::native::journal::Journal;
 use crate::tree::{Item, Kind};
 
 /// Counts what is done and tells it.

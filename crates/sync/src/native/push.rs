@@ -1,41 +1,35 @@
 //! Sending a capture: look, refuse what must be refused, send what is not there yet in parallel, look again.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, Mode};
-use verisim_core::manifest::{Entry, Writer, Written};
 use verisim_core::{
     CancellationToken, Capture, Clock, Failure, FailureKind, PushOptions, Pushed, RelPath, Remote, ToolOutput,
 };
 
 use crate::bandwidth::Bucket;
 use crate::errno::{Side, failure};
-use crate::manifest_file::ManifestFile;
+use crate::journal::{Complete, Done, Journal};
 use crate::native::copy::{self, LastParent, Places, RESUME_BYTES_MIN};
 use crate::native::folder;
-use crate::native::journal::{Complete, Done, Journal, Subject};
 use crate::native::meter::Meter;
 use crate::native::partial;
-use crate::native::special;
-use crate::source;
+use crate::sending::{files, find, note_needed, require_what_was_pushed, subject, write_manifest};
 use crate::tree::{Item, Kind, Root};
+use crate::{source, special};
 
 /// How much is sent before it is made durable and noted as such: what a crash of the machine may cost.
 const CHECKPOINT_BYTES: u64 = 4 << 30;
-/// The manifest of what was sent, in the work folder.
-pub(crate) const MANIFEST: &str = "manifest.sha256";
-/// How many bytes a push lacked at the destination, in the work folder.
-pub(crate) const NEEDED: &str = "bytes_needed";
 const OPERATION: &str = "native.push";
 
 /// Everything that one push needs.
 pub(crate) struct Push {
     pub(crate) destination: PathBuf,
     /// How it is known again.
-    pub(crate) known: super::KnownDestination,
+    pub(crate) known: crate::identity::KnownDestination,
     pub(crate) workers: usize,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) capture: Capture,
@@ -60,14 +54,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Push {
     /// Does it. Blocks; runs on a thread of its own.
     pub(crate) fn run(&self) -> Result<Pushed, Failure> {
-        let subject = self.subject()?;
+        let about = (&self.capture, &self.remote, &self.destination);
+        let subject = subject(&about, &self.options).map_err(state("naming the job"))?;
         let mut journal = Journal::open(&self.options.work_dir, &subject, &self.cancel).map_err(|error| {
             if self.cancel.is_cancelled() { cancelled() } else { state("opening the journal")(error) }
         })?;
         let source = source::open(&self.capture, OPERATION)?;
         source::refuse_foreign_metadata(&source, &self.remote.owner, OPERATION)?;
         let items = source::walk_until(&source, OPERATION, &self.cancel)?;
-        require_what_was_pushed(&self.options.work_dir, &items)?;
+        require_what_was_pushed(&self.options.work_dir, &items, OPERATION)?;
         let root = self.known.open_to_push(&self.destination)?;
         let folder = folder::claim(&root, &self.remote)?;
         set_aside(&folder, &journal, &items)?;
@@ -106,7 +101,9 @@ impl Push {
         source::require_unchanged(&source, &items, OPERATION, &self.cancel)?;
         rustix::fs::syncfs(&folder).map_err(|error| lost("making it durable")(error.into()))?;
         journal.finish().map_err(state("writing the journal"))?;
-        let (manifest, written) = self.write_manifest(&journal, &items)?;
+        let hash = |item: &Item| journal.done.get(&item.path).map(|done| done.sha256);
+        let written = write_manifest(&self.options.work_dir, &items, hash);
+        let (manifest, written) = written.map_err(state("writing the manifest"))?;
         Ok(Pushed {
             manifest,
             manifest_sha256: written.sha256,
@@ -117,23 +114,13 @@ impl Push {
         })
     }
 
-    fn subject(&self) -> Result<Subject<'_>, Failure> {
-        let about = (&self.capture, &self.remote, &self.destination);
-        let name = serde_json::to_string(&about).map_err(|error| state("naming the job")(error.into()))?;
-        // Without it every start counts as one of the same boot; the verification that follows finds what a crash took.
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let (forced, force_all) = (&self.options.forced, self.options.force_all);
-        Ok(Subject { name, boot: boot.trim().to_owned(), forced, force_all })
-    }
-
     /// Asks before the first byte whether there is room: a destination that is filled to the brim hurts others too. `kept`
     /// bytes are there already, in partial copies.
     fn require_space(&self, folder: &Root, todo: &[&Item], kept: u64) -> Result<(), Failure> {
         // What has holes may take less, and shows when it is written.
         let dense: u64 = todo.iter().filter(|item| !item.sparse).map(|item| item.stamp.size).sum();
         let needed = dense.saturating_sub(kept);
-        // Only for the probe that waits for room: without it, it tries too soon.
-        let _ = crate::private::write(&self.options.work_dir.join(NEEDED), needed.to_string().as_bytes());
+        note_needed(&self.options.work_dir, needed);
         let Ok(stat) = rustix::fs::fstatvfs(folder) else { return Ok(()) };
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         if stat.f_blocks > 0 && free < needed {
@@ -176,40 +163,10 @@ impl Push {
             None => Ok(()),
         }
     }
-
-    fn write_manifest(&self, journal: &Journal, items: &[Item]) -> Result<(PathBuf, Written), Failure> {
-        use std::io::Write as _;
-        let path = self.options.work_dir.join(MANIFEST);
-        let new = self.options.work_dir.join("manifest.new");
-        let written = (|| {
-            let mut out = io::BufWriter::new(crate::private::create(&new)?);
-            let mut writer = Writer::new(|line: &[u8]| out.write_all(line));
-            for item in files(items) {
-                let done = journal.done.get(&item.path);
-                let done = done.ok_or_else(|| io::Error::other("a file is missing in the journal"))?;
-                let entry = Entry { path: item.path.clone(), sha256: done.sha256 };
-                writer.push(&entry, item.stamp.size).map_err(io::Error::other)?;
-            }
-            let written = writer.finish();
-            out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-            std::fs::rename(&new, &path)?;
-            std::fs::File::open(&self.options.work_dir)?.sync_all()?;
-            Ok(written)
-        })();
-        written.map(|written| (path, written)).map_err(state("writing the manifest"))
-    }
 }
 
 fn cancelled() -> Failure {
     Failure::new(FailureKind::Cancelled, OPERATION, "stopped")
-}
-
-fn files(items: &[Item]) -> impl Iterator<Item = &Item> {
-    items.iter().filter(|item| item.kind == Kind::File)
-}
-
-fn find<'a>(items: &'a [Item], path: &RelPath) -> Option<&'a Item> {
-    items.binary_search_by(|item| item.path.cmp(path)).ok().and_then(|at| items.get(at))
 }
 
 /// Whether a regular file of this size stands at the destination.
@@ -246,20 +203,6 @@ fn set_aside(folder: &Root, journal: &Journal, items: &[Item]) -> Result<(), Fai
             }
         })();
         moved.map_err(lost("putting aside what is not in the capture any more"))?;
-    }
-    Ok(())
-}
-
-/// Evidence never shrinks in silence: what a finished push has sent must still be here when the capture is sent again.
-fn require_what_was_pushed(work_dir: &Path, items: &[Item]) -> Result<(), Failure> {
-    let Some(mut pushed) = ManifestFile::open_if_there(&work_dir.join(MANIFEST), OPERATION)? else {
-        return Ok(());
-    };
-    while let Some(entry) = pushed.next()? {
-        if find(items, &entry.path).is_none_or(|item| item.kind != Kind::File) {
-            let what = format_args!("{} was pushed before and is not in the capture any more", entry.path);
-            return Err(Failure::new(FailureKind::SourceVanished, OPERATION, what));
-        }
     }
     Ok(())
 }

@@ -33,6 +33,10 @@ const fn rehash(situation: &'static str, exit: i32, kind: K, stderr: &'static st
     Case { tool: Tool::Rclone, operation: ToolOperation::Hashsum, situation, exit, kind, free: None, stderr }
 }
 
+const fn fetch(situation: &'static str, exit: i32, kind: K, stderr: &'static str) -> Case {
+    Case { tool: Tool::Rsync, operation: ToolOperation::Fetch, situation, exit, kind, free: None, stderr }
+}
+
 const fn full(case: Case) -> Case {
     Case { free: Some(4096), ..case }
 }
@@ -75,6 +79,12 @@ macro_rules! s3 {
 
 pub(crate) const CASES: &[Case] = &[
     // Before anything is sent: who we are.
+    rsync(
+        "the capture is gone before it begins",
+        3,
+        K::SourceVanished,
+        "rsync: [Receiver] getcwd(): No such file or directory (2)\nrsync error: errors selecting input/output files, dirs (code 3) at util1.c(1226) [Receiver=3.5.0]\n",
+    ),
     rsync(
         "the key is not accepted",
         255,
@@ -410,6 +420,48 @@ pub(crate) const CASES: &[Case] = &[
     rsync("nothing but a code", 23, K::Unknown, ""),
     rsync("nothing but ssh's code", 255, K::Network, ""),
     // Hashing over ssh.
+    fetch(
+        "the folder is not there",
+        23,
+        K::NotFound,
+        partial!("rsync: [sender] change_dir \"/runs/lab\" failed: No such file or directory (2)"),
+    ),
+    fetch(
+        "a file may not be read there",
+        23,
+        K::Denied,
+        partial!("rsync: [sender] send_files failed to open \"/runs/lab/a.bin\": Permission denied (13)"),
+    ),
+    fetch(
+        "a file went away there",
+        24,
+        K::NotFound,
+        "file has vanished: \"/runs/lab/a.bin\"\nrsync warning: some files vanished before they could be transferred (code 24) at main.c(1889) [generator=3.5.0]\n",
+    ),
+    fetch(
+        "the disk here is full",
+        11,
+        K::NoSpace,
+        "rsync: [receiver] write failed on \"/state/desk/a.bin\": No space left on device (28)\nrsync error: error in file IO (code 11) at receiver.c(381) [receiver=3.5.0]\n",
+    ),
+    fetch(
+        "the key is not accepted",
+        255,
+        K::Auth,
+        "lab@nas: Permission denied (publickey).\r\nrsync: connection unexpectedly closed (0 bytes received so far) [Receiver]\nrsync error: unexplained error (code 255) at io.c(285) [Receiver=3.5.0]\n",
+    ),
+    hash(
+        "a folder cannot be made there",
+        1,
+        K::Denied,
+        "mkdir: cannot create directory './lab': Permission denied\n",
+    ),
+    hash(
+        "mounted read-only there",
+        1,
+        K::Denied,
+        "dd: failed to open './lab/.verisim/owner.new.71': Read-only file system\n",
+    ),
     hash("no folder there", 1, K::NotFound, "find: '/vault/runs': No such file or directory\n"),
     hash("a file there may not be read", 1, K::Denied, "sha256sum: /vault/runs/x: Permission denied\n"),
     hash("no hasher there", 127, K::ToolMissing, "bash: line 1: sha256sum: command not found\n"),

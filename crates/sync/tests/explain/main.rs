@@ -84,11 +84,13 @@ proptest! {
 
     /// Nothing that a tool prints, or how it ends, makes us stumble.
     #[test]
-    fn nothing_that_is_printed_makes_it_fail(bytes in prop::collection::vec(any::<u8>(), 0..400), exit in -70_i32..300, which in 0..4_u8) {
+    fn nothing_that_is_printed_makes_it_fail(bytes in prop::collection::vec(any::<u8>(), 0..400), exit in -70_i32..300, which in 0..6_u8) {
         let (tool, operation) = match which {
             0 => (Tool::Rsync, ToolOperation::Push),
             1 => (Tool::Rsync, ToolOperation::Hashsum),
             2 => (Tool::Rclone, ToolOperation::Push),
+            3 => (Tool::Rsync, ToolOperation::Fetch),
+            4 => (Tool::Rclone, ToolOperation::Fetch),
             _ => (Tool::Rclone, ToolOperation::Hashsum),
         };
         let _ = explain(&ToolRun { tool, operation, end: ToolEnd::of_status(exit), stderr: &bytes, free_bytes: None });
@@ -120,6 +122,8 @@ fn the_table_of_the_documentation_is_what_the_code_does() {
             (Tool::Rsync, ToolOperation::Hashsum) => "hashing over ssh",
             (Tool::Rclone, ToolOperation::Push) => "rclone",
             (Tool::Rclone, ToolOperation::Hashsum) => "rclone hashsum",
+            (Tool::Rsync, ToolOperation::Fetch) => "rsync, reading back",
+            (Tool::Rclone, ToolOperation::Fetch) => "rclone, reading back",
         };
         let _ = writeln!(
             page,

@@ -6,6 +6,7 @@
 //! Several installations share one marker: the first one's stays, the others remember it. First use cannot tell a share from
 //! its empty mount point, so it must happen with the share mounted.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,12 +16,12 @@ use rustix::fs::{AtFlags, OFlags, RenameFlags};
 use rustix::io::Errno;
 use verisim_core::{Effect, Failure, FailureKind};
 
-use super::folder::FILE_MODE;
 use crate::errno::{Side, failure};
+use crate::native::folder::FILE_MODE;
 use crate::tree::Root;
 
 /// The marker, at the destination's root. No capture goes to such a name: those of rules have no dot.
-const MARKER: &str = ".verisim-destination";
+pub(crate) const MARKER: &str = ".verisim-destination";
 /// The longest marker or memory that is read.
 const BYTES_MAX: u64 = 4096;
 const OPERATION: &str = "native.destination";
@@ -64,12 +65,12 @@ impl KnownDestination {
             Err(failure) => Recognised::Not(failure.detail),
             Ok((None, _)) => Recognised::NeverUsed,
             Ok((Some(known), Some(found))) if known == found => Recognised::Known,
-            Ok((Some(_), found)) => Recognised::Not(self.not_it(path, found.is_some()).detail),
+            Ok((Some(_), found)) => Recognised::Not(self.not_it(&path.display(), found.is_some()).detail),
         }
     }
 
     /// Opens the destination to write to it: at first use it is marked and remembered, durably, before this returns.
-    pub(super) fn open_to_push(&self, path: &Path) -> Result<Root, Failure> {
+    pub(crate) fn open_to_push(&self, path: &Path) -> Result<Root, Failure> {
         // Two pushes of one destination may begin at once.
         let _one_at_a_time = self.first_use.lock().unwrap_or_else(PoisonError::into_inner);
         let (root, is_known) = self.open_to_ask(path)?;
@@ -86,40 +87,44 @@ impl KnownDestination {
     }
 
     /// Opens the destination that was pushed to before.
-    pub(super) fn open_known(&self, path: &Path) -> Result<Root, Failure> {
+    pub(crate) fn open_known(&self, path: &Path) -> Result<Root, Failure> {
         match self.open_to_ask(path)? {
             (root, true) => Ok(root),
-            (_, false) => {
-                let what = format_args!(
-                    "{} carries no marker {MARKER}, and nothing is remembered of it: push to it first",
-                    path.display()
-                );
-                Err(Failure::new(FailureKind::Network, OPERATION, what).with_effect(Effect::NotApplied))
-            }
+            (_, false) => Err(never_used(&path.display())),
         }
     }
 
     /// Opens what may be asked about free space; `false`: it has no identity yet, and nothing in it counts.
-    pub(super) fn open_to_ask(&self, path: &Path) -> Result<(Root, bool), Failure> {
+    pub(crate) fn open_to_ask(&self, path: &Path) -> Result<(Root, bool), Failure> {
         let root = open(path)?;
-        match (self.remembered()?, marker(&root)?) {
-            (Some(known), Some(found)) if known == found => Ok((root, true)),
-            (Some(_), found) => Err(self.not_it(path, found.is_some())),
-            (None, Some(found)) => {
-                self.remember(&found)?;
-                Ok((root, true))
-            }
-            (None, None) => Ok((root, false)),
+        let found = marker(&root)?;
+        let is_known = self.judge(&path.display(), found.as_deref())?;
+        Ok((root, is_known))
+    }
+
+    /// Whether the folder that people know as `place`, and whose marker says `found`, is the destination; `false`: it has no
+    /// identity yet, and nothing in it counts. One that is met for the first time is remembered.
+    pub(crate) fn judge(&self, place: &dyn Display, found: Option<&str>) -> Result<bool, Failure> {
+        match (self.remembered()?, found) {
+            (Some(known), Some(found)) if known == found => Ok(true),
+            (Some(_), found) => Err(self.not_it(place, found.is_some())),
+            (None, Some(found)) => self.remember(found).map(|()| true),
+            (None, None) => Ok(false),
         }
     }
 
+    /// What becomes the identity of a destination that has none yet.
+    pub(crate) fn fresh(&self) -> &str {
+        &self.fresh
+    }
+
     /// It may come back by itself, so it counts as the network; whoever asks then finds out that all of it is away.
-    fn not_it(&self, path: &Path, has_another: bool) -> Failure {
-        let (path, memory) = (path.display(), self.memory.display());
+    fn not_it(&self, place: &dyn Display, has_another: bool) -> Failure {
+        let memory = self.memory.display();
         let found =
             if has_another { "carries the marker of another destination" } else { "has lost its marker" };
         let what = format_args!(
-            "{path} {found} ({MARKER}): if it is a mount point, mount the share; to use this very folder from now on, \
+            "{place} {found} ({MARKER}): if it is a mount point, mount the share; to use this very folder from now on, \
              remove {memory}"
         );
         Failure::new(FailureKind::Network, OPERATION, what).with_effect(Effect::NotApplied)
@@ -147,6 +152,13 @@ impl KnownDestination {
         })();
         written.map_err(|error| failure(Side::State, OPERATION, "remembering the destination", &error))
     }
+}
+
+/// What asking a destination comes to that nothing was pushed to.
+pub(crate) fn never_used(place: &dyn Display) -> Failure {
+    let what =
+        format_args!("{place} carries no marker {MARKER}, and nothing is remembered of it: push to it first");
+    Failure::new(FailureKind::Network, OPERATION, what).with_effect(Effect::NotApplied)
 }
 
 /// Opens the folder, and says what is to be done where it cannot be opened.
@@ -201,7 +213,7 @@ fn mark(root: &Root, id: &str) -> io::Result<()> {
         other => other,
     };
     match place() {
-        Ok(()) | Err(Errno::EXIST) => super::folder::discard(root, new.as_bytes())?,
+        Ok(()) | Err(Errno::EXIST) => crate::native::folder::discard(root, new.as_bytes())?,
         Err(error) => return Err(error.into()),
     }
     rustix::fs::fsync(root)?;

@@ -38,6 +38,8 @@ enum Line {
     Forced(Digest),
     /// A large file is begun.
     Begun(RelPath, Stamp),
+    /// A file was hashed, and nothing of it was sent by that.
+    Hashed(RelPath, Done),
     /// A file is complete.
     Done(RelPath, Done),
     /// Everything above is durable at the destination.
@@ -54,6 +56,8 @@ pub(crate) struct Journal {
     pub(crate) done: HashMap<RelPath, Done>,
     /// Which source file a partial copy was begun from.
     pub(crate) begun: HashMap<RelPath, Stamp>,
+    /// What was hashed before it is sent, and is not complete yet.
+    pub(crate) hashed: HashMap<RelPath, Done>,
 }
 
 /// What this push is about, for the journal.
@@ -76,13 +80,14 @@ impl Journal {
         let file = crate::private::open(&path, File::options().read(true).append(true).create(true))?;
         lock(&file, cancel)?;
         let state = State::read(&file, subject)?;
-        let mut journal = Self { file, done: state.done, begun: state.begun };
+        let mut journal = Self { file, done: state.done, begun: state.begun, hashed: state.hashed };
         if state.void {
             journal.file.set_len(0)?;
             // What another capture's push sent says nothing of this one.
-            let _ = std::fs::remove_file(dir.join(super::push::MANIFEST));
+            let _ = std::fs::remove_file(dir.join(crate::sending::MANIFEST));
             journal.done.clear();
             journal.begun.clear();
+            journal.hashed.clear();
             journal.write(&Line::Subject(subject.name.clone()))?;
         } else if state.torn {
             // What follows a torn line begins on a line of its own.
@@ -103,10 +108,12 @@ impl Journal {
             self.write(&Line::Forced(orders))?;
             if subject.force_all {
                 self.done.clear();
+                self.hashed.clear();
             }
             for path in subject.forced {
                 self.done.remove(path);
                 self.begun.remove(path);
+                self.hashed.remove(path);
             }
         }
         Ok(())
@@ -128,6 +135,20 @@ impl Journal {
         self.file.write_all(line.0.as_bytes())?;
         self.done.insert(path.clone(), done);
         Ok(())
+    }
+
+    /// Notes the line of a file that was hashed.
+    pub(crate) fn note_hashed(&mut self, line: &Hashed) -> io::Result<()> {
+        self.file.write_all(line.0.as_bytes())
+    }
+
+    /// Notes files that are complete at the destination, as they are handed out. What is complete is not kept in memory.
+    pub(crate) fn note_all(&mut self, files: impl Iterator<Item = (RelPath, Done)>) -> io::Result<()> {
+        let mut out = io::BufWriter::new(&self.file);
+        for (path, done) in files {
+            out.write_all(shown(&Line::Done(path, done))?.as_bytes())?;
+        }
+        out.flush()
     }
 
     /// Everything noted so far is durable at the destination.
@@ -155,6 +176,15 @@ pub(crate) struct Complete(String);
 impl Complete {
     pub(crate) fn new(path: &RelPath, done: Done) -> io::Result<Self> {
         shown(&Line::Done(path.clone(), done)).map(Self)
+    }
+}
+
+/// The line that says what a file's hash is: made as [`Complete`] is.
+pub(crate) struct Hashed(String);
+
+impl Hashed {
+    pub(crate) fn new(path: &RelPath, done: Done) -> io::Result<Self> {
+        shown(&Line::Hashed(path.clone(), done)).map(Self)
     }
 }
 
@@ -216,6 +246,7 @@ fn lock(file: &File, cancel: &CancellationToken) -> io::Result<()> {
 struct State {
     done: HashMap<RelPath, Done>,
     begun: HashMap<RelPath, Stamp>,
+    hashed: HashMap<RelPath, Done>,
     /// Noted under the current boot, and not covered by a checkpoint yet.
     pending: Vec<RelPath>,
     boot: String,
@@ -251,8 +282,13 @@ impl State {
             Line::Begun(path, stamp) => {
                 self.begun.insert(path, stamp);
             }
+            // What was read here is not in doubt after a crash.
+            Line::Hashed(path, done) => {
+                self.hashed.insert(path, done);
+            }
             Line::Done(path, done) => {
                 self.begun.remove(&path);
+                self.hashed.remove(&path);
                 self.pending.push(path.clone());
                 self.done.insert(path, done);
             }
@@ -264,10 +300,12 @@ impl State {
     fn forget(&mut self, subject: &Subject<'_>) {
         if subject.force_all {
             self.done.clear();
+            self.hashed.clear();
         }
         for path in subject.forced {
             self.done.remove(path);
             self.begun.remove(path);
+            self.hashed.remove(path);
         }
     }
 
@@ -276,7 +314,9 @@ impl State {
     fn under(&mut self, boot: &str) {
         if boot != self.boot && !boot.is_empty() {
             for path in self.pending.drain(..) {
-                self.done.remove(&path);
+                if let Some(done) = self.done.remove(&path) {
+                    self.hashed.insert(path, done);
+                }
             }
             boot.clone_into(&mut self.boot);
         }

@@ -1,0 +1,305 @@
+//! What is there, hashed there: the stream of a script, taken apart as it comes.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+use verisim_core::manifest::Entry;
+use verisim_core::{
+    Digest, Failure, FailureKind, Hashes, Proof, PushOptions, RelPath, Remote, RemoteFile, TransportError,
+};
+use verisim_sys::{Ended, Taker};
+
+use super::far::Way;
+use super::script::{self, BEGIN, Hasher};
+use super::{RsyncTransport, readback, shell};
+use crate::explain::{Tool, ToolOperation};
+use crate::identity::KnownDestination;
+use crate::tool::{ended, ours};
+
+pub(super) const OPERATION: &str = "rsync_ssh.hashsum";
+/// The longest record: what a hasher says of one batch, 200 files with the longest paths.
+const RECORD_BYTES_MAX: usize = 200 * (4096 + 128);
+/// How many files are held here at the most: those with names that lines cannot tell, and all of a far side that cannot sort.
+const HELD_MAX: usize = 8_000_000;
+
+/// One item of the stream.
+pub(super) type Told = Result<RemoteFile, TransportError>;
+
+/// What is there, in one connection where commands can be run.
+pub(super) async fn hashes(
+    transport: &RsyncTransport,
+    at: &Remote,
+    options: &PushOptions,
+) -> Result<Hashes, TransportError> {
+    let cancel = options.cancel.child_token();
+    let end_when_dropped = cancel.clone().drop_guard();
+    transport.far.require_tools()?;
+    let way = transport.way(&cancel).await?;
+    let place = std::sync::Arc::clone(&transport.operations).acquire_owned().await;
+    let place = place.map_err(|_| broken("the transport was closed"))?;
+    let (out, told) = mpsc::channel(8);
+    let (far, known, at) = (std::sync::Arc::clone(&transport.far), transport.known.clone(), at.clone());
+    let proof = match &*way {
+        Way::Shell(found) if found.hasher.is_some() => Proof::Sha256Remote,
+        Way::Shell(_) | Way::Bare => Proof::Sha256Readback,
+    };
+    let rate =
+        options.bandwidth.as_ref().and_then(|limit| *limit.borrow()).map(|limit| limit.bytes_per_second);
+    let work_dir = options.work_dir.clone();
+    tokio::spawn(async move {
+        let _place = place;
+        let done = match &*way {
+            Way::Shell(shell::Shell { hasher: Some(hasher), sorts, .. }) => {
+                let script = script::hashes(&far.options.path, &at.path, *hasher, *sorts);
+                let mut taker = Sums::new(out.clone(), known, &far.to_string(), at, (*hasher, *sorts));
+                match far.script(script, &mut taker, &cancel).await {
+                    Ok(ran) if ran.ended == Ended::Refused => taker.finish().await,
+                    Ok(ran) => match ended(&ran, Tool::Rsync, ToolOperation::Hashsum, OPERATION, None) {
+                        Ok(_) => taker.finish().await,
+                        Err(error) => Err(error),
+                    },
+                    Err(error) => Err(error),
+                }
+            }
+            _ => readback::read_back(&far, &way, &known, &at, (&work_dir, rate), &out, &cancel).await,
+        };
+        if let Err(error) = done {
+            let _ = out.send(vec![Err(error)]).await;
+        }
+    });
+    let runs = futures_util::stream::unfold((told, end_when_dropped), |(mut told, guard)| async move {
+        told.recv().await.map(|run: Vec<Told>| (futures_util::stream::iter(run), (told, guard)))
+    });
+    Ok(Hashes { proof, files: Box::pin(runs.flatten().fuse()) })
+}
+
+fn broken(what: &str) -> Failure {
+    Failure::new(FailureKind::Unknown, OPERATION, what)
+}
+
+/// How far the stream is.
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    /// Whatever a login prints, and whose the folder is.
+    Head,
+    /// Files.
+    Files,
+    /// The script has ended.
+    Done,
+}
+
+/// Takes the stream of the script apart.
+struct Sums {
+    out: mpsc::Sender<Vec<Told>>,
+    known: KnownDestination,
+    place: String,
+    at: Remote,
+    hasher: Hasher,
+    sorts: bool,
+    phase: Phase,
+    failed: Option<TransportError>,
+    /// What is no whole record yet; in the head, all of it.
+    rest: Vec<u8>,
+    batch: Vec<Vec<u8>>,
+    sums: Vec<Option<Digest>>,
+    /// One by one, so they are told apart whatever their names are: sorted here, and told when it is their turn.
+    apart: VecDeque<RemoteFile>,
+    one_by_one: bool,
+}
+
+impl Sums {
+    fn new(
+        out: mpsc::Sender<Vec<Told>>,
+        known: KnownDestination,
+        place: &str,
+        at: Remote,
+        (hasher, sorts): (Hasher, bool),
+    ) -> Self {
+        Self {
+            out,
+            known,
+            place: place.to_owned(),
+            at,
+            hasher,
+            sorts,
+            phase: Phase::Head,
+            failed: None,
+            rest: Vec::new(),
+            batch: Vec::new(),
+            sums: Vec::new(),
+            apart: VecDeque::new(),
+            one_by_one: true,
+        }
+    }
+
+    /// Takes what has come so far. What is whole and in its turn is answered.
+    fn feed(&mut self, piece: &[u8]) -> Result<Vec<Told>, TransportError> {
+        self.rest.extend_from_slice(piece);
+        let mut told = Vec::new();
+        if self.phase == Phase::Head && !self.head()? {
+            return Ok(told);
+        }
+        let rest = std::mem::take(&mut self.rest);
+        let mut left = rest.as_slice();
+        while let Some(end) = memchr::memchr(0, left) {
+            let (record, after) = left.split_at(end);
+            self.record(record, &mut told)?;
+            left = after.split_at(1).1;
+        }
+        if left.len() > RECORD_BYTES_MAX {
+            return Err(broken("the far side does not end what it says").into());
+        }
+        self.rest = left.to_vec();
+        Ok(told)
+    }
+
+    /// Whether the head is over. The folder must be ours, or not be there at all.
+    fn head(&mut self) -> Result<bool, TransportError> {
+        const END: &[u8] = b"\0end=yes\0";
+        let Some(end) = memchr::memmem::find(&self.rest, END) else {
+            if self.rest.len() > RECORD_BYTES_MAX {
+                return Err(broken("the far side does not answer what was asked").into());
+            }
+            return Ok(false);
+        };
+        let after = self.rest.split_off(end + END.len());
+        let head = std::mem::replace(&mut self.rest, after);
+        let begin = memchr::memmem::find(&head, BEGIN).unwrap_or(0);
+        let look = shell::look(head.split_at(begin).1, &self.place, OPERATION)?;
+        // A folder that is gone holds nothing: all of it is missing, and will be sent again.
+        if look.exists || look.in_the_way.is_some() {
+            ours(&look, &self.at, &self.known, &self.place, OPERATION)?;
+        } else if !self.known.judge(&self.place, look.marker.as_deref())? {
+            return Err(crate::identity::never_used(&self.place).into());
+        }
+        self.phase = Phase::Files;
+        Ok(true)
+    }
+
+    fn record(&mut self, record: &[u8], told: &mut Vec<Told>) -> Result<(), TransportError> {
+        match record.split_first() {
+            _ if self.phase == Phase::Done => {}
+            Some((b'n', name)) => self.batch.push(name.to_vec()),
+            Some((b's', sum)) => {
+                let sum = Digest::from_hex(sum).ok();
+                self.sums = vec![sum];
+            }
+            Some((b'd', [])) => {
+                self.phase = Phase::Done;
+                self.tell_apart(None, told);
+            }
+            Some(_) if self.hasher.by_nul => self.line(record, told)?,
+            Some(_) => record.split(|byte| *byte == b'\n').try_for_each(|line| self.line(line, told))?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// What the hasher says of one file, or the end of a batch.
+    fn line(&mut self, line: &[u8], told: &mut Vec<Told>) -> Result<(), TransportError> {
+        if line == b"e" {
+            return self.end_batch(told);
+        }
+        let Some((hex, name)) = line.split_at_checked(64) else { return Ok(()) };
+        let name = name.trim_ascii_start();
+        let name = name.strip_prefix(b"*").unwrap_or(name);
+        if let (Ok(sum), Some(at)) =
+            (Digest::from_hex(hex), self.batch.iter().position(|known| known == name))
+        {
+            self.sums.resize(self.batch.len(), None);
+            if let Some(place) = self.sums.get_mut(at) {
+                *place = Some(sum);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_batch(&mut self, told: &mut Vec<Told>) -> Result<(), TransportError> {
+        let (names, sums) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.sums));
+        let alone = names.len() == 1 && names.first().is_some_and(|name| is_told_apart(name));
+        for (at, name) in names.into_iter().enumerate() {
+            let Some(path) = name.strip_prefix(b"./").and_then(|name| RelPath::new(name).ok()) else {
+                return Err(broken("the far side names a file that cannot be").into());
+            };
+            let sha256 = sums.get(at).copied().flatten();
+            let file = match sha256 {
+                Some(sha256) => RemoteFile::Hashed(Entry { path, sha256 }),
+                None => {
+                    let failure = Failure::new(FailureKind::Denied, OPERATION, "it could not be read there");
+                    RemoteFile::Unproved { path, failure }
+                }
+            };
+            let held = !self.sorts || (self.one_by_one && alone && !self.hasher.by_nul);
+            if held {
+                if self.apart.len() >= HELD_MAX {
+                    return Err(broken("there are too many files").into());
+                }
+                self.apart.push_back(file);
+                continue;
+            }
+            if std::mem::take(&mut self.one_by_one) {
+                self.sort();
+            }
+            self.tell_apart(Some(path_of(&file)), told);
+            told.push(Ok(file));
+        }
+        Ok(())
+    }
+
+    fn sort(&mut self) {
+        self.apart.make_contiguous().sort_by(|left, right| path_of(left).cmp(path_of(right)));
+    }
+
+    /// Tells what is held and comes before `next`; all of it where nothing comes any more.
+    fn tell_apart(&mut self, next: Option<&RelPath>, told: &mut Vec<Told>) {
+        if next.is_none() {
+            self.sort();
+        }
+        while self.apart.front().is_some_and(|file| next.is_none_or(|next| path_of(file) < next)) {
+            told.extend(self.apart.pop_front().map(Ok));
+        }
+    }
+
+    /// The script has ended: it must have said so.
+    async fn finish(self) -> Result<(), TransportError> {
+        match self.failed {
+            Some(error) => Err(error),
+            None if self.phase == Phase::Done => Ok(()),
+            None if self.out.is_closed() => Ok(()),
+            None => Err(broken("the far side broke off before it had hashed everything").into()),
+        }
+    }
+}
+
+fn path_of(file: &RemoteFile) -> &RelPath {
+    match file {
+        RemoteFile::Hashed(entry) => &entry.path,
+        RemoteFile::Unproved { path, .. } => path,
+    }
+}
+
+/// Whether lines cannot tell a name.
+fn is_told_apart(name: &[u8]) -> bool {
+    memchr::memchr3(b'\n', b'\r', b'\\', name).is_some()
+}
+
+#[async_trait]
+impl Taker for Sums {
+    async fn take(&mut self, piece: &[u8]) -> ControlFlow<()> {
+        match self.feed(piece) {
+            Ok(told) if told.is_empty() => ControlFlow::Continue(()),
+            Ok(told) => match self.out.send(told).await {
+                Ok(()) => ControlFlow::Continue(()),
+                // Nobody listens any more.
+                Err(_) => ControlFlow::Break(()),
+            },
+            Err(error) => {
+                self.failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The transport to a host over SSH, by rsync.
+//!
+//! Two ways lead to the far side, and which one is taken is found out there. Where the account may run commands, a script of a
+//! few lines says whose the folder is, claims it, and hashes what is there, in one connection; its hasher is the one that
+//! proves fastest. Where the account runs nothing but rsync (a key with a forced command such as `rrsync`), rsync itself does
+//! all of that: markers are fetched and sent, and what is there is read back in portions and hashed here, within
+//! [`RsyncOptions::read_back_max`]; what lies beyond is told as unproved.
+//!
+//! What happens to each kind of entry of a capture is as with [`crate::NativeTransport`], but for this:
+//!
+//! - **Holes** become zeros. Times are kept as finely as both rsyncs can; set-id and sticky bits are not.
+//! - **Files that replace one of an earlier push**, and what stands in their way, go to `.verisim/aside/`; a file that is sent
+//!   again because it was damaged replaces it.
+//! - **Large files** that were cut off go on from `.verisim/partial/`: both sides compare blocks, and what is the same is not
+//!   sent again. No compression is asked for, nothing is written in place, and nothing is deleted.
+//! - **A directory of the capture that becomes a link while it is pushed** is not followed: rsync walks the very directory that
+//!   was found, and takes up no link. Before 3.5.0 there is a moment between its look and its reading in which a link may be put
+//!   into its way; the last look then fails the push, and what arrived is not verified.
+//!
+//! Durability: where commands may be run, a `sync` of the file system there ends a push. Elsewhere only the manifest, the
+//! commit mark, is flushed before it counts, where the rsync there knows `--fsync`.
+
+mod bare;
+mod far;
+mod filter;
+mod hashes;
+mod options;
+mod output;
+mod push;
+mod readback;
+mod script;
+mod shell;
+mod ssh;
+mod version;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, Semaphore};
+use verisim_core::{
+    CancellationToken, Capture, Failure, FailureKind, Hashes, PushOptions, Remote, RemoteStat, SyncTransport,
+    TransportCapabilities, TransportError, TransportResult,
+};
+use verisim_sys::Runner;
+
+use crate::identity::KnownDestination;
+use crate::tool::{Look, Shares, ours};
+
+pub use far::FarFacts;
+use far::{Far, Way};
+pub use options::RsyncOptions;
+pub use version::{RsyncVersion, SAFE_SINCE};
+
+/// How many operations one destination has under way at once; more wait.
+const OPERATIONS_MAX: usize = 4;
+
+/// Pushes to a host over SSH, by rsync.
+pub struct RsyncTransport {
+    far: Arc<Far>,
+    known: KnownDestination,
+    /// What was found out about the far side; forgotten when something fails.
+    way: Mutex<Option<Arc<Way>>>,
+    shares: Shares,
+    operations: Arc<Semaphore>,
+}
+
+impl RsyncTransport {
+    /// A transport to the host that `options` describes. Touches nothing yet.
+    #[must_use]
+    pub fn new(options: RsyncOptions, known: KnownDestination, runner: Runner) -> Self {
+        Self {
+            far: Arc::new(Far::new(options, runner)),
+            known,
+            way: Mutex::default(),
+            shares: Shares::default(),
+            operations: Arc::new(Semaphore::new(OPERATIONS_MAX)),
+        }
+    }
+
+    /// Finds out what the far side is and can do. Changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or says nothing that is understood.
+    pub async fn inquire(&self) -> Result<FarFacts, TransportError> {
+        self.far.facts(&CancellationToken::new()).await
+    }
+
+    /// The way to the far side, found out once.
+    async fn way(&self, cancel: &CancellationToken) -> Result<Arc<Way>, TransportError> {
+        let mut way = self.way.lock().await;
+        if let Some(way) = &*way {
+            return Ok(Arc::clone(way));
+        }
+        let found = Arc::new(self.far.find_way(cancel).await?);
+        *way = Some(Arc::clone(&found));
+        Ok(found)
+    }
+
+    /// What failed may have failed because the far side is not what it was: the next operation looks anew.
+    async fn forgetting<T>(&self, done: Result<T, TransportError>) -> Result<T, TransportError> {
+        if done.is_err() {
+            *self.way.lock().await = None;
+        }
+        done
+    }
+
+    /// The folder there, which must be ours.
+    async fn require_ours(
+        &self,
+        way: &Way,
+        at: &Remote,
+        operation: &'static str,
+        cancel: &CancellationToken,
+    ) -> Result<Look, TransportError> {
+        let look = self.far.look(way, at, operation, cancel).await?;
+        ours(&look, at, &self.known, &*self.far, operation)?;
+        Ok(look)
+    }
+
+    async fn seal_there(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
+        let cancel = CancellationToken::new();
+        let _end_when_dropped = cancel.clone().drop_guard();
+        let way = self.way(&cancel).await?;
+        self.require_ours(&way, at, "rsync_ssh.seal", &cancel).await?;
+        self.far.seal(&way, at, manifest, &cancel).await
+    }
+
+    async fn stat_there(&self, at: &Remote) -> Result<RemoteStat, TransportError> {
+        let cancel = CancellationToken::new();
+        let _end_when_dropped = cancel.clone().drop_guard();
+        self.far.require_tools()?;
+        let way = self.way(&cancel).await?;
+        way.require_rsync("rsync_ssh.stat")?;
+        let look = self.far.look(&way, at, "rsync_ssh.stat", &cancel).await?;
+        if self.known.judge(&*self.far, look.marker.as_deref())? {
+            return Ok(look.stat());
+        }
+        Ok(RemoteStat { exists: false, owner: None, sealed: None, free_bytes: look.free_bytes })
+    }
+}
+
+#[async_trait]
+impl SyncTransport for RsyncTransport {
+    fn capabilities(&self) -> TransportCapabilities {
+        TransportCapabilities { resume: true, bandwidth_limit: true, atomic: true, away_as_a_whole: true }
+    }
+
+    async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {
+        let _place = self.place("rsync_ssh.push").await?;
+        let pushed = Box::pin(push::push(self, source, to, options)).await;
+        self.forgetting(pushed).await
+    }
+
+    async fn hashsum(&self, at: &Remote, options: &PushOptions) -> Result<Hashes, TransportError> {
+        let hashes = Box::pin(hashes::hashes(self, at, options)).await;
+        self.forgetting(hashes).await
+    }
+
+    async fn stat(&self, at: &Remote) -> Result<RemoteStat, TransportError> {
+        let stat = Box::pin(self.stat_there(at)).await;
+        self.forgetting(stat).await
+    }
+
+    async fn seal(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
+        let sealed = Box::pin(self.seal_there(at, manifest)).await;
+        self.forgetting(sealed).await
+    }
+}
+
+impl RsyncTransport {
+    async fn place(&self, operation: &'static str) -> Result<tokio::sync::SemaphorePermit<'_>, Failure> {
+        let place = self.operations.acquire().await;
+        place.map_err(|_| Failure::new(FailureKind::Unknown, operation, "the transport was closed"))
+    }
+}

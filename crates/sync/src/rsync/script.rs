@@ -1,0 +1,238 @@
+//! What the shell of the far side is asked: a few lines for any POSIX `sh`, given on its standard input, so that the login shell
+//! there gets one plain word. Everything that is not from here is quoted. What it answers is a row of records that end with
+//! NUL; whatever a login prints before the first of them is passed over.
+//!
+//! No step follows a link that stands in a capture's place, and nothing is removed but our own partial copies.
+
+use verisim_core::RelPath;
+use verisim_ssh::quote;
+
+use crate::identity::MARKER;
+
+/// Comes before the records.
+pub(super) const BEGIN: &[u8] = b"verisim-begins\0";
+
+/// A program that hashes, as it is called on the far side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hasher {
+    /// How it is called: words for a shell.
+    pub(super) call: &'static str,
+    /// Its records end with NUL: then names in any bytes are told apart.
+    pub(super) by_nul: bool,
+}
+
+/// All that are known, the better of equals first.
+pub(super) const HASHERS: [Hasher; 6] = [
+    Hasher { call: "openssl dgst -sha256 -r", by_nul: false },
+    Hasher { call: "sha256sum -z", by_nul: true },
+    Hasher { call: "sha256sum", by_nul: false },
+    Hasher { call: "busybox sha256sum", by_nul: false },
+    Hasher { call: "shasum -a 256", by_nul: false },
+    Hasher { call: "sha256 -r", by_nul: false },
+];
+
+/// How much each hasher is timed on: long enough for a clock of 100 Hz.
+const TIMED_BLOCKS: u32 = 128;
+
+const HEAD: &str = "LC_ALL=C; export LC_ALL; umask 022
+PATH=$PATH:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin:/opt/bin:/opt/sbin; export PATH
+put() { printf '%s=%s\\0' \"$1\" \"$2\"; }
+line() { if [ -f \"$1\" ] && [ ! -L \"$1\" ]; then dd if=\"$1\" bs=8192 count=1 2>/dev/null | head -n 1; fi; }
+printf 'verisim-begins\\0'
+";
+
+/// Asks what there is: rsync, ways to list, and every hasher with the processor time that it takes.
+pub(super) fn inquire(rsync: &str) -> Vec<u8> {
+    let mut out = HEAD.to_owned();
+    out += &format!(
+        "put rsync \"$({rsync} --version 2>/dev/null </dev/null | head -n 1)\"
+if [ \"$(printf 'b\\0a\\0' | sort -z 2>/dev/null | tr '\\0' ' ')\" = 'a b ' ]; then put sorts yes; fi
+if [ \"$(find . -prune -print0 2>/dev/null | xargs -0 printf '%s' 2>/dev/null)\" = . ]; then put lists yes; fi
+try() {{
+  n=$1; shift
+  case $(printf abc | \"$@\" 2>/dev/null | tr -d '\\0') in
+  ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad*) ;;
+  *) return 0;;
+  esac
+  printf 'before='; times; printf '\\0'
+  dd if=/dev/zero bs=65536 count={TIMED_BLOCKS} 2>/dev/null | \"$@\" >/dev/null 2>&1
+  printf 'after='; times; printf '\\0'
+  put hasher \"$n\"
+}}
+"
+    );
+    for (at, hasher) in HASHERS.iter().enumerate() {
+        out += &format!("try {at} {}\n", hasher.call);
+    }
+    out += "put end yes\n";
+    out.into_bytes()
+}
+
+/// Asks whose the folder is. Ends with the root where that is not there.
+pub(super) fn look(root: &[u8], path: &RelPath, hasher: Option<Hasher>) -> Vec<u8> {
+    let mut out = whose(root, path);
+    let sealed = match hasher {
+        Some(hasher) => format!("\"$({} <\"$m\" | tr -d '\\0')\"", hasher.call),
+        None => "''".to_owned(),
+    };
+    out.extend_from_slice(
+        format!(
+            "m=$at/.verisim/checksums.sha256
+if [ -z \"$way\" ] && [ -f \"$m\" ] && [ ! -L \"$m\" ]; then put sealed {sealed}; fi
+put space \"$(df -Pk . 2>/dev/null | tail -n 1)\"
+put end yes
+"
+        )
+        .as_bytes(),
+    );
+    out
+}
+
+/// What every script begins with that is about a folder: into the root, and whose is what.
+fn whose(root: &[u8], path: &RelPath) -> Vec<u8> {
+    let mut out = HEAD.as_bytes().to_vec();
+    out.extend(
+        [b"root=".as_slice(), &quote(root), b"\nat=", &quote(&there(path.as_bytes())), b"\n"].concat(),
+    );
+    out.extend_from_slice(
+        "way=
+if [ ! -d \"$root\" ]; then put root absent; put end yes; exit 0; fi
+if [ ! -x \"$root\" ] || [ ! -r \"$root\" ]; then put root closed; put end yes; exit 0; fi
+cd -P -- \"$root\" || exit 1
+put root there
+above() {
+  if [ -L \"$1\" ] || { [ -e \"$1\" ] && [ ! -d \"$1\" ]; } || [ -L \"$1/.verisim\" ]; then way=$1; put way \"$1\"; return; fi
+  o=$(line \"$1/.verisim/owner\")
+  if [ -n \"$o\" ]; then put \"$2\" \"$o\"; fi
+}
+"
+        .as_bytes(),
+    );
+    out.extend(format!("put marker \"$(line ./{MARKER})\"\n").into_bytes());
+    let bytes = path.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte == b'/' {
+            out.extend([b"above ".as_slice(), &quote(&there(bytes.split_at(at).0)), b" above\n"].concat());
+        }
+    }
+    out.extend_from_slice(
+        "if [ -z \"$way\" ]; then above \"$at\" owner; fi
+if [ -z \"$way\" ] && [ -d \"$at\" ]; then
+  put exists yes
+  if [ -z \"$o\" ]; then
+    for f in \"$at\"/* \"$at\"/.[!.]* \"$at\"/..?* \"$at\"/.verisim/* \"$at\"/.verisim/.[!.]*; do
+      if [ -e \"$f\" ] || [ -L \"$f\" ]; then
+        case $f in
+        \"$at\"/.verisim | \"$at\"/.verisim/owner.new.* | \"$at\"/.verisim/partial) ;;
+        *) put content yes; break ;;
+        esac
+      fi
+    done
+  fi
+fi
+"
+        .as_bytes(),
+    );
+    out
+}
+
+/// Makes the folder, with its marker, and that of the destination where it has none. Neither replaces anything. Then asks
+/// whose the folder is, as [`look`] does: somebody else may have been faster.
+pub(super) fn claim(
+    root: &[u8],
+    path: &RelPath,
+    (owner, fresh): (&str, &str),
+    hasher: Option<Hasher>,
+) -> Vec<u8> {
+    let mut out = HEAD.as_bytes().to_vec();
+    out.extend([b"cd -P -- ".as_slice(), &quote(root), b" || exit 1\n"].concat());
+    out.extend_from_slice(
+        "folder() { if [ ! -d \"$1\" ] || [ -L \"$1\" ]; then mkdir \"$1\" || exit 1; fi; }
+place() {
+  if [ -e \"$2\" ]; then return 0; fi
+  printf '%s\\n' \"$1\" | dd of=\"$2.new.$$\" || exit 1
+  ln \"$2.new.$$\" \"$2\" 2>/dev/null || [ -e \"$2\" ] || mv \"$2.new.$$\" \"$2\" || exit 1
+  rm -f \"$2.new.$$\"
+}
+"
+        .as_bytes(),
+    );
+    out.extend(
+        [b"place ".as_slice(), &quote(fresh.as_bytes()), format!(" ./{MARKER}\n").as_bytes()].concat(),
+    );
+    let whole = [path.as_bytes(), b"/.verisim/partial"].concat();
+    for (at, byte) in whole.iter().enumerate() {
+        if *byte == b'/' {
+            out.extend([b"folder ".as_slice(), &quote(&there(whole.split_at(at).0)), b"\n"].concat());
+        }
+    }
+    let marker = [&there(path.as_bytes())[..], b"/.verisim/owner"].concat();
+    out.extend([b"place ".as_slice(), &quote(owner.as_bytes()), b" ", &quote(&marker), b"\n"].concat());
+    out.extend(
+        [b"folder ".as_slice(), &quote(&there(&whole)), b"\nsync -f . 2>/dev/null || sync\n"].concat(),
+    );
+    out.extend(look(root, path, hasher));
+    out
+}
+
+/// Makes what was sent durable, and removes what is left of partial copies: all of it is there under its own name.
+pub(super) fn settle(root: &[u8], path: &RelPath) -> Vec<u8> {
+    let mut out = HEAD.as_bytes().to_vec();
+    out.extend([b"cd -P -- ".as_slice(), &quote(root), b" || exit 1\n"].concat());
+    out.extend([b"cd -P -- ".as_slice(), &quote(&there(path.as_bytes())), b" || exit 1\n"].concat());
+    out.extend_from_slice(
+        b"find ./.verisim/partial -type f -exec rm -f {} + 2>/dev/null\nsync -f . 2>/dev/null || sync\nput end yes\n",
+    );
+    out
+}
+
+/// Hashes every regular file of the folder but those of the metadata folder. Records: `n` and a name for each file of a batch,
+/// then what the hasher said, then `e`; files whose names its lines could not tell come first and one by one, as `s` and a
+/// hash. At the end stands `d`. An empty line on standard error every 20 seconds says that it is alive.
+pub(super) fn hashes(root: &[u8], path: &RelPath, hasher: Hasher, sorts: bool) -> Vec<u8> {
+    let mut out = whose(root, path);
+    let call = hasher.call;
+    let sort = if sorts { "sort -z" } else { "cat" };
+    let files = "find . -path ./.verisim -prune -o -type f";
+    out.extend_from_slice(
+        b"put end yes
+if [ -n \"$way\" ] || [ ! -d \"$at\" ]; then printf 'd\\0'; exit 0; fi
+cd -P -- \"$at\" || exit 1
+( while :; do sleep 20 >/dev/null 2>&1 </dev/null; echo >&2; done ) >/dev/null </dev/null &
+beat=$!
+trap 'kill $beat 2>/dev/null' EXIT
+exec 4>&1
+",
+    );
+    let separately =
+        if hasher.by_nul { "" } else { "! \\( -path \"*$nl*\" -o -path \"*$cr*\" -o -path '*\\\\*' \\)" };
+    if !hasher.by_nul {
+        out.extend_from_slice(
+            format!(
+                "nl='\n'; cr=$(printf '\\r')
+one='for f do printf \"n%s\\0\" \"$f\"; h=$({call} <\"$f\"); printf \"s%.64s\\0e\\0\" \"$h\"; done'
+s=$( {{ {{ {files} \\( -path \"*$nl*\" -o -path \"*$cr*\" -o -path '*\\\\*' \\) -print0; echo $? >&3; }} | xargs -0 -n 200 sh -c \"$one\" sh >&4; }} 3>&1 )
+[ \"$s\" = 0 ] || exit 1
+"
+            )
+            .as_bytes(),
+        );
+    }
+    out.extend_from_slice(
+        format!(
+            "many='[ $# -gt 0 ] || exit 0; printf \"n%s\\0\" \"$@\"; {call} \"$@\" </dev/null; printf \"e\\0\"; exit 0'
+s=$( {{ {{ {files} {separately} -print0; echo $? >&3; }} | {sort} | xargs -0 -n 200 sh -c \"$many\" sh >&4; }} 3>&1 )
+[ \"$s\" = 0 ] || exit 1
+printf 'd\\0'
+exit 0
+"
+        )
+        .as_bytes(),
+    );
+    out
+}
+
+/// The path as it is named from the root: never like an option.
+fn there(path: &[u8]) -> Vec<u8> {
+    [b"./", path].concat()
+}

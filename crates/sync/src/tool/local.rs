@@ -1,0 +1,350 @@
+//! This side of a push that a tool carries out.
+
+use std::collections::HashSet;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+use verisim_core::{
+    CancellationToken, Capture, Digest, Failure, FailureKind, Inventory, PushOptions, Pushed, RelPath,
+    Remote, ToolOutput,
+};
+
+use super::gauge::Gauge;
+use super::hash;
+use crate::errno::{Side, failure};
+use crate::journal::{Done, Hashed, Journal};
+use crate::sending::{files, note_needed, require_what_was_pushed, subject, write_manifest};
+use crate::tree::{Item, Kind, Root};
+use crate::{private, source, special};
+
+/// How many bytes former attempts of a push have sent, in the work folder.
+const SENT: &str = "bytes_sent";
+/// How many files are hashed at once.
+const HASHERS: usize = 4;
+
+/// What is known of an entry of the capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Nothing yet, or it is no regular file.
+    Nothing,
+    /// Its hash.
+    Hashed(Digest),
+    /// Its hash, and that it is complete at the destination.
+    Complete(Digest),
+}
+
+/// Which files: those that are sent where they differ, or those that are sent although they seem to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lot {
+    /// Sent where they are not there.
+    Plain,
+    /// Sent in any case.
+    Forced,
+}
+
+/// The capture while a tool pushes it. Blocks; used on threads of its own.
+pub(crate) struct Local {
+    source: Root,
+    items: Vec<Item>,
+    known: Vec<Known>,
+    journal: Journal,
+    options: PushOptions,
+    forced: HashSet<RelPath>,
+    cancel: CancellationToken,
+    operation: &'static str,
+}
+
+impl Local {
+    /// Opens the capture for a push to `remote`. Waits for a push of the same job to end. `about` says where the destination
+    /// is: a journal about another one is void.
+    pub(crate) fn open(
+        capture: &Capture,
+        remote: &Remote,
+        about: &impl Serialize,
+        options: PushOptions,
+        cancel: CancellationToken,
+        operation: &'static str,
+    ) -> Result<Self, Failure> {
+        let state = |what: &'static str| move |error| failure(Side::State, operation, what, &error);
+        let mut journal = {
+            let subject = subject(&(capture, remote, about), &options).map_err(state("naming the job"))?;
+            Journal::open(&options.work_dir, &subject, &cancel).map_err(|error| {
+                match cancel.is_cancelled() {
+                    true => Failure::new(FailureKind::Cancelled, operation, "stopped"),
+                    false => state("opening the journal")(error),
+                }
+            })?
+        };
+        let source = source::open(capture, operation)?;
+        source::refuse_foreign_metadata(&source, &remote.owner, operation)?;
+        let items = source::walk_until(&source, operation, &cancel)?;
+        require_what_was_pushed(&options.work_dir, &items, operation)?;
+        let (done, hashed) = (std::mem::take(&mut journal.done), std::mem::take(&mut journal.hashed));
+        let known = |item: &Item| {
+            let of =
+                |done: Option<&Done>| done.filter(|done| done.stamp == item.stamp).map(|done| done.sha256);
+            match (item.kind, of(done.get(&item.path)), of(hashed.get(&item.path))) {
+                (Kind::File, Some(sha256), _) => Known::Complete(sha256),
+                (Kind::File, None, Some(sha256)) => Known::Hashed(sha256),
+                _ => Known::Nothing,
+            }
+        };
+        let known = items.iter().map(known).collect();
+        let forced = options.forced.iter().cloned().collect();
+        Ok(Self { source, items, known, journal, options, forced, cancel, operation })
+    }
+
+    /// Hashes what is not hashed yet.
+    pub(crate) fn hash(&mut self) -> Result<(), Failure> {
+        let wanted: Vec<usize> = self
+            .with_known()
+            .filter(|(_, item, known)| item.kind == Kind::File && **known == Known::Nothing)
+            .map(|(at, ..)| at)
+            .collect();
+        let found = Mutex::new((Vec::with_capacity(wanted.len()), &mut self.journal));
+        let operation = self.operation;
+        let note = |at: usize, item: &Item, sha256: Digest| {
+            let state = |error| failure(Side::State, operation, "writing the journal", &error);
+            let line = Hashed::new(&item.path, Done { stamp: item.stamp, sha256 }).map_err(state)?;
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.1.note_hashed(&line).map_err(state)?;
+            found.0.push((at, sha256));
+            Ok(())
+        };
+        hash::hash_all(&self.source, &self.items, &wanted, (HASHERS, operation), &self.cancel, &note)?;
+        let (found, _) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (at, sha256) in found {
+            if let Some(known) = self.known.get_mut(at) {
+                *known = Known::Hashed(sha256);
+            }
+        }
+        Ok(())
+    }
+
+    /// The files that are to be sent, in their order.
+    pub(crate) fn todo(&self, lot: Lot) -> impl Iterator<Item = &Item> {
+        self.with_known()
+            .filter(|(_, item, known)| item.kind == Kind::File && !matches!(known, Known::Complete(_)))
+            .map(|(_, item, _)| item)
+            .filter(move |item| self.is_forced(&item.path) == (lot == Lot::Forced))
+    }
+
+    /// How many files these are, and their bytes.
+    pub(crate) fn amount(&self, lot: Lot) -> Inventory {
+        inventory(self.todo(lot))
+    }
+
+    /// Whether anything of the capture is complete at the destination already, and must not be sent again.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.known.iter().any(|known| matches!(known, Known::Complete(_)))
+    }
+
+    /// The capture as a process that we start may enter it before it runs anything: the very directory that was opened,
+    /// whatever stands under its name by now.
+    pub(crate) fn folder(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.source.as_fd().as_raw_fd()))
+    }
+
+    /// The work folder.
+    pub(crate) fn work_dir(&self) -> &Path {
+        &self.options.work_dir
+    }
+
+    /// What is in the capture beside files and directories: as JSON lines, and for people.
+    pub(crate) fn special(&self) -> Result<(Vec<u8>, Vec<String>), Failure> {
+        let listed = special::list(&self.source, &self.items);
+        listed.map_err(|error| failure(Side::Source, self.operation, "reading links", &error))
+    }
+
+    /// Tells how far the push is.
+    pub(crate) fn gauge(&self) -> Gauge {
+        let complete = self
+            .with_known()
+            .filter(|(_, _, known)| matches!(known, Known::Complete(_)))
+            .map(|(_, item, _)| item);
+        let (total, found) = (inventory(files(&self.items)), inventory(complete));
+        Gauge::new(total, found, std::sync::Arc::clone(&self.options.progress))
+    }
+
+    /// Asks before the first byte whether there is room: a destination that is filled to the brim hurts others too. What
+    /// former attempts have sent is there already.
+    pub(crate) fn require_space(&self, free_bytes: Option<u64>) -> Result<(), Failure> {
+        let to_be_sent = self.amount(Lot::Plain).bytes.saturating_add(self.amount(Lot::Forced).bytes);
+        let needed = to_be_sent.saturating_sub(self.sent_before());
+        note_needed(&self.options.work_dir, needed);
+        match free_bytes {
+            Some(free) if free < needed => {
+                let what = format_args!("{needed} bytes are to be sent, {free} are free at the destination");
+                Err(Failure::new(FailureKind::NoSpace, self.operation, what))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes what an attempt has sent that did not come to its end: the next one needs so much less room.
+    pub(crate) fn note_sent(&self, bytes: u64) {
+        let sent = self.sent_before().saturating_add(bytes);
+        // Without the note, the next attempt may wait for more room than it needs, until there is as much.
+        let _ = private::write(&self.options.work_dir.join(SENT), sent.to_string().as_bytes());
+    }
+
+    fn sent_before(&self) -> u64 {
+        let text = std::fs::read_to_string(self.options.work_dir.join(SENT)).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
+    }
+
+    /// Looks once more: the capture must be what it was when it was opened.
+    pub(crate) fn require_unchanged(&self) -> Result<(), Failure> {
+        source::require_unchanged(&self.source, &self.items, self.operation, &self.cancel)
+    }
+
+    /// Notes that everything is complete there, and durable, and writes the manifest.
+    pub(crate) fn finish(
+        mut self,
+        sent: Inventory,
+        remarks: Vec<String>,
+        output: ToolOutput,
+    ) -> Result<Pushed, Failure> {
+        let operation = self.operation;
+        let state =
+            |what: &'static str| move |error: io::Error| failure(Side::State, operation, what, &error);
+        let complete = self.items.iter().zip(&self.known).filter_map(|(item, known)| match known {
+            Known::Hashed(sha256) => Some((item.path.clone(), Done { stamp: item.stamp, sha256: *sha256 })),
+            Known::Nothing | Known::Complete(_) => None,
+        });
+        self.journal.note_all(complete).map_err(state("writing the journal"))?;
+        self.journal.finish().map_err(state("writing the journal"))?;
+        let _ = std::fs::remove_file(self.options.work_dir.join(SENT));
+        let hash = |item: &Item| {
+            let at = self.items.binary_search_by(|other| other.path.cmp(&item.path)).ok()?;
+            match self.known.get(at)? {
+                Known::Hashed(sha256) | Known::Complete(sha256) => Some(*sha256),
+                Known::Nothing => None,
+            }
+        };
+        let written = write_manifest(&self.options.work_dir, &self.items, hash);
+        let (manifest, written) = written.map_err(state("writing the manifest"))?;
+        Ok(Pushed {
+            manifest,
+            manifest_sha256: written.sha256,
+            inventory: written.inventory,
+            sent,
+            remarks,
+            output,
+        })
+    }
+
+    fn with_known(&self) -> impl Iterator<Item = (usize, &Item, &Known)> {
+        self.items.iter().zip(&self.known).enumerate().map(|(at, (item, known))| (at, item, known))
+    }
+
+    fn is_forced(&self, path: &RelPath) -> bool {
+        self.options.force_all || self.forced.contains(path)
+    }
+}
+
+fn inventory<'i>(items: impl Iterator<Item = &'i Item>) -> Inventory {
+    items.fold(Inventory::default(), |sum, item| Inventory {
+        files: sum.files + 1,
+        bytes: sum.bytes.saturating_add(item.stamp.size),
+    })
+}
+
+/// Writes a list of paths, and opens it from its begin.
+pub(crate) fn write_list<'p>(
+    file: &Path,
+    paths: impl Iterator<Item = &'p [u8]>,
+) -> io::Result<std::fs::File> {
+    let mut out = io::BufWriter::new(private::create(file)?);
+    for path in paths {
+        out.write_all(b"./")?;
+        out.write_all(path)?;
+        out.write_all(b"\0")?;
+    }
+    out.flush()?;
+    std::fs::File::open(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use verisim_core::{CaptureName, DestinationName, Progress, ProgressSink, RootIdentity};
+
+    use super::*;
+
+    struct Nobody;
+    impl ProgressSink for Nobody {
+        fn report(&self, _: Progress) {}
+    }
+
+    fn open(dir: &Path, forced: &[&str]) -> Local {
+        let root = dir.join("run");
+        let meta = std::fs::metadata(&root).unwrap();
+        let capture = Capture {
+            rule: CaptureName::new("lab").unwrap(),
+            relative: None,
+            identity: RootIdentity { device: meta.dev(), inode: meta.ino(), born_ns: None },
+            root,
+            generation: 1,
+        };
+        let remote = Remote {
+            destination: DestinationName::new("vault").unwrap(),
+            path: RelPath::new("lab/run").unwrap(),
+            owner: "us".into(),
+        };
+        let options = PushOptions {
+            work_dir: dir.join("work"),
+            forced: forced.iter().map(|path| RelPath::new(path).unwrap()).collect(),
+            force_all: false,
+            bandwidth: None,
+            progress: std::sync::Arc::new(Nobody),
+            cancel: CancellationToken::new(),
+        };
+        Local::open(&capture, &remote, &"there", options, CancellationToken::new(), "t.push").unwrap()
+    }
+
+    fn names(local: &Local, lot: Lot) -> Vec<String> {
+        local.todo(lot).map(|item| item.path.to_string()).collect()
+    }
+
+    fn known(local: &Local) -> usize {
+        local.known.iter().filter(|known| **known != Known::Nothing).count()
+    }
+
+    /// The local manifest is of what was hashed before the tool ran, and never made from what arrived.
+    #[test]
+    fn inv_12_what_was_hashed_is_not_hashed_again_and_what_is_complete_is_not_sent_again() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("run/d")).unwrap();
+        for (name, content) in [("a", "alpha"), ("d/b", "beta")] {
+            std::fs::write(dir.path().join("run").join(name), content).unwrap();
+        }
+        let mut local = open(dir.path(), &[]);
+        assert_eq!((known(&local), names(&local, Lot::Plain)), (0, vec!["a".to_owned(), "d/b".to_owned()]));
+        local.hash().unwrap();
+        drop(local);
+        // Killed before anything was sent: nothing is complete, and nothing is hashed again but what changed.
+        std::fs::write(dir.path().join("run/a"), "alphA!").unwrap();
+        let mut local = open(dir.path(), &[]);
+        assert_eq!((known(&local), local.amount(Lot::Plain).files), (1, 2));
+        local.note_sent(4);
+        assert_eq!(local.require_space(Some(5)).unwrap_err().kind, FailureKind::NoSpace);
+        local.require_space(Some(6)).unwrap();
+        local.hash().unwrap();
+        local.require_unchanged().unwrap();
+        let pushed = local.finish(Inventory::default(), Vec::new(), ToolOutput::default()).unwrap();
+        assert_eq!((pushed.inventory.files, pushed.inventory.bytes), (2, 10));
+        let sealed = std::fs::read_to_string(&pushed.manifest).unwrap();
+        assert!(sealed.contains(&Digest::of(b"alphA!").to_string()));
+        let local = open(dir.path(), &[]);
+        assert!(names(&local, Lot::Plain).is_empty() && names(&local, Lot::Forced).is_empty());
+        drop(local);
+        let local = open(dir.path(), &["d/b"]);
+        assert!(names(&local, Lot::Plain).is_empty());
+        assert_eq!((names(&local, Lot::Forced), known(&local)), (vec!["d/b".to_owned()], 1));
+    }
+}
