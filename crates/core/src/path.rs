@@ -30,11 +30,13 @@ impl DecoyPath {
         if path.first() != Some(&b'/') {
             return Err(InvalidPath::new(path, "it is not absolute"));
         }
-        let parts = normal_components(path)?;
+        check_length(path)?;
         let mut out = Vec::with_capacity(path.len());
-        for part in parts {
-            out.push(b'/');
-            out.extend_from_slice(part);
+        for part in path.split(|byte| *byte == b'/') {
+            if is_component(path, part)? {
+                out.push(b'/');
+                out.extend_from_slice(part);
+            }
         }
         if out.is_empty() {
             out.push(b'/');
@@ -120,7 +122,8 @@ impl RelPath {
         if path.split(|b| *b == b'/').any(|part| part.is_empty() || part == b".") {
             return Err(InvalidPath::new(path, "it is absolute or has an empty or '.' component"));
         }
-        normal_components(path)?;
+        check_length(path)?;
+        path.split(|byte| *byte == b'/').try_for_each(|part| is_component(path, part).map(drop))?;
         Ok(Self(path.into()))
     }
 
@@ -153,23 +156,22 @@ impl RelPath {
     }
 }
 
-fn normal_components(path: &[u8]) -> Result<Vec<&[u8]>, InvalidPath> {
-    if path.len() > PATH_BYTES_MAX {
-        return Err(InvalidPath::new(path, "it is longer than 4095 bytes"));
-    }
-    let mut parts = Vec::new();
-    for part in path.split(|b| *b == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => return Err(InvalidPath::new(path, "it has a '..' component")),
-            _ if part.len() > NAME_BYTES_MAX => {
-                return Err(InvalidPath::new(path, "a component is longer than 255 bytes"));
-            }
-            _ if part.contains(&0) => return Err(InvalidPath::new(path, "it has a NUL byte")),
-            _ => parts.push(part),
+fn check_length(path: &[u8]) -> Result<(), InvalidPath> {
+    let fits = path.len() <= PATH_BYTES_MAX;
+    if fits { Ok(()) } else { Err(InvalidPath::new(path, "it is longer than 4095 bytes")) }
+}
+
+/// Whether a part of `path` between slashes is a component: not where it says nothing.
+fn is_component(path: &[u8], part: &[u8]) -> Result<bool, InvalidPath> {
+    match part {
+        b"" | b"." => Ok(false),
+        b".." => Err(InvalidPath::new(path, "it has a '..' component")),
+        _ if part.len() > NAME_BYTES_MAX => {
+            Err(InvalidPath::new(path, "a component is longer than 255 bytes"))
         }
+        _ if part.contains(&0) => Err(InvalidPath::new(path, "it has a NUL byte")),
+        _ => Ok(true),
     }
-    Ok(parts)
 }
 
 /// A path that breaks a rule.

@@ -28,6 +28,8 @@ const SECOND: i64 = 1_000_000_000;
 const MINUTE: i64 = 60 * SECOND;
 /// No persona has more moments in one unit, whatever the pace.
 const MOMENTS_MAX: usize = 4096;
+/// Hardly a day has more.
+const MOMENTS_USUAL: usize = 32;
 /// A quarter of an hour, the unit of busy mode.
 const QUARTER: i64 = 15 * MINUTE;
 
@@ -96,7 +98,7 @@ pub(crate) fn moments(world: &World, persona: PersonaIndex, unit: Unit) -> Vec<M
     let primary = chosen(&workplaces, world.persona_seed(persona, Purpose::Decoy).number());
     let sheet = |draw, window, lunch, volume: f64| Sheet {
         draw,
-        moments: Vec::new(),
+        moments: Vec::with_capacity(MOMENTS_USUAL),
         window,
         lunch,
         workplaces,

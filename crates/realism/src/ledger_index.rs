@@ -191,6 +191,12 @@ impl LedgerIndex {
         self.desks.iter().map(|desk| desk.files.len()).sum()
     }
 
+    /// Has the processor fetch what is known on a desk.
+    pub(crate) fn fetch(&self, desk: DeskIndex) {
+        let held = self.desks.get(desk.0 as usize).and_then(|desk| desk.files.first());
+        std::hint::black_box(held.map(|held| held.key));
+    }
+
     /// What is known on a desk, for decisions: a bounded number of files that can be chosen at `at`.
     pub(crate) fn look(&self, desk: DeskIndex, at: Timestamp, draw: &mut Generator) -> Option<View<'_>> {
         let desk = self.desks.get(desk.0 as usize)?;

@@ -1,5 +1,6 @@
 //! The planner: all personas' moments in one order of time.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -110,6 +111,11 @@ struct Sheet {
     moments: Box<[Moment]>,
 }
 
+/// How many slots ahead the parts of memory are fetched, one after the other: each leads to the next.
+const SHEETS_AHEAD: usize = 12;
+const MOMENTS_AHEAD: usize = 8;
+const DESKS_AHEAD: usize = 4;
+
 /// How many units without a moment are passed over in one go; then the search goes on when time has come that far.
 const SILENCE_MAX: u32 = 400;
 
@@ -168,6 +174,7 @@ impl Planner {
             if at >= until {
                 return None;
             }
+            self.fetch_ahead();
             let sheet = self.sheets.get_mut(number as usize)?.as_mut()?;
             let moment = sheet.moments.get(sheet.next as usize).copied();
             sheet.next += 1;
@@ -185,6 +192,29 @@ impl Planner {
                 return slot;
             }
         }
+    }
+
+    /// Has the processor fetch what the coming slots need, while this one is decided: with a large fleet all of it is far
+    /// away in memory, and each line of it is waited for. Nothing depends on what is read here.
+    fn fetch_ahead(&self) {
+        if let Some(number) = self.agenda.ahead(SHEETS_AHEAD) {
+            black_box(self.sheets.get(number as usize).map(|sheet| sheet.as_ref().map(|sheet| sheet.next)));
+            self.world.seats().fetch(PersonaIndex(number));
+        }
+        if let Some(number) = self.agenda.ahead(MOMENTS_AHEAD)
+            && let Some(Some(sheet)) = self.sheets.get(number as usize)
+        {
+            black_box(sheet.moments.get(sheet.next as usize).map(|moment| moment.at));
+            self.world.fetch(PersonaIndex(number));
+        }
+    }
+
+    /// Where a slot that comes soon is spent, if nothing comes between.
+    pub(crate) fn coming(&self) -> Option<DeskIndex> {
+        let number = self.agenda.ahead(DESKS_AHEAD)?;
+        let sheet = self.sheets.get(number as usize)?.as_ref()?;
+        let moment = sheet.moments.get(sheet.next as usize)?;
+        self.world.seats().workplace(PersonaIndex(number), moment.workplace).map(|(_, desk)| desk)
     }
 
     fn slot(
@@ -217,7 +247,7 @@ impl Planner {
             let next = moments.partition_point(|moment| moment.at < from);
             if let Some(first) = moments.get(next) {
                 let next = u32::try_from(next).unwrap_or(u32::MAX);
-                self.wait(persona, first.at, Sheet { unit, next, moments: moments.into() });
+                self.wait(persona, first.at, Sheet { unit, next, moments: moments.as_slice().into() });
                 return;
             }
             seen = unit;

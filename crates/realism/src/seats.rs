@@ -119,6 +119,11 @@ impl Seats {
         self.hosts.get(decoy.0 as usize)
     }
 
+    /// Has the processor fetch what is known of a persona's seat.
+    pub(crate) fn fetch(&self, persona: PersonaIndex) {
+        std::hint::black_box(self.person(persona).map(|seat| (seat.seed, seat.role)));
+    }
+
     /// On how many decoys a persona works.
     pub(crate) fn workplace_count(&self, persona: PersonaIndex) -> u32 {
         self.person(persona).map_or(0, |seat| seat.count)

@@ -100,6 +100,9 @@ impl Iterator for Simulation {
     fn next(&mut self) -> Option<Step> {
         loop {
             let slot = self.planner.pop_until(self.until)?;
+            if let Some(desk) = self.planner.coming() {
+                self.ledger.fetch(desk);
+            }
             if self.only.is_some_and(|only| only != slot.decoy) {
                 continue;
             }

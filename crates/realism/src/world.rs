@@ -132,6 +132,11 @@ impl World {
         }
     }
 
+    /// Has the processor fetch what the names of a persona's files are made of.
+    pub(crate) fn fetch(&self, persona: PersonaIndex) {
+        std::hint::black_box(self.persona(persona).map(|persona| persona.home.as_bytes().first().copied()));
+    }
+
     pub(crate) const fn seats(&self) -> &Seats {
         &self.seats
     }
