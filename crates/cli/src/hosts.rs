@@ -43,7 +43,12 @@ impl Hosts {
     /// The way to a decoy. Nothing is sent yet.
     ///
     /// What a person accepts as its key is believed by those who visit it, too.
-    pub(crate) fn connector(&mut self, decoy: &DecoyName, ssh: &SshConfig, seen: &SeenKeys) -> Arc<dyn Connector> {
+    pub(crate) fn connector(
+        &mut self,
+        decoy: &DecoyName,
+        ssh: &SshConfig,
+        seen: &SeenKeys,
+    ) -> Arc<dyn Connector> {
         match self.target(ssh) {
             Ok(target) => {
                 seen.vouched_by(decoy.as_str(), &target);

@@ -29,7 +29,14 @@ impl Links {
     /// To no decoy yet.
     pub(crate) fn new(engines: Engines, clock: Arc<dyn Clock>) -> Self {
         let (connectors, destinations) = (Connectors::new(), Destinations::new());
-        Self { connectors, destinations, engines, hosts: Mutex::default(), seen_keys: SeenKeys::default(), clock }
+        Self {
+            connectors,
+            destinations,
+            engines,
+            hosts: Mutex::default(),
+            seen_keys: SeenKeys::default(),
+            clock,
+        }
     }
 
     /// The engines of containers.

@@ -3,6 +3,7 @@
 
 mod access;
 mod args;
+mod claim;
 mod clock;
 mod commands;
 mod config;

@@ -108,6 +108,16 @@ impl StateDir {
         self.path.join("owners.json")
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which configuration it belongs to.
+    pub(crate) fn claim(&self) -> PathBuf {
+        self.path.join("configuration")
+    }
+
     /// Which decoys were found.
     pub(crate) fn discovered(&self) -> PathBuf {
         self.path.join("discovered.json")

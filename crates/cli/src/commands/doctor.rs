@@ -20,6 +20,7 @@ use crate::config::{Config, ConnectorConfig};
 use crate::context::Context;
 use crate::error::CliResult;
 use crate::exit::Exit;
+use crate::fleet;
 use crate::output::{Output, Tone};
 use crate::render::time;
 use crate::wire::Wired;
@@ -148,7 +149,8 @@ impl Sheet {
 /// Looks at everything the configuration names.
 pub(super) async fn doctor(context: &Context) -> CliResult {
     let config = context.config()?;
-    let mut sheets = vec![state::look(&config)];
+    let declared = context.declared()?;
+    let mut sheets = vec![state::look(&config, &context.config_file()?)];
     let away = away(context, &config).await;
     let wired = Wired::new(config, context.clock());
     if wired.config.decoys.is_empty() && wired.config.captures.is_empty() {
@@ -163,7 +165,16 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
     for address in engines(&wired.config) {
         sheets.push(container::look_at_engine(&address).await);
     }
-    sheets.extend(decoy::look_at_all(&wired).await);
+    let mut decoys = decoy::look_at_all(&wired).await;
+    for remark in fleet::strangers(&declared) {
+        let subject = format!("decoy {}", remark.about);
+        if let Some(sheet) = decoys.iter_mut().find(|sheet| sheet.subject == subject) {
+            let mend =
+                "make the container anew with another label, or declare whom it names with [[persona]]";
+            sheet.warn(Check::Users, remark.what, mend);
+        }
+    }
+    sheets.extend(decoys);
     sheets.extend(traffic::look_at_secrets(&wired));
     for destination in &wired.config.destinations {
         let mut sheet = evidence::look_at_destination(&wired.config, destination);

@@ -22,6 +22,8 @@ use crate::exit::Exit;
 use crate::render;
 use crate::wire::Wired;
 
+/// How long the look before a plant may take at the least, also for who does not want to wait.
+const LOOK_TIME_MIN: Duration = Duration::from_secs(1);
 /// The largest file that is planted by hand: its content travels in the job row.
 const PLANT_BYTES_MAX: u64 = 16 << 20;
 
@@ -32,13 +34,16 @@ pub(super) async fn plant(context: &Context, args: &PlantArgs) -> CliResult {
     let body = content(&args.file)?;
     let wired = Wired::new(config.clone(), context.clock());
     let member = wired.member(&args.decoy)?;
-    // Where something stands already nobody has tampered: the wish is refused before it becomes a job.
-    if member.connector.stat(&path, StatRequest::Plain).await?.is_some() {
-        let what = format!("{path} is there already, and nothing is ever overwritten");
-        return Err(CliError::new(Exit::Failed, what)
-            .hint("plant under another name; `verisim ledger` says what is known of this one"));
-    }
-    let owner = owner(member.connector.as_ref(), args.owner.as_ref(), &path).await?;
+    let began = context.clock().monotonic();
+    let look_max = args.wait.max(LOOK_TIME_MIN);
+    let look = look(member.connector.as_ref(), args.owner.as_ref(), &path);
+    let owner = tokio::time::timeout(look_max, look).await.map_err(|_| {
+        let what =
+            format!("{} did not say within {} s what is at {path}", args.decoy, look_max.as_secs_f64());
+        CliError::new(Exit::Unreachable, what)
+            .hint("nothing was queued; wait for longer with --wait, or ask `verisim doctor`")
+    })??;
+    let wait = args.wait.saturating_sub(context.clock().monotonic().saturating_sub(began));
     let action = Action::Plant(PlantFile {
         path,
         body: Body::from(body),
@@ -47,7 +52,18 @@ pub(super) async fn plant(context: &Context, args: &PlantArgs) -> CliResult {
         owner: OwnerPolicy::Set(owner),
         times: FileTimes::Live,
     });
-    carry_out(context, config, &args.decoy, action, args.wait).await
+    carry_out(context, config, &args.decoy, action, wait).await
+}
+
+/// Whose the file shall be, once it is certain that nothing stands there: where something does nobody has tampered, and the
+/// wish is refused before it becomes a job.
+async fn look(connector: &dyn Connector, asked: Option<&OwnerArg>, path: &DecoyPath) -> CliResult<Owner> {
+    if connector.stat(path, StatRequest::Plain).await?.is_some() {
+        let what = format!("{path} is there already, and nothing is ever overwritten");
+        return Err(CliError::new(Exit::Failed, what)
+            .hint("plant under another name; `verisim ledger` says what is known of this one"));
+    }
+    owner(connector, asked, path).await
 }
 
 /// Removes a file.

@@ -8,6 +8,7 @@ use verisim_engine::control::{Client, Operator, Server, ServerParts};
 
 use crate::access::{HANDOVER, LOOK};
 use crate::args::{LogFormat, UpArgs};
+use crate::claim;
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
@@ -28,8 +29,13 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
     let format = if context.output.json { LogFormat::Json } else { args.log_format };
     crate::log::start(&context.global, context.output, format, LevelFilter::INFO);
     let stop = context.stop_token()?;
+    let (state, file) = (StateDir::at(&base.state), context.config_file()?);
+    if let Some(rival) = claim::rival(&state, &file) {
+        return Err(claim::refusal(&state, &file, &rival));
+    }
     let beginning = Beginning::of(base).await?;
     let here = open(context, beginning.config()).await?;
+    claim::claim(&here.state, &file)?;
     let config = &here.wired.config;
     here.store.put_decoys(here.wired.fleet.decoys().iter().map(|decoy| (**decoy).clone()).collect()).await?;
     let mut parts = here.parts()?;

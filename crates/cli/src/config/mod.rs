@@ -24,7 +24,7 @@ pub(crate) use self::model::{
     DockerConfig, Each, PersonaConfig, SecretSource, SshConfig,
 };
 use self::section::Section;
-pub(crate) use self::traffic::is_service;
+pub(crate) use self::traffic::{host_address, is_service};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 

@@ -60,12 +60,7 @@ const PASSWORD_EXAMPLE: &str = "{ env = \"VERISIM_MKELLER\" }";
 
 /// Reads `services` and `address` of a decoy.
 pub(super) fn read_services(section: &Section<'_>, reader: &Reader<'_>) -> (Vec<String>, Option<IpAddr>) {
-    let address = section.parse_with("address", "192.0.2.10", |text| {
-        let address: IpAddr =
-            text.parse().map_err(|_| format!("{text:?} is no address; a name is not looked up"))?;
-        let is_one_host = !address.is_unspecified() && !address.is_multicast();
-        if is_one_host { Ok(address) } else { Err(format!("{address} is not the address of one host")) }
-    });
+    let address = section.parse_with("address", "192.0.2.10", host_address);
     let address = address.map(|address| address.value);
     let mut services = Vec::new();
     for word in section.texts("services", "ssh") {
@@ -80,6 +75,14 @@ pub(super) fn read_services(section: &Section<'_>, reader: &Reader<'_>) -> (Vec<
         }
     }
     (services, address)
+}
+
+/// The address of one host, as `address` of a decoy has it.
+pub(crate) fn host_address(text: &str) -> Result<IpAddr, String> {
+    let address: IpAddr =
+        text.parse().map_err(|_| format!("{text:?} is no address; a name is not looked up"))?;
+    let is_one_host = !address.is_unspecified() && !address.is_multicast();
+    if is_one_host { Ok(address) } else { Err(format!("{address} is not the address of one host")) }
 }
 
 /// Whether a word may stand in `services`.

@@ -11,7 +11,7 @@ use verisim_engine::{Departure, Handle};
 
 use super::keeper::{Keeper, decoy_of_found};
 use super::memory::Memory;
-use super::roster::Roster;
+use super::roster::{Roster, tell};
 use super::{FoundDecoy, look, with_found};
 use crate::config::Config;
 use crate::error::CliResult;
@@ -63,7 +63,9 @@ impl Beginning {
 
     /// What is declared, with what is there.
     pub(crate) fn config(&self) -> Config {
-        with_found(&self.base, self.found.values()).0
+        let (config, strangers) = with_found(&self.base, self.found.values());
+        tell(&strangers);
+        config
     }
 
     /// Who keeps the fleet from now on; `None` where nothing is to be found.

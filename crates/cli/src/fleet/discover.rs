@@ -16,9 +16,11 @@ const LABEL_FILES: &str = "verisim.files";
 /// The label that says what a container of a decoy offers, for instance `ssh`.
 const LABEL_SERVICE: &str = "verisim.service";
 /// The label that says who works there: names of personas, separated by commas.
-const LABEL_PERSONAS: &str = "verisim.personas";
+pub(super) const LABEL_PERSONAS: &str = "verisim.personas";
 /// The label that says what the decoy is for.
 const LABEL_ROLE: &str = "verisim.role";
+/// The label that says under which address others reach the decoy, where the engine does not know.
+const LABEL_ADDRESS: &str = "verisim.address";
 /// The label of a container that is no decoy, whatever its name; any value but `false`.
 pub(super) const LABEL_IGNORE: &str = "verisim.ignore";
 /// The service whose container an intruder logs in to, and to which files go.
@@ -201,6 +203,17 @@ impl<'c> Group<'c> {
             fits
         });
         let personas = label(LABEL_PERSONAS).map(|list| personas(&name, list, findings));
+        let address = label(LABEL_ADDRESS).and_then(|text| {
+            let address = crate::config::host_address(text);
+            address
+                .map_err(|why| {
+                    findings.remark(
+                        name.as_str(),
+                        shown(&format!("its label {LABEL_ADDRESS} is not used: {why}")),
+                    );
+                })
+                .ok()
+        });
         FoundDecoy {
             container: files.name.clone(),
             id: files.id.clone(),
@@ -208,7 +221,7 @@ impl<'c> Group<'c> {
             services: services.into_iter().collect(),
             role: role.cloned(),
             personas,
-            address: owners.address(files),
+            address: address.or_else(|| owners.address(files)),
             by_naming: self.by_naming,
             name,
         }

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use serde::{Deserialize, Serialize};
 use verisim_core::DecoyName;
 
-use super::{FoundDecoy, with_found};
+use super::{FoundDecoy, Remark, with_found};
 use crate::config::Config;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
@@ -98,6 +98,12 @@ impl Remembered {
             by_naming: self.by_naming,
         })
     }
+}
+
+/// What is to be said of those whom labels of what was found last name, and nobody knows.
+pub(crate) fn strangers(config: &Config) -> Vec<Remark> {
+    let memory = Memory::read(&StateDir::at(&config.state)).filter(|_| config.discover.docker);
+    memory.map(|memory| with_found(config, &memory.found()).1).unwrap_or_default()
 }
 
 /// The configuration with what was found last, for commands that do not look for themselves.

@@ -75,9 +75,7 @@ impl Roster {
     /// Tells what was not told before.
     pub(crate) fn remark(&mut self, remarks: &[Remark]) {
         let all: BTreeSet<Remark> = remarks.iter().cloned().collect();
-        for remark in all.difference(&self.told) {
-            tracing::warn!(about = remark.about, "{}", remark.what);
-        }
+        tell(all.difference(&self.told));
         self.told = all;
     }
 
@@ -108,7 +106,7 @@ impl Roster {
     pub(crate) async fn join(&mut self, handle: &Handle, candidates: Vec<FoundDecoy>) {
         let mut news: Vec<FoundDecoy> =
             candidates.into_iter().filter(|found| self.refused.get(&found.name) != Some(found)).collect();
-        let (joined, _) = with_found(&self.base, &news);
+        let (joined, strangers) = with_found(&self.base, &news);
         let declared = |found: &FoundDecoy| {
             joined.decoys[self.base.decoys.len()..].iter().any(|decoy| decoy.name == found.name)
         };
@@ -130,9 +128,10 @@ impl Roster {
             }
         };
         self.wired = wired;
+        tell(&strangers);
         let (known, fresh): (Vec<_>, Vec<_>) = news.iter().partition(|found| self.has(&found.name));
         let changed = known.into_iter().filter_map(|found| self.reconnect(found)).collect();
-        let joined = fresh.into_iter().filter_map(|found| self.arrival(found)).collect();
+        let joined = fresh.into_iter().filter_map(|found| self.arrival(found, &strangers)).collect();
         let change = FleetChange { left: Vec::new(), joined, changed, planner };
         if handle.change_fleet(change).await {
             self.found = all;
@@ -146,16 +145,16 @@ impl Roster {
         Some(self.wired.links.connect(config))
     }
 
-    fn arrival(&self, found: &FoundDecoy) -> Option<Arrival> {
+    fn arrival(&self, found: &FoundDecoy, strangers: &[Remark]) -> Option<Arrival> {
         let config = self.wired.config.decoys.iter().find(|decoy| decoy.name == found.name)?;
         let member = self.wired.links.member(config)?;
         let how = if found.by_naming { "the names of its containers" } else { "its label" };
         let containers = super::discover::names(found.containers.iter().map(|name| name.as_str()));
-        Some(Arrival {
-            member,
-            personas: config.personas.clone(),
-            detail: format!("found by {how} ({containers})"),
-        })
+        let mut detail = format!("found by {how} ({containers})");
+        for remark in strangers.iter().filter(|remark| remark.about == found.name.as_str()) {
+            detail.push_str(&format!("; {}", remark.what));
+        }
+        Some(Arrival { member, personas: config.personas.clone(), detail })
     }
 
     /// The fleet with these decoys, each connected, and who plans for it.
@@ -195,6 +194,13 @@ impl Roster {
         if let Err(error) = memory.write(&self.state) {
             tracing::warn!(error = error.message, "what was found cannot be remembered");
         }
+    }
+}
+
+/// Has a person know.
+pub(super) fn tell<'r>(remarks: impl IntoIterator<Item = &'r Remark>) {
+    for remark in remarks {
+        tracing::warn!(about = remark.about, "{}", remark.what);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use verisim_core::{DecoyName, DecoyPath, Digest, PersonaName};
 use verisim_realism::{WorkWeek, Zone};
 
+use super::discover::{LABEL_PERSONAS, names};
 use super::{FoundDecoy, Remark};
 use crate::config::{Config, ConnectorConfig, DecoyConfig, DockerConfig, PersonaConfig};
 use crate::people::People;
@@ -34,10 +35,10 @@ pub(crate) fn with_found<'f>(
         let named = decoy.personas.as_ref().map(|named| {
             let (here, strange): (Vec<_>, Vec<_>) =
                 named.iter().cloned().partition(|name| known.contains(name));
-            remarks.extend(strange.into_iter().map(|name| Remark {
-                about: decoy.name.to_string(),
-                what: format!("its label names the persona {name}, which the configuration does not have"),
-            }));
+            if !strange.is_empty() {
+                remarks
+                    .push(Remark { about: decoy.name.to_string(), what: strangers(base, &strange, &here) });
+            }
             here
         });
         let personas =
@@ -51,6 +52,25 @@ pub(crate) fn with_found<'f>(
     }
     config.personas.extend(hired.into_values().cloned());
     (config, remarks)
+}
+
+/// What is said of people whom a label names and nobody knows, and of who works there then.
+fn strangers(base: &Config, strange: &[PersonaName], here: &[PersonaName]) -> String {
+    let list = |all: &[PersonaName]| names(all.iter().map(PersonaName::as_str));
+    let known: Vec<PersonaName> = base.personas.iter().map(|persona| persona.name.clone()).collect();
+    let whom = match known.is_empty() {
+        true => "knows nobody".to_owned(),
+        false => format!("knows {}", list(&known)),
+    };
+    let who = match here.is_empty() {
+        true => "nobody works there",
+        false => "the others work there",
+    };
+    format!(
+        "{who}: its label {LABEL_PERSONAS} names {}, but the configuration {whom}; mend the label, declare the persona, or \
+         leave the label out, and somebody is found",
+        list(strange)
+    )
 }
 
 fn is_declared(base: &Config, found: &FoundDecoy) -> bool {

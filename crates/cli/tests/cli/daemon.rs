@@ -1,6 +1,7 @@
 //! The daemon: what it does by itself, how it ends, and what a kill leaves behind.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -196,4 +197,27 @@ fn inv_8_the_secret_of_the_store_appears_nowhere() {
         }
     }
     assert!(said.len() > 1000);
+}
+
+/// Two configurations that name one folder would cancel each other's work.
+#[test]
+fn a_state_folder_that_belongs_to_another_configuration_is_refused_by_name() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.up().terminate().0, Some(0));
+    fs::copy(sandbox.path("verisim.toml"), sandbox.path("other.toml")).unwrap();
+    let with_other = |args: &[&str]| {
+        let mut command = command(env!("CARGO_BIN_EXE_verisim"));
+        command.arg("--config").arg(sandbox.path("other.toml")).args(args);
+        finish(command)
+    };
+    let ran = with_other(&["up"]).exits(3);
+    for words in ["verisim.toml", "other.toml", "state/configuration", "--state DIR"] {
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+    }
+    let told = with_other(&["doctor"]).exits(3).stdout;
+    assert!(told.contains("belongs to the configuration"), "{told}");
+    sandbox.run(&["doctor"]).exits(0);
+    // One that was moved has left it.
+    fs::remove_file(sandbox.path("verisim.toml")).unwrap();
+    with_other(&["doctor"]).exits(0);
 }

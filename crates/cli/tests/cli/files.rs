@@ -46,6 +46,38 @@ fn a_file_is_planted_read_and_removed_through_a_daemon() {
 }
 
 #[test]
+fn what_is_no_regular_file_is_said_to_be_that() {
+    let sandbox = Sandbox::new();
+    let passwd = sandbox.path("files01/etc/passwd");
+    fs::remove_file(&passwd).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &passwd, rustix::fs::Mode::from_raw_mode(0o644)).unwrap();
+    let ran = sandbox.run(&["read", "files01", "/etc/passwd"]).exits(1);
+    assert!(ran.stderr.contains("a FIFO") && !ran.stderr.contains("permission"), "{}", ran.stderr);
+    let ran = sandbox.run(&["read", "files01", "/etc"]).exits(1);
+    assert!(ran.stderr.contains("name a file in it"), "{}", ran.stderr);
+    let told = sandbox.run(&["doctor"]).stdout;
+    assert!(told.contains("its /etc/passwd is a FIFO"), "{told}");
+}
+
+/// A host that takes the connection and never says a word.
+#[test]
+fn the_look_before_a_plant_is_bounded_too() {
+    let sandbox = Sandbox::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    sandbox.write(
+        "verisim.toml",
+        &format!(
+            "state = \"state\"\n[[decoy]]\nname = \"files01\"\n\
+             connector = {{ ssh = {{ host = \"127.0.0.1\", port = {port}, user = \"root\" }} }}\n"
+        ),
+    );
+    let ran = sandbox.run_with_input(&["plant", "files01", "/tmp/a", "--wait", "1s"], b"x").exits(5);
+    assert!(ran.stderr.contains("within 1 s") && ran.stderr.contains("--wait"), "{}", ran.stderr);
+    assert!(sandbox.run(&["--json", "jobs"]).exits(0).stdout.is_empty(), "nothing was queued");
+}
+
+#[test]
 fn what_is_not_ours_is_neither_overwritten_nor_removed() {
     let sandbox = Sandbox::new();
     let before = fs::read(sandbox.path("files01/etc/passwd")).unwrap();

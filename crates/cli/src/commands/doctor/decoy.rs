@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use verisim_core::{Capabilities, Connector, DecoyPath, HostFacts, Owner, StatRequest, Timestamp};
+use verisim_core::{Capabilities, Connector, DecoyPath, FileKind, HostFacts, Owner, StatRequest, Timestamp};
 
 use super::{Check, Measured, Sheet, container, host, space, traffic};
 use crate::config::units::show_size;
 use crate::config::{ConnectorConfig, DecoyConfig, PersonaConfig};
-use crate::error::{advice, show};
+use crate::error::{advice, not_regular_advice, show};
 use crate::exit::Exit;
 use crate::owners::Owners;
 use crate::wire::Wired;
@@ -36,19 +36,20 @@ async fn look_at(wired: &Wired, decoy: &DecoyConfig, owners: &Owners) -> Sheet {
     let facts = match connector.probe().await {
         Ok(facts) => facts,
         Err(failure) => {
-            let (found, mend) = match &decoy.connector {
-                ConnectorConfig::Rootfs(root) => {
+            let (found, mend) = match (failure.not_regular(), &decoy.connector) {
+                (Some(kind), _) => (failure.detail, not_regular_advice(kind)),
+                (None, ConnectorConfig::Rootfs(root)) => {
                     let mend = advice(failure.kind).1.map_or_else(
                         || format!("make the folder {}, or mend its `connector`", show(root)),
                         str::to_owned,
                     );
                     (failure.detail, mend)
                 }
-                ConnectorConfig::Docker(docker) => {
+                (None, ConnectorConfig::Docker(docker)) => {
                     let mend = container::mend(docker, &failure);
                     (failure.detail, mend)
                 }
-                ConnectorConfig::Ssh(ssh) => host::trouble(&decoy.name, ssh, &failure),
+                (None, ConnectorConfig::Ssh(ssh)) => host::trouble(&decoy.name, ssh, &failure),
             };
             sheet.bad(Check::Reachable, Exit::Unreachable, found, mend);
             return sheet;
@@ -56,6 +57,9 @@ async fn look_at(wired: &Wired, decoy: &DecoyConfig, owners: &Owners) -> Sheet {
     };
     let after = wired.clock.now();
     look_at_host(&mut sheet, &facts);
+    if facts.accounts.is_empty() {
+        look_at_accounts(&mut sheet, connector).await;
+    }
     let can = connector.capabilities();
     look_at_way(&mut sheet, decoy, &can);
     look_at_capabilities(&mut sheet, decoy, &can);
@@ -92,6 +96,22 @@ fn look_at_host(sheet: &mut Sheet, facts: &HostFacts) {
         );
     }
     space(sheet, facts.free_bytes);
+}
+
+/// Where no account is seen, whether that is because the file of accounts is none.
+async fn look_at_accounts(sheet: &mut Sheet, connector: &dyn Connector) {
+    let Ok(path) = DecoyPath::new("/etc/passwd") else { return };
+    let found = match connector.stat(&path, StatRequest::Plain).await {
+        Ok(Some(stat)) if stat.kind == FileKind::Regular => return,
+        Ok(Some(stat)) => format!("its {path} is {}: no account can be seen", stat.kind),
+        Ok(None) => format!("it has no {path}: no account can be seen"),
+        Err(failure) => format!("no account can be seen: {}", failure.detail),
+    };
+    sheet.warn(
+        Check::Users,
+        found,
+        "put a regular file there, as passwd(5) says; the uids of personas are invented without it",
+    );
 }
 
 fn look_at_way(sheet: &mut Sheet, decoy: &DecoyConfig, can: &Capabilities) {

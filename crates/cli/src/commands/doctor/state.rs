@@ -4,15 +4,21 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Check, Sheet, free_bytes, space, writable};
+use crate::claim;
 use crate::config::Config;
 use crate::error::show;
 use crate::exit::Exit;
 use crate::state::StateDir;
 
 /// Whether it is ours, for us alone, and can be written. Nothing is made.
-pub(super) fn look(config: &Config) -> Sheet {
+pub(super) fn look(config: &Config, file: &Path) -> Sheet {
     let mut sheet = Sheet::of("state");
     look_into(&mut sheet, config);
+    let state = StateDir::at(&config.state);
+    if let Some(rival) = claim::rival(&state, file) {
+        let error = claim::refusal(&state, file, &rival);
+        sheet.bad(Check::Identity, error.exit, error.message, error.hint.unwrap_or_default());
+    }
     sheet
 }
 

@@ -66,6 +66,21 @@ fn files_go_to_the_container_that_says_so_else_to_that_of_ssh_else_to_the_only_o
 }
 
 #[test]
+fn a_label_says_where_others_reach_a_decoy() {
+    let address = |text: &str| {
+        let all = [container("a", "lan", &[(LABEL_DECOY, "d"), (LABEL_ADDRESS, text)])];
+        let findings = decoys_among(&all, &rule());
+        let decoy = &findings.decoys[&"d".parse().unwrap()];
+        (decoy.address.unwrap().to_string(), findings.remarks.len())
+    };
+    assert_eq!(address("2001:db8::5"), ("2001:db8::5".to_owned(), 0));
+    // What is none is told, and the engine's word holds.
+    for text in ["web01.example", "0.0.0.0", "224.0.0.1", "", "192.0.2.1:80", "192.0.2.1\u{1b}[2J"] {
+        assert_eq!(address(text), ("192.0.2.7".to_owned(), 1), "{text:?}");
+    }
+}
+
+#[test]
 fn containers_that_are_one_host_in_the_naming_of_decoys_are_one_decoy() {
     let mut all = vec![
         container("decky-01", "lan", &[]),

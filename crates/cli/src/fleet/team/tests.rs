@@ -82,3 +82,25 @@ fn nobody_who_is_invented_takes_the_login_of_somebody_who_is_configured() {
     assert_eq!(company.len(), COMPANY);
     assert!(company.iter().all(|persona| persona.login != first.login));
 }
+
+#[test]
+fn people_whom_nobody_knows_are_told_with_those_who_are_known() {
+    let decoy = |label: &[&str]| FoundDecoy {
+        personas: Some(label.iter().map(|name| name.parse().unwrap()).collect()),
+        ..found("decky-01")
+    };
+    let told = |base: &Config, label: &[&str]| {
+        let (config, remarks) = with_found(base, [&decoy(label)]);
+        let what: Vec<String> = remarks.into_iter().map(|remark| remark.what).collect();
+        (config.decoys[0].personas.len(), what.join("\n"))
+    };
+    let (count, what) = told(&base(ADA), &["aad", "bob"]);
+    assert_eq!(count, 0);
+    for words in ["nobody works there", "names aad, bob", "knows ada"] {
+        assert!(what.contains(words), "{words}: {what}");
+    }
+    let (count, what) = told(&base(ADA), &["ada", "bob"]);
+    assert!(count == 1 && what.contains("the others work there"), "{what}");
+    assert!(told(&base(""), &["bob"]).1.contains("knows nobody"));
+    assert_eq!(told(&base(ADA), &["ada"]), (1, String::new()));
+}
