@@ -1,21 +1,20 @@
 //! SSH sessions of personas between decoys, spoken by our own client over the connection that a decoy dialled.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::time::sleep;
 use verisim_core::{DecoyName, Stream};
 use verisim_drivers::{SshLogin, SshRan, SshSeen, SshTrouble, SshVisit};
-use verisim_ssh::{Command, Error, Login, SeenKeys, Session};
+use verisim_ssh::{Command, Error, Login, Secret, SeenKeys, Session};
 
-use crate::config::PersonaConfig;
-use crate::secrets::Secrets;
+use crate::config::{PersonaConfig, SshKey};
+use crate::secrets::{self, Secrets};
 
 /// What personas log in with, and the host keys that were seen since the start.
 pub(crate) struct SshAccounts {
-    keys: HashMap<String, PathBuf>,
+    keys: HashMap<String, SshKey>,
     secrets: Arc<Secrets>,
     seen: SeenKeys,
 }
@@ -41,11 +40,14 @@ impl SshLogin for SshAccounts {
         visit: &SshVisit<'_>,
         seen: &mut SshSeen,
     ) -> Result<(), SshTrouble> {
+        let key = self.keys.get(visit.login);
+        let opening = key.and_then(|key| key.passphrase.as_ref());
         let login = Login {
             host: visit.to.to_string(),
             user: visit.login.to_owned(),
-            identities: self.keys.get(visit.login).cloned().into_iter().collect(),
-            passphrase: None,
+            identities: key.map(|key| key.file.clone()).into_iter().collect(),
+            // One that cannot be had opens nothing, which `doctor` says.
+            passphrase: opening.and_then(|source| secrets::text(source).ok()).map(Secret::new),
             password: self.secrets.for_ssh(visit.login),
             version: visit.agent.map(str::to_owned),
             time_max: visit.answer_time_max,

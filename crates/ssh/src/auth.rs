@@ -283,13 +283,22 @@ fn public(file: &Path) -> Option<PublicKey> {
         .ok()
 }
 
+/// Whether a private key can be used, and opened with this passphrase where it is encrypted; else why not, for people. It
+/// takes as long as an encrypted key is made to take, some tenths of a second.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn check_identity(file: &Path, passphrase: Option<&Secret>) -> std::result::Result<(), String> {
+    load(file, passphrase).map(drop)
+}
+
 fn load(file: &Path, passphrase: Option<&Secret>) -> std::result::Result<PrivateKey, String> {
     match russh::keys::load_secret_key(file, None) {
         Ok(key) => Ok(key),
         Err(russh::keys::Error::KeyIsEncrypted) => match passphrase {
             Some(secret) => russh::keys::load_secret_key(file, Some(secret.reveal()))
                 .map_err(|_| "it is encrypted, and the passphrase that was given does not open it".into()),
-            None => Err("it is encrypted; give it to an agent, or its passphrase in the environment".into()),
+            None => Err("it is encrypted, and no passphrase is configured for it".into()),
         },
         Err(error) => Err(printable(&error.to_string())),
     }

@@ -25,6 +25,7 @@ pub mod sftp;
 mod target;
 
 pub use accept::{HostKey, accept_host_key, fetch_host_key, replace_host_key};
+pub use auth::check_identity;
 pub use client::Client;
 pub use config::{ClientConfig, ConfigError};
 pub use error::{Error, Result};

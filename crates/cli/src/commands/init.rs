@@ -1,6 +1,7 @@
 //! `verisim init`: writes a configuration by looking around. Never overwrites one.
 
 mod containers;
+mod hosts;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -32,6 +33,8 @@ enum Place {
 /// What was found, or given, on this machine.
 struct Found {
     decoys: Vec<(String, Place)>,
+    /// Hosts that may be decoys: a name for each, and what SSH calls it.
+    hosts: Vec<(String, String)>,
     /// The engine of the containers, where it is not the usual one.
     host: Option<String>,
     /// What looked like a decoy among the containers and is none.
@@ -125,6 +128,7 @@ fn look_around(context: &Context, args: &InitArgs) -> CliResult<Found> {
     let mut decoys = Vec::new();
     let mut captures = Vec::new();
     let mut containers = Containers::default();
+    let mut hosts = Vec::new();
     for path in &args.decoys {
         let path = absolute(path)?;
         decoys.push((name_for(&path, "decoy", &mut names), Place::Folder(path)));
@@ -159,11 +163,13 @@ fn look_around(context: &Context, args: &InitArgs) -> CliResult<Found> {
                 }
             }
         }
+        hosts = hosts::look(context, &mut names);
     }
     let state = context.global.state.as_deref().map_or_else(default_state, absolute)?;
     let seed = args.seed.map_or_else(crate::wire::random_seed, Ok)?;
     Ok(Found {
         decoys,
+        hosts,
         host: containers.host,
         remarks: containers.remarks,
         captures,
@@ -248,6 +254,7 @@ fn decoys_text(out: &mut String, found: &Found) -> Vec<crate::people::Person> {
         );
         all.extend(team);
     }
+    hosts::text(out, &found.hosts);
     all
 }
 
@@ -337,6 +344,7 @@ mod tests {
                 ("b".into(), Place::Folder("/nowhere/\"b".into())),
                 ("c".into(), Place::Container(Box::new(container))),
             ],
+            hosts: vec![("web-lan".into(), "web.lan".into()), ("host".into(), "2001:db8::1".into())],
             host: Some("tcp://192.0.2.1:2375".into()),
             remarks: Vec::new(),
             captures: vec![("c".into(), "/nowhere/c".into(), "# note\n")],

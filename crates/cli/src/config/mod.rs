@@ -21,9 +21,10 @@ use toml::de::DeTable;
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
     Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig,
-    DockerConfig, Each, PersonaConfig, SecretSource, SshConfig,
+    DockerConfig, Each, PersonaConfig, SecretSource, SshConfig, SshKey,
 };
 use self::section::Section;
+pub(crate) use self::ssh::is_host;
 pub(crate) use self::traffic::{host_address, is_service};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;

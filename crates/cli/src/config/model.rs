@@ -183,8 +183,17 @@ pub(crate) struct PersonaConfig {
     pub(crate) pace: f64,
     /// Where its password on the decoys is to be found.
     pub(crate) password: Option<SecretSource>,
-    /// Its private key for SSH sessions between decoys; absolute.
-    pub(crate) ssh_key: Option<PathBuf>,
+    /// Its private key for SSH sessions between decoys.
+    pub(crate) ssh_key: Option<SshKey>,
+}
+
+/// A private key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SshKey {
+    /// Its file; absolute.
+    pub(crate) file: PathBuf,
+    /// Where what opens it is to be found, if it is encrypted.
+    pub(crate) passphrase: Option<SecretSource>,
 }
 
 /// Where a secret is to be found; never the secret.

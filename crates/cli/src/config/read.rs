@@ -18,7 +18,7 @@ use super::discover::read_discover;
 use super::mistake::nearest;
 use super::model::{Config, DecoyConfig, EngineNumbers, History, PersonaConfig};
 use super::section::{At, Section};
-use super::traffic::{read_password, read_services, read_traffic};
+use super::traffic::{read_password, read_services, read_ssh_key, read_traffic};
 use super::units;
 
 const WEEK_EXAMPLE: &str = "mon-fri 08:30-17:30";
@@ -374,9 +374,7 @@ fn read_persona(section: Section<'_>, reader: &Reader<'_>) -> Option<PersonaConf
     let holidays = Arc::new(holidays.collect());
     let pace = section.decimal("pace", 0.001, 10_000.0).map_or(1.0, |pace| pace.value);
     let password = read_password(&section, reader);
-    let ssh_key = section
-        .parse_with("ssh_key", "keys/mkeller", |text| check::folder(text).map(|()| reader.absolute(text)))
-        .map(|key| key.value);
+    let ssh_key = read_ssh_key(&section, reader);
     section.finish();
     let login = login?.value;
     let home = match home {

@@ -65,6 +65,11 @@ fn read_way(ssh: &Section<'_>) -> (WayIn, bool) {
     (way, exec.unwrap_or(way == WayIn::Exec))
 }
 
+/// Whether a host may be called this.
+pub(crate) fn is_host(text: &str) -> bool {
+    host(text).is_ok()
+}
+
 fn host(text: &str) -> Result<String, String> {
     if let Some((user, _)) = text.split_once('@') {
         return Err(format!("the user has a key of its own: user = \"{}\"", verisim_core::printable(user)));

@@ -333,6 +333,7 @@ fn inv_8_a_password_is_taken_from_elsewhere_and_one_that_stands_here_is_not_show
         ("password = { fil = \"hunter2\" }", "did you mean `file`"),
         ("password = { file = \"~/x\" }", "not expanded"),
         ("password = 5", "`password` is an integer"),
+        ("ssh_passphrase = \"hunter2\"", "does not belong into this file"),
     ] {
         let told = about_lines("", bad, "");
         assert!(told.lines().any(|line| line.starts_with("11: ") && line.contains(said)), "{bad}: {told}");

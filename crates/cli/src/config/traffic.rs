@@ -8,7 +8,7 @@ use verisim_realism::Settings;
 
 use super::check;
 use super::mistake::nearest;
-use super::model::SecretSource;
+use super::model::{SecretSource, SshKey};
 use super::read::{Reader, weights};
 use super::section::{At, Section};
 
@@ -166,6 +166,18 @@ pub(super) fn read_traffic(section: Section<'_>, life: &mut Settings) {
 /// Reads where the password of a persona is to be found. The password itself is a mistake, and is not shown.
 pub(super) fn read_password(section: &Section<'_>, reader: &Reader<'_>) -> Option<SecretSource> {
     read_secret(section, "password", reader)
+}
+
+/// What a persona logs in with over SSH.
+pub(super) fn read_ssh_key(section: &Section<'_>, reader: &Reader<'_>) -> Option<SshKey> {
+    let passphrase = read_secret(section, "ssh_passphrase", reader);
+    let file = section
+        .parse_with("ssh_key", "keys/mkeller", |text| check::folder(text).map(|()| reader.absolute(text)));
+    if let (None, Some(value)) = (section.value("ssh_key"), section.value("ssh_passphrase")) {
+        let what = "an `ssh_passphrase` without an `ssh_key` says nothing";
+        section.mistake(value.span(), what, "add ssh_key = \"keys/mkeller\", or leave it out");
+    }
+    Some(SshKey { file: file?.value, passphrase })
 }
 
 /// Where the secret under a key is to be found; one that stands here itself is a mistake, and is not shown.

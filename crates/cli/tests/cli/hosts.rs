@@ -159,3 +159,61 @@ fn what_the_file_says_goes_before_the_users_own_configuration() {
     let ran = site.run(&["decoy", "trust", "files02"]).exits(2);
     assert!(ran.stderr.contains("files02"), "{}", ran.stderr);
 }
+
+/// They are offered, as comments, and nobody knocks there.
+#[test]
+fn init_offers_the_hosts_that_ssh_knows() {
+    let sandbox = Sandbox::new();
+    let door = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    door.set_nonblocking(true).unwrap();
+    let port = door.local_addr().unwrap().port();
+    let text = format!(
+        "Host files01 *.lan !bad\n HostName 127.0.0.1\n Port {port}\nHost -odd\nHost *\n User root\n"
+    );
+    sandbox.write("home/.ssh/config", &text);
+    fs::remove_file(sandbox.path("verisim.toml")).unwrap();
+    let mut init =
+        sandbox.verisim(&["--docker-host", "unix:///nowhere/docker.sock", "--state", "state", "init"]);
+    init.env("HOME", sandbox.path("home"));
+    finish(init).exits(0);
+    let written = fs::read_to_string(sandbox.path("verisim.toml")).unwrap();
+    assert!(written.contains("# connector = { ssh = { host = \"files01\" } }"), "{written}");
+    assert!(!written.contains(".lan") && !written.contains("bad") && !written.contains("-odd"), "{written}");
+    assert!(door.accept().is_err(), "nobody knocked");
+}
+
+/// A key that cannot be opened is told before a persona stands in front of a decoy with it.
+#[test]
+fn doctor_says_whether_the_key_of_a_persona_opens() {
+    let sandbox = Sandbox::new();
+    let key = sandbox.path("key");
+    let mut made = crate::sandbox::command("ssh-keygen");
+    made.args(["-q", "-t", "ed25519", "-N", "open sesame", "-f"]).arg(&key);
+    assert!(made.status().unwrap().success());
+    let root = sandbox.path("root");
+    fs::create_dir_all(&root).unwrap();
+    let doctor = |more: &str, passphrase: &str| {
+        let text = format!(
+            "state = \"state\"\nseed = 7\n[[decoy]]\nname = \"files01\"\npersonas = [\"ann\"]\n\
+             connector = {{ rootfs = {{ path = {root:?} }} }}\n\
+             [[persona]]\nname = \"ann\"\nfull_name = \"Ann\"\nlogin = \"ann\"\nssh_key = \"key\"\n{more}\n"
+        );
+        sandbox.write("verisim.toml", &text);
+        let mut verisim = sandbox.verisim(&["doctor"]);
+        verisim.env("ANN_KEY", passphrase);
+        finish(verisim).stdout
+    };
+    let text = doctor("", "");
+    assert!(
+        text.contains("it is encrypted") && text.contains("ssh_passphrase = { env = \"NAME\" }"),
+        "{text}"
+    );
+    let text = doctor("ssh_passphrase = { env = \"ANN_KEY\" }", "close sesame");
+    assert!(text.contains("does not open it") && !text.contains("sesame"), "{text}");
+    let text = doctor("ssh_passphrase = { env = \"ANN_KEY\" }", "open sesame");
+    assert!(text.contains("its SSH key is there") && !text.contains("sesame"), "{text}");
+    let config = fs::read_to_string(sandbox.path("verisim.toml")).unwrap();
+    sandbox.write("verisim.toml", &config.replace("ssh_key = \"key\"\n", ""));
+    let ran = finish(sandbox.verisim(&["doctor"])).exits(3);
+    assert!(ran.stderr.contains("without an `ssh_key`"), "{}", ran.stderr);
+}

@@ -1,9 +1,11 @@
 //! Connections between decoys: what others reach, and who can log in to it.
 
 use verisim_core::Service;
+use verisim_ssh::{Secret, check_identity};
 
 use super::{Check, Sheet};
-use crate::config::{DecoyConfig, PersonaConfig};
+use crate::config::{DecoyConfig, PersonaConfig, SshKey};
+use crate::error::show;
 use crate::secrets;
 use crate::wire::Wired;
 
@@ -36,19 +38,30 @@ pub(super) fn look_at_secrets(wired: &Wired) -> Vec<Sheet> {
 
 fn look_at_secrets_of(persona: &PersonaConfig) -> Sheet {
     let mut sheet = Sheet::of(format!("persona {}", persona.name));
-    let mut tell = |what: &str, found: Result<(), String>| match found {
+    const MEND: &str = "mend it for the user, and in the environment, that `verisim up` runs with";
+    let mut tell = |what: &str, found: Result<(), String>, mend: &str| match found {
         Ok(()) => sheet.good(Check::Secrets, format!("its {what} is there")),
-        Err(why) => sheet.warn(
-            Check::Secrets,
-            format!("it cannot log in with its {what}: {why}"),
-            "mend it for the user, and in the environment, that `verisim up` runs with",
-        ),
+        Err(why) => sheet.warn(Check::Secrets, format!("it cannot log in with its {what}: {why}"), mend),
     };
     if let Some(source) = &persona.password {
-        tell("password", secrets::check(source));
+        tell("password", secrets::check(source), MEND);
     }
     if let Some(key) = &persona.ssh_key {
-        tell("SSH key", secrets::check_file(key));
+        let mend = match key.passphrase {
+            Some(_) => MEND,
+            None => {
+                "if it is encrypted, say beside `ssh_key` where its passphrase is: ssh_passphrase = { env = \"NAME\" }; \
+                 else mend it for the user that `verisim up` runs as"
+            }
+        };
+        tell("SSH key", look_at_key(key), mend);
     }
     sheet
+}
+
+/// Whether a key is there, for its owner alone, and can be opened.
+fn look_at_key(key: &SshKey) -> Result<(), String> {
+    secrets::check_file(&key.file)?;
+    let passphrase = key.passphrase.as_ref().map(secrets::text).transpose()?.map(Secret::new);
+    check_identity(&key.file, passphrase.as_ref()).map_err(|why| format!("{}: {why}", show(&key.file)))
 }
