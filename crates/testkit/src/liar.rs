@@ -41,11 +41,25 @@ pub enum Lie {
     BadNames,
     /// It ends after the third question.
     Ends,
+    /// It ends in the middle of an answer.
+    EndsInside,
+    /// It answers everything but the opening of files.
+    NeverOpens,
+    /// It answers everything but reads.
+    NeverReads,
+    /// It answers everything but the closing of files.
+    NeverCloses,
+    /// Its files have as many bytes as can be said with a sign, and are endless.
+    HugeFile,
+    /// It gives data that is said to be longer than the whole answer.
+    LongerThanSent,
+    /// Its directories are said to have a million entries in one part, of which three come.
+    MillionNames,
 }
 
 impl Lie {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 24] = [
         Self::NeverBegins,
         Self::OtherVersion,
         Self::EndlessExtensions,
@@ -63,6 +77,13 @@ impl Lie {
         Self::EmptyParts,
         Self::BadNames,
         Self::Ends,
+        Self::EndsInside,
+        Self::NeverOpens,
+        Self::NeverReads,
+        Self::NeverCloses,
+        Self::HugeFile,
+        Self::LongerThanSent,
+        Self::MillionNames,
     ];
 
     /// An sshd that runs this server; `program` is where its text is put.
@@ -101,6 +122,8 @@ while (1) {
     $asked++;
     next if $lie eq 'NeverAnswers';
     exit if $lie eq 'Ends' && $asked > 3;
+    if ($lie eq 'EndsInside') { print pack('N', 100), 'x' x 10; exit; }
+    next if ($lie eq 'NeverOpens' && $type == 3) || ($lie eq 'NeverReads' && $type == 5) || ($lie eq 'NeverCloses' && $type == 4);
     out(pack('CNN', 101, $id + 1000, 0)), next if $lie eq 'WrongId';
     if ($lie eq 'Flood') { out(pack('CNN', 101, $id + 1000, 0)) while 1; }
     if ($lie eq 'EndlessPacket') { print "\xff\xff\xff\xff", 'x' x 65536 while 1; }
@@ -108,7 +131,7 @@ while (1) {
     out(pack('CNN/a*', 102, $id, 'h')), next if $lie eq 'WrongType';
     out(pack('CNN', 101, $id, 0)), next if $lie eq 'EmptySuccess';
     out(pack('CN', 105, $id) . "\0"), next if $lie eq 'CutShort';
-    my $size = $lie eq 'TooMuch' || $lie eq 'EndlessFile' ? 2**40 + $asked : 5;
+    my $size = $lie eq 'TooMuch' || $lie eq 'EndlessFile' ? 2**40 + $asked : $lie eq 'HugeFile' ? 1 << 63 : 5;
     if ($type == 7 || $type == 17) {
         my $path = unpack('N/a*', substr($p, 5));
         my $dir = $path eq '/' || $path eq '/d';
@@ -118,7 +141,8 @@ while (1) {
     elsif ($type == 5) {
         my ($n, $at) = (unpack('N', substr($p, -4)), unpack('Q>', substr($p, -12, 8)));
         if ($lie eq 'TooMuch') { out(pack('CNN/a*', 103, $id, 'x' x ($n + 1000))); }
-        elsif ($lie eq 'EndlessFile') { out(pack('CNN/a*', 103, $id, 'x' x $n)); }
+        elsif ($lie eq 'LongerThanSent') { out(pack('CNN', 103, $id, 0x7fffffff) . 'abcde'); }
+        elsif ($lie eq 'EndlessFile' || $lie eq 'HugeFile') { out(pack('CNN/a*', 103, $id, 'x' x $n)); }
         elsif ($at < 5) { out(pack('CNN/a*', 103, $id, substr('abcde', $at, $n))); }
         else { out(pack('CNN', 101, $id, 1)); } }
     elsif ($type == 12) {
@@ -126,6 +150,7 @@ while (1) {
         @names = () if $lie eq 'EmptyParts';
         my $done = $parts++ > 2 && $lie ne 'EndlessDirectory' && $lie ne 'EmptyParts';
         if ($done) { out(pack('CNN', 101, $id, 1)); }
+        elsif ($lie eq 'MillionNames') { out(pack('CNN', 104, $id, 1000000) . join '', map { pack('N/a*N/a*', $_, $_) . attrs(0100644, 1) } 'a', 'b', 'c'); }
         else { out(pack('CNN', 104, $id, scalar @names) . join '', map { pack('N/a*N/a*', $_, $_) . attrs(0100644, 1) } @names); } }
     elsif ($type == 200) { out(pack('CNN', 101, $id, 8)); }
     else { out(pack('CNN', 101, $id, 0)); }

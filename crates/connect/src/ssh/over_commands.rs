@@ -200,10 +200,14 @@ impl Remote for OverCommands {
             times: None,
         };
         let flush = if adding.durable { ",fsync" } else { "" };
-        let mut script = Script::new();
+        // What comes is kept until all of it is there, as text, which is all that a shell can keep: a connection that breaks in
+        // the middle of it adds nothing. Then it is one write: the block is as long as the body, and waits for all of it.
+        let text_length = adding.body.len().div_ceil(3) * 4;
+        let mut script = Script::new().word("b=$(base64 -w 0) || exit; ").word(&format!(
+            "[ ${{#b}} = {text_length} ] || {{ echo 'the input ended too soon' >&2; exit 1; }}; "
+        ));
         script.0.extend(dressing(&set, path).0);
-        // One write: the block is as long as the body, and waits for all of it.
-        let script = script.word(" && dd of=").path(path).word(&format!(
+        let script = script.word(" && printf %s \"$b\" | base64 -d | dd of=").path(path).word(&format!(
             " oflag=append,nofollow,nonblock conv=notrunc,nocreat{flush} iflag=fullblock bs={} status=none",
             adding.body.len().max(1)
         ));

@@ -90,15 +90,15 @@ pub(crate) fn without_sftp() -> Option<(Sshd, tempfile::TempDir)> {
 }
 
 /// What the connector runs.
-const TOOLS: [&str; 16] = [
-    "stat", "dd", "chown", "chmod", "touch", "ln", "mv", "rm", "mkdir", "rmdir", "find", "head", "id", "cat",
-    "true", "dash",
+const TOOLS: [&str; 17] = [
+    "base64", "stat", "dd", "chown", "chmod", "touch", "ln", "mv", "rm", "mkdir", "rmdir", "find", "head",
+    "id", "cat", "true", "dash",
 ];
 
 /// Lays the tools out, once, so that they run from a folder outside of their root: each with its libraries, by the dynamic
 /// linker that lies beside it, everything named from that folder. A function of the shell stands for each.
 fn tools() -> PathBuf {
-    let at = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ssh-tools");
+    let at = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ssh-tools-{}", TOOLS.len()));
     // Tests are processes of their own: whoever comes first lays out, and gives the whole its name.
     if !at.join("enter").exists() {
         let made = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

@@ -283,13 +283,26 @@ async fn edit_at_every_step(site: &Site) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_addition_that_is_cut_off_is_there_once_or_not_at_all() {
     let Some(site) = Site::new().await else { return };
+    addition_at_every_step(&site, b"new").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_addition_that_is_cut_off_is_there_once_or_not_at_all_over_commands() {
+    let Some(site) = Site::over_commands().await else { return };
+    // It travels in several pieces: some cuts fall into the middle of it.
+    addition_at_every_step(&site, &[b'n'; 300_000]).await;
+}
+
+async fn addition_at_every_step(site: &Site, body: &[u8]) {
+    let whole = [b"old", body].concat();
     site.at_every_step(
         |root| std::fs::write(root.join("a"), b"old").unwrap(),
-        |connector| async move {
-            write_one(&connector, addition("/a", "new")).await.map(|outcome| is_written(&outcome))
+        |connector| {
+            let file = addition("/a", body.to_vec());
+            async move { write_one(&connector, file).await.map(|outcome| is_written(&outcome)) }
         },
-        |root| has(root, "a", Some(b"oldnew")),
-        |root, outcome, what| agrees(root, "a", outcome, Some(b"old"), Some(b"oldnew"), what),
+        |root| has(root, "a", Some(&whole)),
+        |root, outcome, what| agrees(root, "a", outcome, Some(b"old"), Some(&whole), what),
     )
     .await;
 }
@@ -297,6 +310,16 @@ async fn an_addition_that_is_cut_off_is_there_once_or_not_at_all() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removal_that_is_cut_off_is_told_as_it_is() {
     let Some(site) = Site::new().await else { return };
+    removal_at_every_step(&site).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_that_is_cut_off_is_told_as_it_is_over_commands() {
+    let Some(site) = Site::over_commands().await else { return };
+    removal_at_every_step(&site).await;
+}
+
+async fn removal_at_every_step(site: &Site) {
     site.at_every_step(
         |root| std::fs::write(root.join("a"), b"old").unwrap(),
         |connector| async move {
@@ -329,6 +352,16 @@ async fn a_read_that_is_cut_off_is_made_again_or_fails() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_that_is_cut_off_leaves_one_of_the_two_names() {
     let Some(site) = Site::new().await else { return };
+    move_at_every_step(&site).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_that_is_cut_off_leaves_one_of_the_two_names_over_commands() {
+    let Some(site) = Site::over_commands().await else { return };
+    move_at_every_step(&site).await;
+}
+
+async fn move_at_every_step(site: &Site) {
     site.at_every_step(
         |root| std::fs::write(root.join("a"), b"old").unwrap(),
         |connector| async move {

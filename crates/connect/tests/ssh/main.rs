@@ -7,6 +7,7 @@ mod decoy;
 mod failures;
 mod faults;
 mod liars;
+mod rests;
 mod visits;
 
 mod over_sftp {
