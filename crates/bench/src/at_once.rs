@@ -13,7 +13,7 @@ use verisim_testkit::sshd::{Sshd, SshdOptions};
 use verisim_testkit::{Proxy, RealEngine};
 
 use crate::files::{Names, SMALL, plant, rate};
-use crate::measure::{Contender, Error, NoClock, Pair, contest};
+use crate::measure::{Contender, Error, NoClock, contest};
 use crate::report::Report;
 use crate::ssh::{over_sftp, target};
 
@@ -150,6 +150,5 @@ fn contest_of(
             })
         }),
     };
-    let pairs = [Pair { ours: 0, other: 1, factor }];
-    contest(report, "/s", options.rounds, dir, vec![at_once, in_turn], &pairs)
+    contest(report, "/s", options.rounds, dir, vec![at_once, in_turn], &[(0, 1, factor)])
 }

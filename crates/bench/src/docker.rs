@@ -145,11 +145,9 @@ impl Ground<'_> {
         options: &Options,
         report: &mut Report,
         contenders: Vec<Contender<'_>>,
-        pairs: &[(usize, usize, f64)],
+        pairs: &[Pair],
     ) -> Result<(), Error> {
-        let pairs: Vec<Pair> =
-            pairs.iter().map(|&(ours, other, factor)| Pair { ours, other, factor }).collect();
-        contest(report, "/s", options.rounds, self.peers.engine.folder(), contenders, &pairs)
+        contest(report, "/s", options.rounds, self.peers.engine.folder(), contenders, pairs)
     }
 
     /// Files with mode, owner and time, as one batch, in a new folder.

@@ -82,11 +82,7 @@ pub(crate) struct Bar<'a> {
 }
 
 /// Two contenders by their places, and by what factor the first shall be better than the second; a factor of nought is no bar.
-pub(crate) struct Pair {
-    pub(crate) ours: usize,
-    pub(crate) other: usize,
-    pub(crate) factor: f64,
-}
+pub(crate) type Pair = (usize, usize, f64);
 
 /// Measures ours and every other in turns, `rounds` times, and notes one row for each pair. A factor of nought is no bar.
 pub(crate) fn compare(
@@ -97,11 +93,7 @@ pub(crate) fn compare(
     ours: Contender<'_>,
     others: Vec<Bar<'_>>,
 ) -> Result<(), Error> {
-    let pairs: Vec<Pair> = others
-        .iter()
-        .enumerate()
-        .map(|(at, other)| Pair { ours: 0, other: at + 1, factor: other.factor })
-        .collect();
+    let pairs: Vec<Pair> = others.iter().enumerate().map(|(at, other)| (0, at + 1, other.factor)).collect();
     let contenders = std::iter::once(ours).chain(others.into_iter().map(|other| other.contender)).collect();
     contest(report, unit, rounds, dir, contenders, &pairs)
 }
@@ -127,11 +119,11 @@ pub(crate) fn contest(
     for (contender, figure) in contenders.iter().zip(&medians) {
         println!("{:<70} {figure:>10.1} {unit}", contender.name);
     }
-    for pair in pairs {
-        let ratio = medians[pair.ours] / medians[pair.other];
-        let (ours, name) = (&contenders[pair.ours].name, &contenders[pair.other].name);
-        println!("  {ratio:>8.2}, bar {:>6.2}: {ours} / {name}", pair.factor);
-        let (bar, verdict) = match pair.factor {
+    for &(ours, other, factor) in pairs {
+        let ratio = medians[ours] / medians[other];
+        let (ours, name) = (&contenders[ours].name, &contenders[other].name);
+        println!("  {ratio:>8.2}, bar {factor:>6.2}: {ours} / {name}");
+        let (bar, verdict) = match factor {
             0.0 => (String::new(), Verdict::Shown),
             factor => (format!("{factor:.2} x"), Verdict::of(ratio >= factor)),
         };

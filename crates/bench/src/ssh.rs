@@ -146,11 +146,9 @@ impl Ground<'_> {
         options: &Options,
         report: &mut Report,
         contenders: Vec<Contender<'_>>,
-        pairs: &[(usize, usize, f64)],
+        pairs: &[Pair],
     ) -> Result<(), Error> {
-        let pairs: Vec<Pair> =
-            pairs.iter().map(|&(ours, other, factor)| Pair { ours, other, factor }).collect();
-        contest(report, "/s", options.rounds, self.peers.folder(), contenders, &pairs)
+        contest(report, "/s", options.rounds, self.peers.folder(), contenders, pairs)
     }
 
     fn write(&self, bytes: usize, files: usize) -> Result<(), Error> {

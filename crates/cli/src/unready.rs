@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
-    ByteCount, ByteRange, Capabilities, Connector, DecoyPath, Digest, Exec, ExecOutput, Failure, FailureKind,
-    FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging,
-    StatRequest, Stream, WriteOutcome,
+    ByteRange, Capabilities, Connector, DecoyPath, Digest, Exec, ExecOutput, Failure, FailureKind, FileStat,
+    FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging, StatRequest,
+    Stream, WriteOutcome,
 };
 
 /// Answers every call with the same failure, before which nothing happened.
@@ -28,21 +28,7 @@ impl Unready {
 impl Connector for Unready {
     /// Nothing is planned there.
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            write: false,
-            append: false,
-            read: false,
-            list: false,
-            remove: false,
-            exec: false,
-            dial: false,
-            ownership: false,
-            mtime_ns: false,
-            atomic_replace: false,
-            quiet_reads: false,
-            batch_files_max: 1,
-            file_bytes_max: ByteCount(0),
-        }
+        Capabilities::NONE
     }
 
     async fn write(&self, files: &[FileWrite]) -> Vec<Result<WriteOutcome, Failure>> {

@@ -111,6 +111,25 @@ pub struct Capabilities {
     pub file_bytes_max: ByteCount,
 }
 
+impl Capabilities {
+    /// Of a decoy on which nothing can be done.
+    pub const NONE: Self = Self {
+        write: false,
+        append: false,
+        read: false,
+        list: false,
+        remove: false,
+        exec: false,
+        dial: false,
+        ownership: false,
+        mtime_ns: false,
+        atomic_replace: false,
+        quiet_reads: false,
+        batch_files_max: 1,
+        file_bytes_max: ByteCount(0),
+    };
+}
+
 /// What became of one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriteOutcome {

@@ -53,6 +53,31 @@ pub struct NewEvent {
     pub payload: EventPayload,
 }
 
+impl NewEvent {
+    /// An event about a decoy and no job of it: that something is so. `detail` is for people, and printable.
+    #[must_use]
+    pub fn of_decoy(
+        decoy: &DecoyName,
+        topic: Topic,
+        detail: String,
+        payload: EventPayload,
+        time: Timestamp,
+    ) -> Self {
+        Self {
+            time,
+            topic,
+            job: None,
+            decoy: Some(decoy.clone()),
+            persona: None,
+            session: None,
+            success: true,
+            failure: None,
+            detail,
+            payload,
+        }
+    }
+}
+
 /// What an event says, typed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -104,22 +104,13 @@ async fn recognise(shared: &Shared, member: &Member) -> Result<HostFacts, NoCont
     if !census.is_ours() {
         return Err(NoContact::Stranger(census.refusal(name)));
     }
-    let event = NewEvent {
-        time: shared.now(),
-        topic: Topic::reachable(name),
-        job: None,
-        decoy: Some(name.clone()),
-        persona: None,
-        session: None,
-        success: true,
-        failure: None,
-        detail: format!(
-            "its root is another directory than before, with {} of {} known paths as they were left: it is taken for \
-             the same decoy",
-            census.intact, census.looked
-        ),
-        payload: EventPayload::Reachable { reachable: true },
-    };
+    let detail = format!(
+        "its root is another directory than before, with {} of {} known paths as they were left: it is taken for the \
+         same decoy",
+        census.intact, census.looked
+    );
+    let payload = EventPayload::Reachable { reachable: true };
+    let event = NewEvent::of_decoy(name, Topic::reachable(name), detail, payload, shared.now());
     let events = remembered.map(|_| event).into_iter().collect();
     let change = Amendment { decoy: name.clone(), change: Amend::Root(identity), events };
     shared.store.amend(change).await?;

@@ -25,15 +25,12 @@ const CAPTURES_MAX: usize = 100_000;
 
 /// Does what is asked about captures.
 pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult {
-    // An old log is explained on any machine.
-    let config = match command {
-        SyncCommand::Explain(args) => return super::explain::explain(context.output, args),
-        _ => context.config()?,
-    };
     match command {
-        SyncCommand::Add(args) => add(context, config, args).await,
+        // An old log is explained on any machine, without a configuration.
+        SyncCommand::Explain(args) => super::explain::explain(context.output, args),
+        SyncCommand::Add(args) => add(context, context.config()?, args).await,
         SyncCommand::Ls { states, limit } => {
-            let mut access = Access::look(context, config).await?;
+            let mut access = Access::look(context, context.config()?).await?;
             let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
             let jobs = list(&mut access, JobQuery { states: states.clone(), limit, ..captures() }).await?;
             let none = if states.is_empty() {
@@ -44,14 +41,15 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
             show_captures(context, &jobs, none)
         }
         SyncCommand::Retry(args) => match args.job {
-            Some(job) => change(context, config, Request::Retry { job: JobId(job) }).await,
-            None => retry_all(context, config, args).await,
+            Some(job) => change(context, context.config()?, Request::Retry { job: JobId(job) }).await,
+            None => retry_all(context, context.config()?, args).await,
         },
-        SyncCommand::Cancel { job } => change(context, config, Request::Cancel { job: JobId(*job) }).await,
-        SyncCommand::Verify { job } => verify(context, config, job.map(JobId)).await,
-        SyncCommand::Manifest { job } => manifest(context, config, JobId(*job)).await,
-        SyncCommand::Watch { job } => watch(context, config, job.map(JobId)).await,
-        SyncCommand::Explain(args) => super::explain::explain(context.output, args),
+        SyncCommand::Cancel { job } => {
+            change(context, context.config()?, Request::Cancel { job: JobId(*job) }).await
+        }
+        SyncCommand::Verify { job } => verify(context, context.config()?, job.map(JobId)).await,
+        SyncCommand::Manifest { job } => manifest(context, context.config()?, JobId(*job)).await,
+        SyncCommand::Watch { job } => watch(context, context.config()?, job.map(JobId)).await,
     }
 }
 

@@ -100,18 +100,7 @@ impl Operator {
 
     /// An event about a person's decision.
     fn decided(&self, decoy: &DecoyName, topic: Topic, payload: EventPayload) -> NewEvent {
-        NewEvent {
-            time: self.shared().now(),
-            topic,
-            job: None,
-            decoy: Some(decoy.clone()),
-            persona: None,
-            session: None,
-            success: true,
-            failure: None,
-            detail: "by the operator".into(),
-            payload,
-        }
+        NewEvent::of_decoy(decoy, topic, "by the operator".into(), payload, self.shared().now())
     }
 
     /// The entry of what stands under a path now.

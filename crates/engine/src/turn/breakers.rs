@@ -60,18 +60,9 @@ impl Loop {
             self.shared.admitted.lock().unwrap_or_else(PoisonError::into_inner).remove(decoy);
         }
         drop(silent);
-        self.unsent.push_back(NewEvent {
-            time: now,
-            topic: Topic::reachable(decoy),
-            job: None,
-            decoy: Some(decoy.clone()),
-            persona: None,
-            session: None,
-            success: reachable,
-            failure: None,
-            detail,
-            payload: EventPayload::Reachable { reachable },
-        });
+        let payload = EventPayload::Reachable { reachable };
+        let event = NewEvent::of_decoy(decoy, Topic::reachable(decoy), detail, payload, now);
+        self.unsent.push_back(NewEvent { success: reachable, ..event });
     }
 
     /// Asks every silent decoy whose time has come.

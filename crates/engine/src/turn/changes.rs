@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 use verisim_core::{
     ActivityEvent, DecoyName, EventPayload, FailureKind, Intervention, JobState, LedgerChange, NewEvent,
-    Schedule, StoreResult, Timestamp, Topic,
+    Schedule, StoreResult, Timestamp, Topic, printable,
 };
 
 use super::{End, Loop};
@@ -134,7 +134,8 @@ impl Loop {
             services: decoy.services.clone(),
             personas: arrival.personas,
         };
-        self.unsent.push_back(about(&decoy.name, Topic::joined(&decoy.name), &arrival.detail, payload, now));
+        let (topic, detail) = (Topic::joined(&decoy.name), printable(&arrival.detail));
+        self.unsent.push_back(NewEvent::of_decoy(&decoy.name, topic, detail, payload, now));
     }
 
     fn leave(&mut self, departure: &Departure, now: Timestamp) {
@@ -146,7 +147,8 @@ impl Loop {
             self.to_sweep.insert(name.clone());
         }
         let payload = EventPayload::Left { reason: departure.reason.clone() };
-        self.unsent.push_back(about(name, Topic::left(name), &departure.detail, payload, now));
+        let detail = printable(&departure.detail);
+        self.unsent.push_back(NewEvent::of_decoy(name, Topic::left(name), detail, payload, now));
     }
 
     /// What answers under this name next must be recognised, and begins with a clean sheet.
@@ -175,21 +177,6 @@ impl Loop {
                 self.to_sweep.insert(decoy);
             }
         }
-    }
-}
-
-fn about(decoy: &DecoyName, topic: Topic, detail: &str, payload: EventPayload, now: Timestamp) -> NewEvent {
-    NewEvent {
-        time: now,
-        topic,
-        job: None,
-        decoy: Some(decoy.clone()),
-        persona: None,
-        session: None,
-        success: true,
-        failure: None,
-        detail: verisim_core::printable(detail),
-        payload,
     }
 }
 

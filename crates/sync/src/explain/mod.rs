@@ -131,7 +131,7 @@ const FULL_BELOW_BYTES: u64 = 16 << 20;
 pub fn explain(run: &ToolRun<'_>) -> Option<Explanation> {
     let text = Text::of(run.stderr);
     let finding = match (run.end, run.tool) {
-        (ToolEnd::Stopped, _) => Finding::cancelled("we stopped it"),
+        (ToolEnd::Stopped, _) => Finding::new(FailureKind::Cancelled, Side::Source, "we stopped it"),
         (ToolEnd::TimedOut, _) => Finding::new(
             FailureKind::Network,
             Side::Far,
@@ -177,7 +177,9 @@ impl Finding {
         Self { kind, side, hint, evidence: String::new(), is_before: false, probe: None }
     }
 
-    fn cancelled(hint: &'static str) -> Self {
+    /// Somebody stopped it, and not we.
+    fn stopped_here() -> Self {
+        let hint = "somebody stopped it on this machine; `verisim sync retry` begins again";
         Self::new(FailureKind::Cancelled, Side::Source, hint)
     }
 

@@ -75,9 +75,7 @@ fn stopped(text: &Text<'_>, roles: Roles) -> Option<Finding> {
         return Some(Finding::new(FailureKind::Network, Side::Far, STOPPED_THERE).by(line));
     }
     let line = lines.first()?;
-    Some(
-        Finding::cancelled("somebody stopped it on this machine; `verisim sync retry` begins again").by(line),
-    )
+    Some(Finding::stopped_here().by(line))
 }
 
 /// Codes that say one thing only.

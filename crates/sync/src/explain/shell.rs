@@ -162,9 +162,7 @@ fn complaint(line: &str) -> Option<FailureKind> {
 pub(super) fn ended_by(signal: i32) -> Finding {
     match signal {
         // HUP, INT, TERM: somebody asked it to stop.
-        1 | 2 | 15 => {
-            Finding::cancelled("somebody stopped it on this machine; `verisim sync retry` begins again")
-        }
+        1 | 2 | 15 => Finding::stopped_here(),
         // PIPE, ALRM: the other end of its connection is gone.
         13 | 14 => Finding::new(FailureKind::Network, Side::Far, advice(FailureKind::Network, Side::Far)),
         9 => Finding::new(

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
-    ByteCount, ByteRange, Capabilities, Connector, DecoyPath, Digest, Exec, ExecOutput, Failure, FailureKind,
-    FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging,
-    StatRequest, Stream, Timestamp, WriteOutcome,
+    ByteRange, Capabilities, Connector, DecoyPath, Digest, Exec, ExecOutput, Failure, FailureKind, FileStat,
+    FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging, StatRequest,
+    Stream, Timestamp, WriteOutcome,
 };
 
 /// A connector whose only answer is whether the decoy can be reached, as a test sets it.
@@ -58,21 +58,7 @@ fn unsupported<T>(operation: &'static str) -> Result<T, Failure> {
 #[async_trait]
 impl Connector for SwitchConnector {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            write: false,
-            append: false,
-            read: false,
-            list: false,
-            remove: false,
-            exec: false,
-            dial: false,
-            ownership: false,
-            mtime_ns: false,
-            atomic_replace: false,
-            quiet_reads: true,
-            batch_files_max: 0,
-            file_bytes_max: ByteCount(0),
-        }
+        Capabilities { quiet_reads: true, batch_files_max: 0, ..Capabilities::NONE }
     }
 
     async fn write(&self, files: &[FileWrite]) -> Vec<Result<WriteOutcome, Failure>> {

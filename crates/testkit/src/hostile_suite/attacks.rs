@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use verisim_core::{
-    ByteCount, ByteRange, Connector, DecoyPath, Digest, Failure, FailureKind, FileTimes, FileWrite, Move,
-    Removal, StatRequest, WriteOutcome,
+    ByteCount, ByteRange, Connector, DecoyPath, Digest, Failure, FailureKind, FileKind, FileTimes, FileWrite,
+    Move, Removal, StatRequest, WriteOutcome,
 };
 
 use super::Canary;
@@ -80,6 +80,21 @@ pub async fn inv_7_no_path_leaves_the_root_at_any_depth(decoy: &dyn DecoyUnderTe
     for (name, link) in [("loop", "loop"), ("one", "two"), ("two", "one")] {
         symlink(link, decoy.host_root().join(name)).unwrap();
         call_everything(&*connector, &path(format!("/{name}/a"))).await;
+    }
+    circles_are_links(&*connector).await;
+}
+
+/// A link that leads round in a circle is a link like any other: it is told of, stands in a file's way, and leads nowhere.
+async fn circles_are_links(connector: &dyn Connector) {
+    for name in ["loop", "one"] {
+        let at = path(format!("/{name}"));
+        let stat = answer(connector.stat(&at, StatRequest::Plain)).await.unwrap().unwrap();
+        assert_eq!(stat.kind, FileKind::Symlink, "{name}");
+        let outcome = write_one(connector, new_file(format!("/{name}"), "x")).await.unwrap();
+        let WriteOutcome::Foreign(found) = outcome else { panic!("{name}: {outcome:?}") };
+        assert_eq!(found.stat.unwrap().kind, FileKind::Symlink, "{name}");
+        let failure = answer(connector.read(&at, ByteRange::first(ByteCount(9)))).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Denied, "{name}");
     }
 }
 

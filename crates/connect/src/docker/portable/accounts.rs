@@ -16,14 +16,15 @@ impl Look<'_> {
         let asked = self.is_harmless.get_or_try_init(|| async {
             let paths: Vec<DecoyPath> =
                 LOOKED_UP.iter().filter_map(|path| DecoyPath::new(*path).ok()).collect();
-            self.ask_ahead(paths.iter().cloned()).await?;
+            let look = self.without_opening();
+            look.ask_ahead(paths.iter().cloned()).await?;
             for path in paths {
-                if self.at(&path).await?.is_some_and(|(_, seen)| seen.kind == FileKind::Special) {
-                    return Err(self.trap(&path));
-                }
-                if let Some(target) = self.link_target(&path).await?
-                    && self.at(&target).await?.is_some_and(|(_, seen)| seen.kind == FileKind::Special)
-                {
+                let Some((_, seen)) = look.at(&path).await? else { continue };
+                let end = match seen.target {
+                    Some(target) => look.at(&target).await?.map(|(_, seen)| seen),
+                    None => Some(seen),
+                };
+                if end.is_some_and(|seen| seen.kind == FileKind::Special) {
                     return Err(self.trap(&path));
                 }
             }

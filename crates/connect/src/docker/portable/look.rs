@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use bollard::Docker;
 use bollard::container::PathStatResponse;
 use bollard::errors::Error;
-use bollard::query_parameters::{ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder};
+use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
@@ -15,7 +15,7 @@ use verisim_core::{
 };
 
 use super::Portable;
-use super::archive::{Archive, Broken, EntryHead};
+use super::archive::Broken;
 use super::pack::Dress;
 use super::query::as_text;
 use crate::docker::failure::failure;
@@ -24,8 +24,6 @@ use crate::rooted::FILE_BYTES_MAX;
 
 /// How much of what was found is kept as evidence, in bytes.
 const EVIDENCE_BYTES_MAX: usize = 64 * 1024;
-/// How much is received of a directory's archive for the sake of one file in it.
-const ABOVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How many questions to the engine are under way at once.
 pub(super) const QUESTIONS_AT_ONCE: usize = 8;
 /// How many directories are remembered.
@@ -36,11 +34,21 @@ const NOBODY: Owner = Owner { uid: 65_534, gid: 65_534 };
 /// One look at a container: what was seen is remembered for as long as the look takes.
 pub(super) struct Look<'p> {
     pub(super) portable: &'p Portable,
-    running: &'p Running,
+    pub(super) running: &'p Running,
     pub(super) operation: &'static str,
     known: Mutex<HashMap<DecoyPath, Option<Seen>>>,
     /// Whether the engine may pack archives here; set once that was asked.
     pub(super) is_harmless: OnceCell<()>,
+    /// Whether an archive is asked for where the engine alone does not say what stands there.
+    may_open: bool,
+}
+
+/// What the engine answers when it is asked what stands under a path.
+enum Answer {
+    There(PathStatResponse),
+    Nothing,
+    /// It failed without a word, as it does at a link that leads round in a circle, and below what is no directory.
+    Unsaid(Error),
 }
 
 /// What the engine tells of a path without opening anything.
@@ -52,7 +60,7 @@ pub(super) struct Seen {
     /// To the nanosecond.
     pub(super) mtime: Timestamp,
     /// Where a link leads in the end, from the container's root.
-    target: Option<DecoyPath>,
+    pub(super) target: Option<DecoyPath>,
 }
 
 /// What stands where a directory is looked for.
@@ -75,7 +83,13 @@ pub(super) enum Place {
 
 impl<'p> Look<'p> {
     pub(super) fn new(portable: &'p Portable, running: &'p Running, operation: &'static str) -> Self {
-        Self { portable, running, operation, known: Mutex::default(), is_harmless: OnceCell::new() }
+        let (known, is_harmless) = (Mutex::default(), OnceCell::new());
+        Self { portable, running, operation, known, is_harmless, may_open: true }
+    }
+
+    /// A look that asks for no archive, whatever it meets.
+    pub(super) fn without_opening(&self) -> Self {
+        Self { may_open: false, ..Self::new(self.portable, self.running, self.operation) }
     }
 
     /// How we left a directory, if we sent it before.
@@ -221,12 +235,19 @@ impl<'p> Look<'p> {
         let ask = |docker: Docker| async move {
             let options = ContainerArchiveInfoOptionsBuilder::new().path(&path).build();
             match docker.get_container_archive_info(&id, Some(options)).await {
-                Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-                found => found.map(Some),
+                Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(Answer::Nothing),
+                Err(error @ Error::DockerResponseServerError { status_code: 500, .. }) => {
+                    Ok(Answer::Unsaid(error))
+                }
+                found => found.map(Answer::There),
             }
         };
-        let found = self.portable.engine.question(self.operation, ask).await?;
-        found.map(|found| self.understand(real, &found)).transpose()
+        match self.portable.engine.question(self.operation, ask).await? {
+            Answer::There(found) => self.understand(real, &found).map(Some),
+            Answer::Nothing => Ok(None),
+            Answer::Unsaid(error) if self.may_open => Box::pin(self.opened(real, error)).await.map(Some),
+            Answer::Unsaid(_) => Ok(Some(circle(FileMode::new(0o777), Timestamp::UNIX_EPOCH))),
+        }
     }
 
     /// The upper bits of Go's `fs.FileMode` say what it is.
@@ -260,64 +281,6 @@ impl<'p> Look<'p> {
             mtime: mtime.unwrap_or(Timestamp::UNIX_EPOCH),
             target,
         })
-    }
-
-    /// The archive of a path whose directory has no links in it, up to the entry of the path itself. `None` when nothing
-    /// stands there.
-    pub(super) async fn fetch(&self, real: &DecoyPath) -> Result<Option<(Archive, EntryHead)>, Failure> {
-        let mut archive = self.archive(real).await?;
-        match archive.next().await {
-            Ok(Some(head)) if real.file_name().is_none_or(|name| name == head.name) => {
-                Ok(Some((archive, head)))
-            }
-            Ok(Some(_)) => {
-                Err(self.broken(real, Broken::Nonsense("it holds something else than was asked for")))
-            }
-            // An engine packs nothing when it is asked for a name that is not UTF-8, but the directory with all in it.
-            Ok(None) => self.fetch_from_above(real).await,
-            Err(Broken::Engine(Error::DockerResponseServerError { status_code: 404, .. })) => Ok(None),
-            Err(broken) => Err(self.broken(real, broken)),
-        }
-    }
-
-    async fn fetch_from_above(&self, real: &DecoyPath) -> Result<Option<(Archive, EntryHead)>, Failure> {
-        let (Some(above), Some(name)) = (real.parent(), real.file_name()) else { return Ok(None) };
-        let mut archive = self.archive(&above).await?;
-        let mut room = ABOVE_BYTES_MAX;
-        loop {
-            let head = match archive.next().await {
-                Ok(Some(head)) => head,
-                Ok(None) => return Ok(None),
-                Err(broken) => return Err(self.broken(real, broken)),
-            };
-            let is_it = head.name.strip_suffix(name).is_some_and(|before| {
-                // The archive's own name for the directory, which is one component.
-                before.last() == Some(&b'/') && before.iter().filter(|byte| **byte == b'/').count() == 1
-            });
-            if is_it && !head.is_second_name {
-                return Ok(Some((archive, EntryHead { name: name.to_vec(), ..head })));
-            }
-            let Some(left) = room.checked_sub(head.size.saturating_add(1)) else {
-                let what = "it cannot be found among all that stands beside it";
-                return Err(self.failed(FailureKind::Unsupported, real, what));
-            };
-            room = left;
-        }
-    }
-
-    /// Where the link at a path leads in the end, if it is one.
-    pub(super) async fn link_target(&self, path: &DecoyPath) -> Result<Option<DecoyPath>, Failure> {
-        Ok(self.at(path).await?.and_then(|(_, seen)| seen.target))
-    }
-
-    async fn archive(&self, real: &DecoyPath) -> Result<Archive, Failure> {
-        self.require_harmless().await?;
-        let options = DownloadFromContainerOptionsBuilder::new().path(&as_text(real.as_bytes())).build();
-        let engine = &self.portable.engine;
-        let docker = engine
-            .docker()
-            .map_err(|error| failure(self.operation, engine.address(), error, Effect::NotApplied))?;
-        Ok(Archive::new(docker.download_from_container(&self.running.id, Some(options))))
     }
 
     /// All that can be known of what was seen. `limit` is up to which size a regular file is hashed.
@@ -387,6 +350,11 @@ impl<'p> Look<'p> {
         stat.sha256 = Some(digest);
         Ok(Found { sha256: Some(digest), head: head.into(), ..bare(stat) })
     }
+}
+
+/// A link that leads nowhere.
+pub(super) const fn circle(mode: FileMode, mtime: Timestamp) -> Seen {
+    Seen { kind: FileKind::Symlink, size: 0, mode, mtime, target: None }
 }
 
 /// Evidence of a name under which nothing stands.

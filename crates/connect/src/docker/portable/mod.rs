@@ -16,6 +16,7 @@
 mod accounts;
 mod archive;
 mod confirm;
+mod fetch;
 mod look;
 mod pack;
 mod plan;
