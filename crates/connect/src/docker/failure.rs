@@ -104,8 +104,7 @@ fn by_text(message: &str) -> FailureKind {
     } else if says("read-only file system")
         || says("permission denied")
         || says("operation not permitted")
-        || says("too many levels of symbolic links")
-        || says("too many links")
+        || is_circle_by(message)
     {
         FailureKind::Denied
     } else if says("no such file or directory") || says("not a directory") {
@@ -115,6 +114,16 @@ fn by_text(message: &str) -> FailureKind {
     } else {
         FailureKind::Unknown
     }
+}
+
+/// Whether the engine went round in a circle of links.
+pub(super) fn is_circle(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { message, .. } if is_circle_by(message))
+}
+
+/// In the kernel's words, and in those of Go's own walk.
+fn is_circle_by(message: &str) -> bool {
+    message.contains("too many levels of symbolic links") || message.contains("too many links")
 }
 
 fn io_cause(error: &Error) -> Option<io::ErrorKind> {

@@ -116,15 +116,16 @@ fn show(container: &RealContainer<'_>, root: &Path, outside: &Path) {
 }
 
 /// A container as it is, reached through its engine.
-pub(crate) struct PortableDecoy {
+pub(crate) struct PortableDecoy<'e> {
+    container: &'e RealContainer<'e>,
     connector: Arc<dyn Connector>,
     root: PathBuf,
     outside: PathBuf,
 }
 
-impl PortableDecoy {
+impl<'e> PortableDecoy<'e> {
     /// Takes away what the check before left.
-    pub(crate) fn fresh(engine: &RealEngine, container: &RealContainer<'_>) -> Self {
+    pub(crate) fn fresh(engine: &RealEngine, container: &'e RealContainer<'e>) -> Self {
         let root = container.root();
         for entry in fs::read_dir(&root).unwrap() {
             let entry = entry.unwrap();
@@ -141,11 +142,11 @@ impl PortableDecoy {
         let _ = fs::remove_dir_all(&outside);
         fs::create_dir_all(&outside).unwrap();
         let connector = Arc::new(connector(engine, container.name(), Reach::Portable));
-        Self { connector, root, outside }
+        Self { container, connector, root, outside }
     }
 }
 
-impl DecoyUnderTest for PortableDecoy {
+impl DecoyUnderTest for PortableDecoy<'_> {
     fn connector(&self) -> Arc<dyn Connector> {
         Arc::clone(&self.connector)
     }
@@ -154,5 +155,11 @@ impl DecoyUnderTest for PortableDecoy {
     }
     fn outside(&self) -> &Path {
         &self.outside
+    }
+    fn take_away(&self) {
+        self.container.change(&["kill"]);
+    }
+    fn bring_back(&self) {
+        self.container.change(&["start"]);
     }
 }

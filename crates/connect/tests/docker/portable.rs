@@ -23,6 +23,7 @@ async fn archives_do_what_they_can_and_refuse_the_rest() {
     names(&connector).await;
     refusals(&connector, &root).await;
     batch(&connector, &root).await;
+    endless(&connector, &root).await;
     let facts = answer(connector.probe()).await.unwrap();
     assert_eq!(facts.hostname.as_deref(), Some(&engine.docker(&["ps", "-q"])[..]));
     assert!(facts.writable);
@@ -42,6 +43,28 @@ async fn times(connector: &dyn Connector, root: &std::path::Path) {
     assert_eq!((mtime("t/x/a"), mtime("t/x"), mtime("t")), (day(5), day(5), day(3)));
     let stat = answer(connector.stat(&path("/t/x/a"), StatRequest::Plain)).await.unwrap().unwrap();
     assert_eq!(stat.mtime, day(5), "also when it is asked for");
+}
+
+/// A file of a tebibyte costs its maker nothing, and must cost us little.
+async fn endless(connector: &dyn Connector, root: &std::path::Path) {
+    fs::File::create(root.join("sparse")).unwrap().set_len(1 << 40).unwrap();
+    let at = path("/sparse");
+    let stat = answer(connector.stat(&at, StatRequest::Hash(ByteCount(u64::MAX)))).await.unwrap().unwrap();
+    assert_eq!((stat.size, stat.sha256), (1 << 40, None), "it is not hashed");
+    let far = ByteRange { offset: (1 << 40) - 2, length: ByteCount(2) };
+    assert_eq!(answer(connector.read(&at, far)).await.unwrap_err().kind, FailureKind::Unsupported);
+    let read = answer(connector.read(&at, ByteRange::first(ByteCount(u64::MAX)))).await.unwrap();
+    assert!(read.len() as u64 <= connector.capabilities().file_bytes_max.0, "{} bytes came", read.len());
+    for file in [replacement("/sparse", b"old", "new"), new_file("/sparse", "x")] {
+        match write_one(connector, file).await {
+            Ok(WriteOutcome::Foreign(found)) => {
+                assert_eq!((found.sha256, found.head.len()), (None, 64 * 1024), "evidence is bounded");
+            }
+            other => panic!("it is foreign: {other:?}"),
+        }
+    }
+    assert_eq!(fs::metadata(root.join("sparse")).unwrap().len(), 1 << 40);
+    fs::remove_file(root.join("sparse")).unwrap();
 }
 
 async fn names(connector: &dyn Connector) {

@@ -46,3 +46,32 @@ async fn the_portable_way_keeps_the_contract() {
         @ one_after_the_other PortableDecoy::fresh(&engine, &container), NOT_PORTABLE
     );
 }
+
+/// As [`NOT_PORTABLE`], of the attacks.
+const NOT_ATTACKED: &[(&str, &str)] = &[
+    (
+        "inv_7_nothing_but_a_file_is_opened_while_a_name_is_swapped",
+        "an engine looks at a name and then opens it: a FIFO that comes in between holds up the engine, not us",
+    ),
+    (
+        "a_hard_link_to_an_outside_file_is_never_written_through",
+        "on a container's file system nothing is outside",
+    ),
+    // What is mounted inside is refused (`archives_do_what_they_can_and_refuse_the_rest`). That a volume is full, or read-only,
+    // or the whole root, is in `a_container_that_does_not_run_is_said_to_be_so`.
+    ("inv_7_what_procfs_and_dev_hold_is_not_read", "the engine does not see what is mounted inside"),
+    ("a_full_file_system_is_said_to_be_full", "the engine does not see what is mounted inside"),
+    ("a_read_only_file_system_is_left_alone", "the engine does not see what is mounted inside"),
+    ("inv_7_a_crowded_directory_is_listed_within_bounds", "lists"),
+    ("what_a_name_holds_reaches_no_terminal", "lists"),
+    ("inv_7_an_endless_file_is_read_within_bounds", "an archive has no end that could be read first"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inv_7_the_portable_way_withstands_its_decoy() {
+    let Some(engine) = RealEngine::start() else { return };
+    let container = engine.container("suite", &[]);
+    verisim_testkit::hostile_suite!(
+        @ one_after_the_other PortableDecoy::fresh(&engine, &container), NOT_ATTACKED
+    );
+}

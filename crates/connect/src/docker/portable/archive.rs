@@ -164,12 +164,7 @@ impl Archive {
 
     async fn header(&mut self) -> Result<Option<Header>, Broken> {
         self.content = 0;
-        if self.fill(BLOCK_BYTES).await.is_err() && self.buffer.is_empty() {
-            return Err(Broken::Nonsense("it breaks off before its end"));
-        }
-        if self.buffer.len() < BLOCK_BYTES {
-            return Err(Broken::Nonsense("it breaks off within a header"));
-        }
+        self.fill(BLOCK_BYTES).await?;
         let block = self.buffer.split_to(BLOCK_BYTES);
         if block.iter().all(|byte| *byte == 0) {
             return Ok(None);
@@ -198,7 +193,7 @@ impl Archive {
             match self.stream.next().await {
                 Some(Ok(piece)) => self.buffer.extend_from_slice(&piece),
                 Some(Err(error)) => return Err(Broken::Engine(error)),
-                None => return Err(Broken::Nonsense("it breaks off")),
+                None => return Err(Broken::Nonsense("it breaks off before its end")),
             }
         }
         Ok(())
@@ -276,6 +271,10 @@ mod tests {
         bent[0] ^= 1;
         assert!(archive(&bent, 512).next().await.is_err());
         assert!(archive(&[], 1).next().await.is_err());
+        // What the engine says instead is passed on.
+        let refused = Error::DockerResponseServerError { status_code: 404, message: "no".into() };
+        let instead = Archive::new(futures_util::stream::iter([Err(refused)])).next().await;
+        assert!(matches!(instead, Err(Broken::Engine(_))), "the engine's own words");
         // A header that announces more than there is room for, and one extended header after the other.
         let mut header = Header::new_ustar();
         header.set_entry_type(EntryType::XHeader);

@@ -2,21 +2,21 @@
 
 use bollard::errors::Error;
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
-use verisim_core::{DecoyPath, Effect, Failure, FailureKind, FileKind};
+use verisim_core::{DecoyPath, Effect, Failure, FailureKind};
 
 use super::archive::{Archive, Broken, EntryHead};
 use super::look::{Look, Seen, circle};
 use super::query::as_text;
-use crate::docker::failure::failure;
+use crate::docker::failure::{failure, is_circle};
 
 /// How much is received of a directory's archive for the sake of one file in it.
 const ABOVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 impl Look<'_> {
-    /// What stands under a path of which the engine does not tell where it leads: in an archive a link is only a link.
+    /// What stands under a path when the engine failed at telling it, and said nothing: asked for an archive, it says why.
     pub(super) async fn opened(&self, real: &DecoyPath, unsaid: Error) -> Result<Seen, Failure> {
         match self.archive(real).await?.next().await {
-            Ok(Some(head)) if head.kind == FileKind::Symlink => Ok(circle(head.mode, head.mtime)),
+            Err(Broken::Engine(error)) if is_circle(&error) => Ok(circle()),
             _ => Err(failure(self.operation, self.portable.engine.address(), unsaid, Effect::NotApplied)),
         }
     }

@@ -246,7 +246,7 @@ impl<'p> Look<'p> {
             Answer::There(found) => self.understand(real, &found).map(Some),
             Answer::Nothing => Ok(None),
             Answer::Unsaid(error) if self.may_open => Box::pin(self.opened(real, error)).await.map(Some),
-            Answer::Unsaid(_) => Ok(Some(circle(FileMode::new(0o777), Timestamp::UNIX_EPOCH))),
+            Answer::Unsaid(_) => Ok(Some(circle())),
         }
     }
 
@@ -291,8 +291,9 @@ impl<'p> Look<'p> {
         seen: &Seen,
         limit: Option<u64>,
     ) -> Result<FileStat, Failure> {
-        // A socket is in no archive.
+        // A socket is in no archive, and a link in a circle neither.
         let fetched = match seen.kind {
+            FileKind::Symlink if seen.target.is_none() => None,
             FileKind::Special => self.fetch(real).await.unwrap_or(None),
             _ => self.fetch(real).await?,
         };
@@ -352,8 +353,9 @@ impl<'p> Look<'p> {
     }
 }
 
-/// A link that leads nowhere.
-pub(super) const fn circle(mode: FileMode, mtime: Timestamp) -> Seen {
+/// A link that leads nowhere, and of which the engine tells nothing else.
+pub(super) const fn circle() -> Seen {
+    let (mode, mtime) = (FileMode::new(0o777), Timestamp::UNIX_EPOCH);
     Seen { kind: FileKind::Symlink, size: 0, mode, mtime, target: None }
 }
 
