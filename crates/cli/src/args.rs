@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use verisim_core::{ActivityState, DecoyName, FileMode, PersonaName, SyncState};
 
-pub(crate) use self::decoy::{DecoyCommand, LedgerArgs, ReleaseArgs, TrustArgs};
+pub(crate) use self::decoy::{AcceptArgs, DecoyCommand, LedgerArgs, ReleaseArgs, TrustArgs};
 pub(crate) use self::sync::{ExplainArgs, OperationArg, SyncAddArgs, SyncCommand, SyncRetryArgs, ToolArg};
 use crate::config::units;
 

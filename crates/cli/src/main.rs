@@ -23,6 +23,7 @@ mod render;
 mod secrets;
 mod ssh_login;
 mod state;
+mod tools;
 mod unready;
 mod wire;
 

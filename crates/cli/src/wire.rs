@@ -6,20 +6,24 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use verisim_core::{
     ActivityDriver, CancellationToken, Clock, Decoy, DecoyName, DestinationName, DriverCapabilities,
-    DriverKind, Owner, PersonaName, RelPath, Store, WorkerId,
+    DriverKind, Owner, PersonaName, RelPath, Store, SyncTransport, WorkerId,
 };
 use verisim_drivers::{FileDriver, TrafficDriver};
 use verisim_engine::{EngineParts, Fleet, Member};
 use verisim_realism::{DecoyProfile, Persona, World};
 use verisim_sync::{
     CaptureRule, Completeness, Courier, CourierOptions, Destination, Each as SyncEach, KnownDestination,
-    NativeOptions, NativeTransport,
+    NativeOptions, NativeTransport, RsyncOptions, RsyncTransport,
 };
 
-use crate::config::{CaptureConfig, Complete, Config, DecoyConfig, Each, PersonaConfig};
+use crate::config::{
+    CaptureConfig, Complete, Config, DecoyConfig, DestinationConfig, Each, PersonaConfig, RsyncConfig,
+    TransportConfig,
+};
 use crate::engines::Engines;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::hosts::Hosts;
 use crate::links::{Links, decoy_of};
 use crate::owners::Owners;
 use crate::secrets::Secrets;
@@ -126,11 +130,9 @@ impl Wired {
         }
         let rules: CliResult<Vec<CaptureRule>> = self.config.captures.iter().map(rule_of).collect();
         let destinations = self.config.destinations.iter().map(|destination| {
-            let options =
-                NativeOptions::new(destination.path.clone(), known_destination(state, &destination.name)?);
-            let transport = NativeTransport::new(options, Arc::clone(&self.clock));
+            let transport = self.transport(destination, state)?;
             let bandwidth = destination.bandwidth.as_ref().map(|limit| self.follow(limit.clone()));
-            Ok((destination.name.clone(), Destination { transport: Arc::new(transport), bandwidth }))
+            Ok((destination.name.clone(), Destination { transport, bandwidth }))
         });
         let destinations: CliResult<HashMap<DestinationName, Destination>> = destinations.collect();
         Ok(Some(Arc::new(Courier::new(CourierOptions {
@@ -139,6 +141,17 @@ impl Wired {
             state_dir: state.work(),
             installation: state.installation()?,
         }))))
+    }
+
+    /// What carries captures to a destination.
+    fn transport(&self, to: &DestinationConfig, state: &StateDir) -> CliResult<Arc<dyn SyncTransport>> {
+        Ok(match &to.transport {
+            TransportConfig::Native(path) => {
+                let options = NativeOptions::new(path.clone(), known_destination(state, &to.name)?);
+                Arc::new(NativeTransport::new(options, Arc::clone(&self.clock)))
+            }
+            TransportConfig::Rsync(rsync) => Arc::new(rsync_to(rsync, &to.name, state)?),
+        })
     }
 
     /// The limit that holds now, kept up to date while anybody reads it.
@@ -208,6 +221,12 @@ pub(crate) fn unknown_persona(config: &Config, name: &PersonaName) -> CliError {
     unknown("persona", name.as_str(), &known)
 }
 
+/// No destination of the configuration has this name.
+pub(crate) fn unknown_destination(config: &Config, name: &DestinationName) -> CliError {
+    let known: Vec<&str> = config.destinations.iter().map(|destination| destination.name.as_str()).collect();
+    unknown("destination", name.as_str(), &known)
+}
+
 fn unknown(what: &str, name: &str, known: &[&str]) -> CliError {
     let hint = match crate::config::mistake::nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
@@ -229,6 +248,25 @@ const BANDWIDTH_LOOK: std::time::Duration = std::time::Duration::from_secs(20);
 /// How the destination of this name is known again.
 pub(crate) fn known_destination(state: &StateDir, name: &DestinationName) -> CliResult<KnownDestination> {
     Ok(KnownDestination::new(state.work().join(format!("destination-{name}")), random_token()?))
+}
+
+/// What carries captures to a host by rsync. Touches nothing yet.
+pub(crate) fn rsync_to(
+    rsync: &RsyncConfig,
+    name: &DestinationName,
+    state: &StateDir,
+) -> CliResult<RsyncTransport> {
+    let RsyncConfig { ssh, path, rsync_path, read_back_max } = rsync;
+    let mut options = RsyncOptions::new(ssh.host.clone(), path.as_bytes(), state.work().join("desks"));
+    options.port = ssh.port;
+    options.user.clone_from(&ssh.user);
+    options.key.clone_from(&ssh.identity);
+    // Where `verisim sync trust` writes, ssh shall look. What we cannot make out of its configuration, it finds by itself.
+    options.known_hosts = Hosts::default().target(ssh).map(|target| target.known_hosts).unwrap_or_default();
+    options.rsync_path.clone_from(rsync_path);
+    options.read_back_max = read_back_max.unwrap_or(options.read_back_max);
+    options.environment = crate::tools::environment();
+    Ok(RsyncTransport::new(options, known_destination(state, name)?, crate::tools::runner()?))
 }
 
 /// A token that no other process has, for worker ids and work by hand.

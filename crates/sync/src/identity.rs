@@ -60,12 +60,19 @@ impl KnownDestination {
     /// Whether the folder at `path` is the destination. Changes nothing.
     #[must_use]
     pub fn recognise(&self, path: &Path) -> Recognised {
-        let looked = open(path).and_then(|root| Ok((self.remembered()?, marker(&root)?)));
-        match looked {
+        match open(path).and_then(|root| marker(&root)) {
             Err(failure) => Recognised::Not(failure.detail),
-            Ok((None, _)) => Recognised::NeverUsed,
-            Ok((Some(known), Some(found))) if known == found => Recognised::Known,
-            Ok((Some(_), found)) => Recognised::Not(self.not_it(&path.display(), found.is_some()).detail),
+            Ok(found) => self.recognise_marker(&path.display(), found.as_deref()),
+        }
+    }
+
+    /// Whether the folder that people know as `place`, and whose marker says `found`, is the destination. Changes nothing.
+    pub(crate) fn recognise_marker(&self, place: &dyn Display, found: Option<&str>) -> Recognised {
+        match (self.remembered(), found) {
+            (Err(failure), _) => Recognised::Not(failure.detail),
+            (Ok(None), _) => Recognised::NeverUsed,
+            (Ok(Some(known)), Some(found)) if known == found => Recognised::Known,
+            (Ok(Some(_)), found) => Recognised::Not(self.not_it(place, found.is_some()).detail),
         }
     }
 

@@ -53,10 +53,17 @@ pub(crate) enum DecoyCommand {
 pub(crate) struct TrustArgs {
     /// The decoy
     pub(crate) decoy: DecoyName,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
+}
+
+/// How a host key is accepted.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AcceptArgs {
     /// Accept the key, and those of unknown hosts on the way, without being asked
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Accept the key of the decoy if it has this fingerprint, as `ssh-keygen -l` prints it on the host
+    /// Accept the key if it has this fingerprint, as `ssh-keygen -l` prints it on the host
     #[arg(long, value_name = "SHA256:..", conflicts_with = "yes")]
     pub(crate) fingerprint: Option<String>,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use verisim_core::SyncState;
 
-use super::one_of;
+use super::{AcceptArgs, one_of};
 use crate::config::units;
 
 /// What to do with captures.
@@ -43,6 +43,13 @@ pub(crate) enum SyncCommand {
     Cancel {
         /// The job
         job: i64,
+    },
+    /// Show the key by which a destination over SSH is known, and accept it
+    Trust {
+        /// The destination
+        destination: verisim_core::DestinationName,
+        #[command(flatten)]
+        accept: AcceptArgs,
     },
     /// Say what rsync or rclone meant: reads from standard input what it printed on standard error
     Explain(ExplainArgs),

@@ -3,6 +3,7 @@
 mod container;
 mod decoy;
 mod evidence;
+mod far;
 mod host;
 mod state;
 mod traffic;
@@ -72,6 +73,10 @@ enum Check {
     Traffic,
     /// What a persona logs in with.
     Secrets,
+    /// The key by which a host is known.
+    HostKey,
+    /// The programs that carry captures, on both sides.
+    Tools,
 }
 
 /// What was measured, for programs.
@@ -177,7 +182,7 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
     sheets.extend(decoys);
     sheets.extend(traffic::look_at_secrets(&wired));
     for destination in &wired.config.destinations {
-        let mut sheet = evidence::look_at_destination(&wired.config, destination);
+        let mut sheet = evidence::look_at_destination(&wired.config, destination).await;
         let lane = Lane::of_destination(&destination.name);
         if let Some(away) = away.iter().find(|away| away.lane == lane) {
             sheet.bad(

@@ -50,6 +50,9 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
         SyncCommand::Verify { job } => verify(context, context.config()?, job.map(JobId)).await,
         SyncCommand::Manifest { job } => manifest(context, context.config()?, JobId(*job)).await,
         SyncCommand::Watch { job } => watch(context, context.config()?, job.map(JobId)).await,
+        SyncCommand::Trust { destination, accept } => {
+            super::trust::trust_destination(context, &context.config()?, destination, accept).await
+        }
     }
 }
 

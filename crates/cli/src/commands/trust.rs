@@ -1,20 +1,20 @@
-//! `verisim decoy trust`: a person looks at the key that a host shows, and says that it is the host's.
+//! `verisim decoy trust` and `verisim sync trust`: a person looks at the key that a host shows, and says that it is the host's.
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 
 use serde::Serialize;
-use verisim_core::{DecoyName, printable};
+use verisim_core::{DecoyName, DestinationName, printable};
 use verisim_ssh::{
     Error, HostKey, KnownHosts, KnownKey, Target, Verdict, accept_host_key, fetch_host_key, replace_host_key,
 };
 
-use crate::args::TrustArgs;
-use crate::config::{Config, ConnectorConfig, SshConfig};
+use crate::args::{AcceptArgs, TrustArgs};
+use crate::config::{Config, ConnectorConfig, SshConfig, TransportConfig};
 use crate::context::Context;
 use crate::error::{CliError, CliResult, advice, show};
 use crate::exit::Exit;
 use crate::hosts::Hosts;
-use crate::wire::unknown_decoy;
+use crate::wire::{unknown_decoy, unknown_destination};
 
 /// The longest answer of a person that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64;
@@ -22,7 +22,10 @@ const ANSWER_BYTES_MAX: u64 = 64;
 /// What is told of one host key.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
-    decoy: &'a DecoyName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<&'a str>,
     /// The host, as it stands in `known_hosts`.
     host: &'a str,
     algorithm: &'a str,
@@ -45,23 +48,76 @@ struct OnFile {
     line: usize,
 }
 
+/// Whose key it is.
+#[derive(Debug, Clone, Copy)]
+enum Whose<'a> {
+    Decoy(&'a str),
+    Destination(&'a str),
+}
+
+impl<'a> Whose<'a> {
+    const fn name(self) -> &'a str {
+        match self {
+            Self::Decoy(name) | Self::Destination(name) => name,
+        }
+    }
+
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Decoy(_) => "verisim decoy trust",
+            Self::Destination(_) => "verisim sync trust",
+        }
+    }
+}
+
 /// Shows the keys of a decoy and of the hosts on the way to it, and accepts them where a person says so.
 pub(super) async fn trust(context: &Context, args: &TrustArgs) -> CliResult {
     let config = context.config()?;
     let ssh = ssh_of(&config, &args.decoy)?;
     let mend = "mend its `connector`, or ~/.ssh/config";
+    trust_host(context, Whose::Decoy(args.decoy.as_str()), ssh, &args.accept, mend).await
+}
+
+/// The same for a destination.
+pub(super) async fn trust_destination(
+    context: &Context,
+    config: &Config,
+    name: &DestinationName,
+    accept: &AcceptArgs,
+) -> CliResult {
+    let destination = config.destinations.iter().find(|destination| &destination.name == name);
+    match &destination.ok_or_else(|| unknown_destination(config, name))?.transport {
+        TransportConfig::Rsync(rsync) => {
+            let mend = "mend its `rsync_ssh`, or ~/.ssh/config";
+            trust_host(context, Whose::Destination(name.as_str()), &rsync.ssh, accept, mend).await
+        }
+        TransportConfig::Native(_) => {
+            let what = format!("{name} is not reached over SSH, and has no host key");
+            Err(CliError::new(Exit::Usage, what)
+                .hint("`verisim doctor` says how each destination is reached"))
+        }
+    }
+}
+
+async fn trust_host(
+    context: &Context,
+    whose: Whose<'_>,
+    ssh: &SshConfig,
+    accept: &AcceptArgs,
+    mend: &str,
+) -> CliResult {
     let target = Hosts::default().target(ssh).map_err(|why| CliError::new(Exit::Config, why).hint(mend))?;
     // Whoever wants to see the key of a host must know the hosts on the way; so these are looked at first.
     for (at, hop) in target.jumps.iter().enumerate() {
         let hop = Target { jumps: target.jumps[..at].to_vec(), ..hop.clone() };
-        // What a person says of the fingerprint is about the decoy alone.
-        let args = TrustArgs { fingerprint: None, ..args.clone() };
-        let exit = look(context, &args, &hop).await?;
+        // What a person says of the fingerprint is about the host itself alone.
+        let accept = AcceptArgs { fingerprint: None, ..accept.clone() };
+        let exit = look(context, whose, &accept, &hop).await?;
         if exit != Exit::Done {
             return Ok(exit);
         }
     }
-    look(context, args, &target).await
+    look(context, whose, accept, &target).await
 }
 
 fn ssh_of<'c>(config: &'c Config, name: &DecoyName) -> CliResult<&'c SshConfig> {
@@ -75,11 +131,12 @@ fn ssh_of<'c>(config: &'c Config, name: &DecoyName) -> CliResult<&'c SshConfig> 
     }
 }
 
-async fn look(context: &Context, args: &TrustArgs, target: &Target) -> CliResult {
+async fn look(context: &Context, whose: Whose<'_>, args: &AcceptArgs, target: &Target) -> CliResult {
     let key = Box::pin(fetch_host_key(target)).await.map_err(|error| failed(&error))?;
     let on_file = KnownHosts::load(&target.known_hosts).map_err(|error| failed(&error))?.keys(&key.host);
     let mut line = Line {
-        decoy: &args.decoy,
+        decoy: matches!(whose, Whose::Decoy(_)).then(|| whose.name()),
+        destination: matches!(whose, Whose::Destination(_)).then(|| whose.name()),
         host: &key.host,
         algorithm: &key.algorithm,
         fingerprint: &key.fingerprint,
@@ -88,7 +145,7 @@ async fn look(context: &Context, args: &TrustArgs, target: &Target) -> CliResult
         accepted: false,
         file: None,
     };
-    show_key(context, args, &key, &on_file);
+    show_key(context, whose, &key, &on_file);
     let decided = match &key.verdict {
         Verdict::Known => Ok(false),
         Verdict::Revoked { file, line } => {
@@ -96,7 +153,7 @@ async fn look(context: &Context, args: &TrustArgs, target: &Target) -> CliResult
             Err(CliError::new(Exit::Found, what)
                 .hint("nobody should use it any more; give the host a new key"))
         }
-        Verdict::Unknown { .. } | Verdict::Changed { .. } => decide(context, args, &key),
+        Verdict::Unknown { .. } | Verdict::Changed { .. } => decide(context, whose, args, &key),
     };
     if let Ok(true) = decided {
         let file = match &key.verdict {
@@ -113,18 +170,18 @@ async fn look(context: &Context, args: &TrustArgs, target: &Target) -> CliResult
     decided.map(|_| Exit::Done)
 }
 
-fn show_key(context: &Context, args: &TrustArgs, key: &HostKey, on_file: &[KnownKey]) {
+fn show_key(context: &Context, whose: Whose<'_>, key: &HostKey, on_file: &[KnownKey]) {
     if context.output.json {
         return;
     }
-    let (decoy, host) = (&args.decoy, &key.host);
+    let (name, host) = (whose.name(), &key.host);
     let known = match &key.verdict {
         Verdict::Known => "it is known, and nothing is to be done",
         Verdict::Unknown { .. } => "it is not known yet",
         Verdict::Changed { .. } => "it is ANOTHER than the one that is known",
         Verdict::Revoked { .. } => "it is REVOKED",
     };
-    context.output.say(format!("{decoy}: {host} shows {} {}; {known}", key.algorithm, key.fingerprint));
+    context.output.say(format!("{name}: {host} shows {} {}; {known}", key.algorithm, key.fingerprint));
     for known in on_file.iter().filter(|known| known.fingerprint != key.fingerprint) {
         let place = format!("line {} of {}", known.line, show(&known.file));
         context.output.say(format!("  on file: {} {} ({place})", known.algorithm, known.fingerprint));
@@ -135,7 +192,7 @@ fn show_key(context: &Context, args: &TrustArgs, key: &HostKey, on_file: &[Known
 const FINGERPRINT_CHARS: usize = 43;
 
 /// Whether a person accepts the key: by a word on the command line, or at the terminal.
-fn decide(context: &Context, args: &TrustArgs, key: &HostKey) -> CliResult<bool> {
+fn decide(context: &Context, whose: Whose<'_>, args: &AcceptArgs, key: &HostKey) -> CliResult<bool> {
     if let Some(expected) = &args.fingerprint {
         if *expected == key.fingerprint {
             return Ok(true);
@@ -154,8 +211,10 @@ fn decide(context: &Context, args: &TrustArgs, key: &HostKey) -> CliResult<bool>
         return Ok(true);
     }
     let hint = format!(
-        "compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub there), then: verisim decoy trust {} --fingerprint {}",
-        args.decoy, key.fingerprint
+        "compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub there), then: {} {} --fingerprint {}",
+        whose.command(),
+        whose.name(),
+        key.fingerprint
     );
     let refused = || CliError::new(Exit::Failed, "nothing was accepted").hint(hint);
     if context.output.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {

@@ -1,16 +1,15 @@
 //! The half of the configuration that brings evidence home: destinations and captures.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use verisim_core::{CleanupRule, RelPath};
 use verisim_realism::{WorkWeek, Zone};
 
 use super::check::Kind;
-use super::model::{Bandwidth, CaptureConfig, Complete, DestinationConfig, Each};
+use super::model::{Bandwidth, CaptureConfig, Complete, DestinationConfig, Each, TransportConfig};
 use super::read::{Reader, name};
 use super::section::Section;
-use super::units;
+use super::{rsync, units};
 
 /// Bytes per second of one megabit per second.
 const BYTES_PER_MBIT: u64 = 125_000;
@@ -18,39 +17,50 @@ const BYTES_PER_MBIT: u64 = 125_000;
 pub(super) fn read_destination(section: Section<'_>, reader: &Reader<'_>) -> Option<DestinationConfig> {
     name(&section, "vault");
     let destination_name = section.parsed("name", "vault");
-    let root = read_transport(&section, reader);
+    let transport = read_transport(&section, reader);
     let bandwidth = section.table("bandwidth", "bandwidth", "{ mbit = 50 }").and_then(read_bandwidth);
     section.finish();
-    Some(DestinationConfig { name: destination_name?.value, path: root?, bandwidth })
+    Some(DestinationConfig { name: destination_name?.value, transport: transport?, bandwidth })
 }
 
-fn read_transport(section: &Section<'_>, reader: &Reader<'_>) -> Option<PathBuf> {
-    const EXAMPLE: &str = "{ path = \"/mnt/nas/evidence\" }";
-    let native = section.table("native", "native", EXAMPLE);
-    let mut named = native.is_some();
-    let root = native.and_then(|native| {
-        if native.value("path").is_none() {
-            native.missing("path", "\"/mnt/nas/evidence\"");
-        }
-        let name = section.peek("name").unwrap_or_default();
-        let root = reader.named_folder(&native, "path", "/mnt/nas/evidence", Kind::Destination, name);
-        native.finish();
-        root
-    });
-    for kind in ["rsync_ssh", "rclone"] {
-        if let Some(value) = section.value(kind) {
-            named = true;
-            section.mistake(
-                value.span(),
-                format!("the transport `{kind}` is not in this build yet"),
-                format!("mount the storage and write native = {EXAMPLE}"),
-            );
-        }
+const NATIVE_EXAMPLE: &str = "{ path = \"/mnt/nas/evidence\" }";
+
+fn read_transport(section: &Section<'_>, reader: &Reader<'_>) -> Option<TransportConfig> {
+    let name = section.peek("name").unwrap_or_default();
+    let native = section
+        .table("native", "native", NATIVE_EXAMPLE)
+        .and_then(|native| read_native(native, name, reader));
+    let rsync = section
+        .table("rsync_ssh", "rsync_ssh", rsync::EXAMPLE)
+        .and_then(|rsync| rsync::read_rsync(rsync, name, reader));
+    if let Some(value) = section.value("rclone") {
+        section.mistake(
+            value.span(),
+            "the transport `rclone` is not in this build yet",
+            format!(
+                "mount the storage and write native = {NATIVE_EXAMPLE}, or rsync_ssh = {}",
+                rsync::EXAMPLE
+            ),
+        );
     }
-    if !named && section.value("native").is_none() {
-        section.missing("native", EXAMPLE);
+    let named =
+        ["native", "rsync_ssh", "rclone"].into_iter().filter(|key| section.value(key).is_some()).count();
+    let write = format!("write native = {NATIVE_EXAMPLE}, or rsync_ssh = {}", rsync::EXAMPLE);
+    match named {
+        0 => section.mistake(section.span.clone(), "the destination names no way there", write),
+        1 => {}
+        _ => section.mistake(section.span.clone(), "the destination names more than one way there", write),
     }
-    root
+    native.or(rsync)
+}
+
+fn read_native(native: Section<'_>, name: &str, reader: &Reader<'_>) -> Option<TransportConfig> {
+    if native.value("path").is_none() {
+        native.missing("path", "\"/mnt/nas/evidence\"");
+    }
+    let root = reader.named_folder(&native, "path", "/mnt/nas/evidence", Kind::Destination, name);
+    native.finish();
+    root.map(TransportConfig::Native)
 }
 
 fn read_bandwidth(section: Section<'_>) -> Option<Bandwidth> {

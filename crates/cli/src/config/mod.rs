@@ -7,6 +7,7 @@ mod discover;
 pub(crate) mod mistake;
 mod model;
 mod read;
+mod rsync;
 mod section;
 mod ssh;
 mod traffic;
@@ -21,7 +22,7 @@ use toml::de::DeTable;
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
     Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig,
-    DockerConfig, Each, PersonaConfig, SecretSource, SshConfig, SshKey,
+    DockerConfig, Each, PersonaConfig, RsyncConfig, SecretSource, SshConfig, SshKey, TransportConfig,
 };
 use self::section::Section;
 pub(crate) use self::ssh::is_host;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use verisim_connect::{ContainerName, EngineAddress, Reach, WayIn};
 use verisim_core::{
-    BandwidthLimit, CaptureName, CleanupRule, DecoyName, DecoyPath, DestinationName, Owner, PersonaName,
-    Timestamp,
+    BandwidthLimit, ByteCount, CaptureName, CleanupRule, DecoyName, DecoyPath, DestinationName, Owner,
+    PersonaName, Timestamp,
 };
 use verisim_realism::{Settings, WorkWeek, Zone};
 
@@ -210,10 +210,32 @@ pub(crate) enum SecretSource {
 pub(crate) struct DestinationConfig {
     /// Its name.
     pub(crate) name: DestinationName,
-    /// The folder on this machine or on a mounted share; absolute.
-    pub(crate) path: PathBuf,
+    /// How captures get there.
+    pub(crate) transport: TransportConfig,
     /// How fast it may be filled.
     pub(crate) bandwidth: Option<Bandwidth>,
+}
+
+/// How captures get to a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TransportConfig {
+    /// Into a folder on this machine or on a mounted share; absolute.
+    Native(PathBuf),
+    /// To a host over SSH, by rsync.
+    Rsync(Box<RsyncConfig>),
+}
+
+/// A host over SSH as a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RsyncConfig {
+    /// The host, and how one gets there.
+    pub(crate) ssh: SshConfig,
+    /// The folder there; absolute.
+    pub(crate) path: String,
+    /// What rsync is called there.
+    pub(crate) rsync_path: Option<String>,
+    /// How much of a capture is read back in one pass, where the far side cannot hash.
+    pub(crate) read_back_max: Option<ByteCount>,
 }
 
 /// How fast a destination may be filled, and when.

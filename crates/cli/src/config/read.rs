@@ -35,7 +35,9 @@ pub(super) struct Reader<'a> {
     /// The containers that are named, each with its engine and its decoy.
     containers: RefCell<HashMap<(String, ContainerName), String>>,
     /// The hosts that are named, each with its decoy.
-    hosts: RefCell<HashMap<(String, u16), String>>,
+    pub(super) hosts: RefCell<HashMap<(String, u16), String>>,
+    /// The folders of other hosts that evidence goes to, each with its destination.
+    pub(super) evidence: RefCell<Vec<(String, PathBuf, String)>>,
     /// What is offered where, each with its decoy.
     pub(super) offers: RefCell<HashMap<(IpAddr, u16), String>>,
 }
@@ -62,6 +64,7 @@ pub(super) fn read_config(top: Section<'_>, base: &Path, state: Option<&Path>) -
         places: RefCell::default(),
         containers: RefCell::default(),
         hosts: RefCell::default(),
+        evidence: RefCell::default(),
         offers: RefCell::default(),
     };
     let named = reader.folder(&top, "state", "/var/lib/verisim", Kind::State);
@@ -162,21 +165,6 @@ impl Reader<'_> {
                 let what =
                     format!("the container `{}` is the decoy `{}` already", container.value, taken.get());
                 section.mistake(container.span.clone(), what, "give each decoy a container of its own");
-            }
-        }
-    }
-
-    /// Notes a host that is a decoy already.
-    pub(super) fn host(&self, host: &At<String>, port: Option<u16>, decoy: &str, section: &Section<'_>) {
-        let mut known = self.hosts.borrow_mut();
-        // Without a port, the user's own configuration of SSH says which: 0 stands for that.
-        match known.entry((host.value.to_ascii_lowercase(), port.unwrap_or(0))) {
-            Entry::Vacant(free) => {
-                free.insert(verisim_core::printable(decoy));
-            }
-            Entry::Occupied(taken) => {
-                let what = format!("the host `{}` is the decoy `{}` already", host.value, taken.get());
-                section.mistake(host.span.clone(), what, "give each decoy a host or a port of its own");
             }
         }
     }

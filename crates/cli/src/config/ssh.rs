@@ -1,5 +1,7 @@
 //! Decoys that are hosts over SSH.
 
+use std::collections::hash_map::Entry;
+
 use verisim_connect::WayIn;
 
 use super::check;
@@ -30,7 +32,7 @@ pub(super) fn read_ssh(ssh: Section<'_>, decoy: &str, reader: &Reader<'_>) -> Op
     let password = read_secret(&ssh, "password", reader);
     let passphrase = read_secret(&ssh, "passphrase", reader);
     let config = host.filter(|_| port.is_some() || !named_port).map(|host| {
-        reader.host(&host, port, decoy, &ssh);
+        note_host(reader, &host, port, decoy, &ssh);
         let host = host.value;
         ConnectorConfig::Ssh(Box::new(SshConfig {
             host,
@@ -46,6 +48,21 @@ pub(super) fn read_ssh(ssh: Section<'_>, decoy: &str, reader: &Reader<'_>) -> Op
     });
     ssh.finish();
     config
+}
+
+/// Notes a host that is a decoy already.
+fn note_host(reader: &Reader<'_>, host: &At<String>, port: Option<u16>, decoy: &str, section: &Section<'_>) {
+    let mut known = reader.hosts.borrow_mut();
+    // Without a port, the user's own configuration of SSH says which: 0 stands for that.
+    match known.entry((host.value.to_ascii_lowercase(), port.unwrap_or(0))) {
+        Entry::Vacant(free) => {
+            free.insert(verisim_core::printable(decoy));
+        }
+        Entry::Occupied(taken) => {
+            let what = format!("the host `{}` is the decoy `{}` already", host.value, taken.get());
+            section.mistake(host.span.clone(), what, "give each decoy a host or a port of its own");
+        }
+    }
 }
 
 /// How files are reached, and whether commands may be run there.
@@ -70,7 +87,7 @@ pub(crate) fn is_host(text: &str) -> bool {
     host(text).is_ok()
 }
 
-fn host(text: &str) -> Result<String, String> {
+pub(super) fn host(text: &str) -> Result<String, String> {
     if let Some((user, _)) = text.split_once('@') {
         return Err(format!("the user has a key of its own: user = \"{}\"", verisim_core::printable(user)));
     }
@@ -81,7 +98,7 @@ fn host(text: &str) -> Result<String, String> {
     if fits { Ok(text.to_owned()) } else { Err(format!("{text:?} is no name of a host, and no address")) }
 }
 
-fn user(text: &str) -> Result<String, String> {
+pub(super) fn user(text: &str) -> Result<String, String> {
     let fits = !text.is_empty()
         && text.len() <= 256
         && !text.starts_with('-')

@@ -11,6 +11,7 @@ mod explain;
 mod files;
 mod fleet;
 mod hosts;
+mod laboratory;
 mod looking;
 mod roots;
 mod sandbox;

@@ -38,13 +38,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, Semaphore};
+use tokio_util::sync::DropGuard;
 use verisim_core::{
-    CancellationToken, Capture, Failure, FailureKind, Hashes, PushOptions, Remote, RemoteStat, SyncTransport,
-    TransportCapabilities, TransportError, TransportResult,
+    CancellationToken, Capture, DestinationName, Failure, FailureKind, Hashes, PushOptions, RelPath, Remote,
+    RemoteStat, SyncTransport, TransportCapabilities, TransportError, TransportResult,
 };
 use verisim_sys::Runner;
 
-use crate::identity::KnownDestination;
+use crate::identity::{KnownDestination, Recognised};
 use crate::tool::{Look, Shares, ours};
 
 pub use far::FarFacts;
@@ -83,7 +84,27 @@ impl RsyncTransport {
     /// # Errors
     /// When it cannot be reached, or says nothing that is understood.
     pub async fn inquire(&self) -> Result<FarFacts, TransportError> {
-        self.far.facts(&CancellationToken::new()).await
+        let (cancel, _end_when_dropped) = cancellation();
+        Box::pin(self.far.facts(&cancel)).await
+    }
+
+    /// Looks at the destination's root: whether it is the one that was used before, and how many bytes are free there, where
+    /// that can be had. Changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or is not there.
+    pub async fn examine(&self) -> Result<(Recognised, Option<u64>), TransportError> {
+        const OPERATION: &str = "rsync_ssh.examine";
+        let (cancel, _end_when_dropped) = cancellation();
+        let way = self.way(&cancel).await?;
+        let nothing = |error: &dyn std::fmt::Display| Failure::new(FailureKind::Config, OPERATION, error);
+        let at = Remote {
+            destination: DestinationName::new("examined").map_err(|error| nothing(&error))?,
+            path: RelPath::new(".verisim-nothing").map_err(|error| nothing(&error))?,
+            owner: String::new(),
+        };
+        let look = Box::pin(self.far.look(&way, &at, OPERATION, &cancel)).await?;
+        Ok((self.known.recognise_marker(&*self.far, look.marker.as_deref()), look.free_bytes))
     }
 
     /// The way to the far side, found out once.
@@ -119,16 +140,14 @@ impl RsyncTransport {
     }
 
     async fn seal_there(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
-        let cancel = CancellationToken::new();
-        let _end_when_dropped = cancel.clone().drop_guard();
+        let (cancel, _end_when_dropped) = cancellation();
         let way = self.way(&cancel).await?;
         self.require_ours(&way, at, "rsync_ssh.seal", &cancel).await?;
         self.far.seal(&way, at, manifest, &cancel).await
     }
 
     async fn stat_there(&self, at: &Remote) -> Result<RemoteStat, TransportError> {
-        let cancel = CancellationToken::new();
-        let _end_when_dropped = cancel.clone().drop_guard();
+        let (cancel, _end_when_dropped) = cancellation();
         self.far.require_tools()?;
         let way = self.way(&cancel).await?;
         way.require_rsync("rsync_ssh.stat")?;
@@ -138,6 +157,13 @@ impl RsyncTransport {
         }
         Ok(RemoteStat { exists: false, owner: None, sealed: None, free_bytes: look.free_bytes })
     }
+}
+
+/// What stops an operation for which nobody waits any more.
+fn cancellation() -> (CancellationToken, DropGuard) {
+    let cancel = CancellationToken::new();
+    let guard = cancel.clone().drop_guard();
+    (cancel, guard)
 }
 
 #[async_trait]

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use verisim_core::DestinationName;
 use verisim_sync::Recognised;
 
-use super::{Check, Sheet, free_bytes, space, writable};
-use crate::config::{CaptureConfig, Config, DestinationConfig};
+use super::{Check, Sheet, far, free_bytes, space, writable};
+use crate::config::{CaptureConfig, Config, DestinationConfig, TransportConfig};
 use crate::error::show;
 use crate::exit::Exit;
 use crate::state::StateDir;
@@ -17,14 +18,18 @@ const NAME_BYTES_MAX: usize = 247;
 const NAMES_MAX: usize = 100_000;
 
 /// Whether a destination is there, takes writes, and is the one that was used before.
-pub(super) fn look_at_destination(config: &Config, destination: &DestinationConfig) -> Sheet {
+pub(super) async fn look_at_destination(config: &Config, destination: &DestinationConfig) -> Sheet {
     let mut sheet = Sheet::of(format!("destination {}", destination.name));
-    look_into_destination(&mut sheet, config, destination);
+    match &destination.transport {
+        TransportConfig::Native(path) => look_into_destination(&mut sheet, config, &destination.name, path),
+        TransportConfig::Rsync(rsync) => {
+            far::look_at_host(&mut sheet, config, &destination.name, rsync).await;
+        }
+    }
     sheet
 }
 
-fn look_into_destination(sheet: &mut Sheet, config: &Config, destination: &DestinationConfig) {
-    let path = destination.path.as_path();
+fn look_into_destination(sheet: &mut Sheet, config: &Config, name: &DestinationName, path: &Path) {
     let shown = show(path);
     if !path.is_dir() {
         return sheet.bad(
@@ -49,8 +54,8 @@ fn look_into_destination(sheet: &mut Sheet, config: &Config, destination: &Desti
     }
     sheet.good(Check::Reachable, format!("{shown} is there and writable"));
     space(sheet, free_bytes(path));
-    let first_use = look_at_identity(sheet, config, destination);
-    let captures = config.captures.iter().filter(|capture| capture.destination == destination.name);
+    let first_use = look_at_identity(sheet, config, name, path);
+    let captures = config.captures.iter().filter(|capture| capture.destination == *name);
     let beside = captures.map(|capture| capture.path.as_path()).find(|from| same_file_system(path, from));
     match beside {
         Some(from) => sheet.warn(Check::Identity,
@@ -66,10 +71,13 @@ fn look_into_destination(sheet: &mut Sheet, config: &Config, destination: &Desti
 }
 
 /// Whether the folder is the destination that was used before. Answers whether there was none.
-fn look_at_identity(sheet: &mut Sheet, config: &Config, destination: &DestinationConfig) -> bool {
-    let known = known_destination(&StateDir::at(&config.state), &destination.name);
-    let Ok(known) = known else { return false };
-    let found = known.recognise(&destination.path);
+fn look_at_identity(sheet: &mut Sheet, config: &Config, name: &DestinationName, path: &Path) -> bool {
+    let Ok(known) = known_destination(&StateDir::at(&config.state), name) else { return false };
+    note_identity(sheet, known.recognise(path))
+}
+
+/// Says whether it is the destination that was used before. Answers whether there was none.
+pub(super) fn note_identity(sheet: &mut Sheet, found: Recognised) -> bool {
     let is_new = found == Recognised::NeverUsed;
     match found {
         Recognised::Known => sheet.good(Check::Identity, "it is the destination that was used before"),

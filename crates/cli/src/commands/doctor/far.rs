@@ -1,0 +1,169 @@
+//! Destinations that are hosts over SSH.
+
+use verisim_core::{DestinationName, FailureKind};
+use verisim_ssh::{Error, Verdict, fetch_host_key};
+use verisim_sync::{FarFacts, RsyncVersion, SAFE_SINCE};
+
+use super::{Check, Sheet, evidence, space};
+use crate::config::units::show_size;
+use crate::config::{Config, RsyncConfig};
+use crate::error::{advice, show};
+use crate::exit::Exit;
+use crate::hosts::Hosts;
+use crate::state::StateDir;
+use crate::wire::rsync_to;
+
+/// Whether the host answers and is known, what both sides have, and whether the folder is the one that was used before.
+pub(super) async fn look_at_host(
+    sheet: &mut Sheet,
+    config: &Config,
+    name: &DestinationName,
+    rsync: &RsyncConfig,
+) {
+    if !look_at_key(sheet, name, rsync).await {
+        return;
+    }
+    let transport = match rsync_to(rsync, name, &StateDir::at(&config.state)) {
+        Ok(transport) => transport,
+        Err(error) => return sheet.bad(Check::Configuration, Exit::Config, error.message, ""),
+    };
+    let place = format!("{}:{}", rsync.ssh.host, rsync.path);
+    match Box::pin(transport.inquire()).await {
+        Ok(facts) => {
+            sheet.good(Check::Reachable, format!("{} answers", rsync.ssh.host));
+            look_at_tools(sheet, &facts);
+        }
+        Err(error) => return note_failure(sheet, error.failure.kind, &error.failure.detail),
+    }
+    match Box::pin(transport.examine()).await {
+        Ok((found, free_bytes)) => {
+            evidence::note_identity(sheet, found);
+            if let Some(free) = free_bytes {
+                sheet.good(Check::Space, format!("{} are free in {place}", show_size(free)));
+            }
+            space(sheet, free_bytes);
+        }
+        Err(error) => note_failure(sheet, error.failure.kind, &error.failure.detail),
+    }
+}
+
+/// What cannot be used, and how it is mended: the detail says both where rsync or ssh have said it.
+fn note_failure(sheet: &mut Sheet, kind: FailureKind, detail: &str) {
+    let (exit, hint) = advice(kind);
+    let (check, exit) = match kind {
+        FailureKind::Denied => (Check::Writable, exit),
+        FailureKind::ToolMissing => (Check::Tools, exit),
+        FailureKind::Config => (Check::Configuration, Exit::Config),
+        _ => (Check::Reachable, Exit::Unreachable),
+    };
+    // That `doctor` says more is no help here.
+    let mend = if kind == FailureKind::ToolMissing {
+        "its captures wait until it is there"
+    } else {
+        hint.unwrap_or_default()
+    };
+    sheet.bad(check, exit, detail, mend);
+}
+
+/// Whether the host is who it was. Answers whether it is worth going on.
+async fn look_at_key(sheet: &mut Sheet, name: &DestinationName, rsync: &RsyncConfig) -> bool {
+    let target = match Hosts::default().target(&rsync.ssh) {
+        Ok(target) => target,
+        // ssh itself may make something out of it.
+        Err(why) => {
+            sheet.warn(Check::Configuration, why, "mend ~/.ssh/config");
+            return true;
+        }
+    };
+    let accept = format!("verisim sync trust {name}");
+    match Box::pin(fetch_host_key(&target)).await {
+        Ok(key) => match key.verdict {
+            Verdict::Known => {
+                sheet.good(
+                    Check::HostKey,
+                    format!("{} shows the key that is known, {}", key.host, key.fingerprint),
+                );
+                true
+            }
+            Verdict::Unknown { .. } => {
+                let found =
+                    format!("{} shows a key that nobody has accepted yet: {}", key.host, key.fingerprint);
+                let mend = format!("compare it with the host's own, and accept it: {accept}");
+                sheet.bad(Check::HostKey, Exit::Unreachable, found, mend);
+                false
+            }
+            Verdict::Changed { file, line } => {
+                let found = format!(
+                    "{} shows another key than the one that is known ({}, line {line}): {}",
+                    key.host,
+                    show(&file),
+                    key.fingerprint
+                );
+                let mend = format!("find out why; somebody may be in between. Only then: {accept}");
+                sheet.bad(Check::HostKey, Exit::Unreachable, found, mend);
+                false
+            }
+            Verdict::Revoked { file, line } => {
+                let found = format!("the key of {} is revoked: line {line} of {}", key.host, show(&file));
+                sheet.bad(Check::HostKey, Exit::Unreachable, found, "give the host a new key");
+                false
+            }
+        },
+        // A way that our own client does not know (a ProxyCommand) may be one that ssh knows.
+        Err(Error::Resolve { .. } | Error::Connect { .. } | Error::Handshake { .. }) => true,
+        Err(error) => {
+            sheet.warn(Check::HostKey, error.to_string(), "ssh itself is asked next");
+            true
+        }
+    }
+}
+
+/// The rsync on both sides, and what hashes there.
+fn look_at_tools(sheet: &mut Sheet, facts: &FarFacts) {
+    version(sheet, "on this machine", facts.here, "");
+    if facts.commands {
+        version(sheet, "there", facts.there, &facts.there_says);
+    }
+    match (facts.commands, facts.hasher) {
+        (true, Some(hasher)) => {
+            sheet.good(
+                Check::Tools,
+                format!("what is there is hashed there, by `{hasher}`, the fastest of what it has"),
+            );
+        }
+        (commands, _) => {
+            let why = if commands {
+                "it has no hasher that can be used"
+            } else {
+                "the account there runs rsync alone"
+            };
+            sheet.warn(
+                Check::Tools,
+                format!("what is there is read back over the network to be verified: {why}"),
+                "allow commands there, and install coreutils or openssl; or leave it, within `read_back_max` a pass",
+            );
+        }
+    }
+}
+
+fn version(sheet: &mut Sheet, place: &str, version: Option<RsyncVersion>, says: &str) {
+    match version {
+        Some(version) if version < SAFE_SINCE => sheet.warn(
+            Check::Tools,
+            format!("rsync {version} {place} has security holes that {SAFE_SINCE} closed"),
+            format!("install rsync {SAFE_SINCE} or newer {place}, or one in which they are closed"),
+        ),
+        Some(version) => sheet.good(Check::Tools, format!("rsync {version} {place}")),
+        None if says.trim().is_empty() => sheet.bad(
+            Check::Tools,
+            Exit::Failed,
+            format!("there is no rsync {place}"),
+            "install it, or say with `rsync_path` where it is; captures wait until then",
+        ),
+        None => sheet.warn(
+            Check::Tools,
+            format!("the rsync {place} is another one: {}", says.trim()),
+            format!("install rsync {SAFE_SINCE} or newer"),
+        ),
+    }
+}

@@ -1,0 +1,116 @@
+//! A laboratory without decoys: two instruments, and a NAS over SSH.
+
+use std::fs;
+
+use verisim_testkit::sshd::{Sshd, SshdOptions};
+
+use crate::sandbox::{Ran, Sandbox, finish};
+
+struct Laboratory {
+    sandbox: Sandbox,
+    sshd: Sshd,
+}
+
+impl Laboratory {
+    fn new() -> Option<Self> {
+        let sshd = Sshd::start(SshdOptions::default())?;
+        let sandbox = Sandbox::new();
+        for folder in ["sequencer", "microscope", "nas/runs"] {
+            fs::create_dir_all(sandbox.path(folder)).unwrap();
+        }
+        let laboratory = Self { sandbox, sshd };
+        laboratory.configure("");
+        Some(laboratory)
+    }
+
+    fn configure(&self, more: &str) {
+        let (port, key) = (self.sshd.port(), self.sshd.key());
+        let text = format!(
+            "state = \"state\"\n[[destination]]\nname = \"nas\"\n\
+             rsync_ssh = {{ host = \"127.0.0.1\", path = \"{}\", user = \"root\", port = {port}, identity = \"{}\", known_hosts = \"known_hosts\"{more} }}\n\
+             bandwidth = {{ mbit = 900, windows = [{{ days = \"mon-fri\", from = \"22:00\", to = \"06:00\" }}] }}\n\
+             [[capture]]\nname = \"sequencer\"\npath = \"sequencer\"\ncomplete = {{ sentinel = \"run_complete\" }}\ndestination = \"nas\"\n\
+             cleanup = {{ enabled = true, min_passes = 2, min_age = \"24h\" }}\n\
+             [[capture]]\nname = \"microscope\"\npath = \"microscope\"\ncomplete = {{ quiet = \"1s\" }}\ndestination = \"nas\"\n",
+            self.sandbox.path("nas/runs").display(),
+            key.display()
+        );
+        self.sandbox.write("verisim.toml", &text);
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        let mut command = self.sandbox.verisim(args);
+        command.env("HOME", self.sandbox.path("home")).env_remove("SSH_AUTH_SOCK");
+        finish(command)
+    }
+}
+
+/// Every word that `doctor` has about the destination.
+fn about_nas(ran: &Ran) -> String {
+    let findings = ran.json();
+    let of_nas = findings.iter().filter(|finding| finding["subject"] == "destination nas");
+    of_nas
+        .map(|finding| format!("{} {} {}\n", finding["check"], finding["severity"], finding["found"]))
+        .collect()
+}
+
+#[test]
+fn two_instruments_reach_a_nas_over_ssh() {
+    let Some(laboratory) = Laboratory::new() else { return };
+    let sandbox = &laboratory.sandbox;
+    for (run, marker) in
+        [("sequencer/run-1", "run_complete"), ("sequencer/run-2", "run_complete"), ("microscope/m1", "image")]
+    {
+        sandbox.write(&format!("{run}/data/two\nlines.bin"), "data");
+        sandbox.write(&format!("{run}/{marker}"), "");
+    }
+    // Nobody has accepted the host yet.
+    let asked = laboratory.run(&["--json", "doctor"]);
+    assert_eq!(asked.code, Some(5));
+    assert!(about_nas(&asked).contains("nobody has accepted"), "{}", asked.stdout);
+    let refused =
+        laboratory.run(&["sync", "add", sandbox.path("sequencer/run-1").to_str().unwrap(), "--wait"]);
+    assert_ne!(refused.code, Some(0), "{}", refused.stderr);
+    assert!(fs::read_dir(sandbox.path("nas/runs")).unwrap().next().is_none());
+    laboratory.run(&["sync", "trust", "nas", "--fingerprint", "SHA256:nonsense"]).exits(2);
+    laboratory.run(&["sync", "trust", "nas", "--yes"]).exits(0);
+    let asked = laboratory.run(&["--json", "doctor"]).exits(0);
+    let said = about_nas(&asked);
+    for expected in
+        ["shows the key that is known", "rsync 3.", "hashed there, by", "are free in", "was not used yet"]
+    {
+        assert!(said.contains(expected), "{expected} is not in {said}");
+    }
+    laboratory.run(&["sync", "retry", "--all"]).exits(0);
+    for run in ["sequencer/run-1", "sequencer/run-2", "microscope/m1"] {
+        laboratory.run(&["sync", "add", sandbox.path(run).to_str().unwrap(), "--wait"]).exits(0);
+        let there = sandbox.path("nas/runs").join(run);
+        assert_eq!(fs::read_to_string(there.join("data/two\nlines.bin")).unwrap(), "data");
+        let mut check = crate::sandbox::command("sha256sum");
+        check.args(["--check", "--quiet", ".verisim/checksums.sha256"]).current_dir(&there);
+        finish(check).exits(0);
+    }
+    let listed = laboratory.run(&["sync", "ls"]).exits(0);
+    let rows = listed.stdout.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+    assert_eq!(rows.filter(|row| row.contains(" verified ")).count(), 3, "{}", listed.stdout);
+    assert!(about_nas(&laboratory.run(&["--json", "doctor"])).contains("that was used before"));
+    // A volume that is not mounted any more is not the destination.
+    fs::rename(sandbox.path("nas/runs"), sandbox.path("nas/away")).unwrap();
+    fs::create_dir(sandbox.path("nas/runs")).unwrap();
+    let asked = laboratory.run(&["--json", "doctor"]).exits(5);
+    assert!(about_nas(&asked).contains("has lost its marker"), "{}", asked.stdout);
+    assert!(fs::read_dir(sandbox.path("nas/runs")).unwrap().next().is_none());
+}
+
+#[test]
+fn inv_8_a_password_is_rejected_with_the_reason_and_never_shown() {
+    let Some(laboratory) = Laboratory::new() else { return };
+    laboratory.configure(", password = \"hunter2\", path_of_rsync = \"x\", rsync_path = \"rm -rf /; rsync\"");
+    let refused = laboratory.run(&["doctor"]).exits(3);
+    for expected in
+        ["a password is not taken", "ssh-keygen", "no key `path_of_rsync`", "not the path of a program"]
+    {
+        assert!(refused.stderr.contains(expected), "{expected} is not in {}", refused.stderr);
+    }
+    assert!(!refused.stderr.contains("hunter2") && !refused.stdout.contains("hunter2"));
+}
