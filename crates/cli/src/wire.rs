@@ -1,6 +1,7 @@
 //! From the configuration to the parts of an engine.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -150,7 +151,9 @@ impl Wired {
                 let options = NativeOptions::new(path.clone(), known_destination(state, &to.name)?);
                 Arc::new(NativeTransport::new(options, Arc::clone(&self.clock)))
             }
-            TransportConfig::Rsync(rsync) => Arc::new(rsync_to(rsync, &to.name, state)?),
+            TransportConfig::Rsync(rsync) => {
+                Arc::new(rsync_to(rsync, &to.name, state, state.work().join("desks"))?)
+            }
         })
     }
 
@@ -250,14 +253,15 @@ pub(crate) fn known_destination(state: &StateDir, name: &DestinationName) -> Cli
     Ok(KnownDestination::new(state.work().join(format!("destination-{name}")), random_token()?))
 }
 
-/// What carries captures to a host by rsync. Touches nothing yet.
+/// What carries captures to a host by rsync. Touches nothing yet. What is short and private goes to `scratch`.
 pub(crate) fn rsync_to(
     rsync: &RsyncConfig,
     name: &DestinationName,
     state: &StateDir,
+    scratch: PathBuf,
 ) -> CliResult<RsyncTransport> {
     let RsyncConfig { ssh, path, rsync_path, read_back_max } = rsync;
-    let mut options = RsyncOptions::new(ssh.host.clone(), path.as_bytes(), state.work().join("desks"));
+    let mut options = RsyncOptions::new(ssh.host.clone(), path.as_bytes(), scratch);
     options.port = ssh.port;
     options.user.clone_from(&ssh.user);
     options.key.clone_from(&ssh.identity);

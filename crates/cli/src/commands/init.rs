@@ -286,6 +286,7 @@ fn evidence_text(out: &mut String, found: &Found) {
                 out,
                 "\n# Where captures go: a folder of this machine, or of a mounted share. It must exist.\n\
                  [[destination]]\nname = \"vault\"\nnative = {{ path = {} }}\n\
+                 # instead of native, a host over SSH: rsync_ssh = {{ host = \"nas\", path = \"/volume1/runs\", user = \"lab\" }}\n\
                  # bandwidth = {{ mbit = 50, windows = [{{ days = \"mon-fri\", from = \"08:00\", to = \"18:00\" }}] }}\n",
                 quote_path(path)
             );
@@ -297,7 +298,8 @@ fn evidence_text(out: &mut String, found: &Found) {
     if !destination {
         out.push_str(
             "\n# Where captures go: a folder of this machine, or of a mounted share.\n\
-             # [[destination]]\n# name = \"vault\"\n# native = { path = \"/mnt/nas/evidence\" }\n",
+             # [[destination]]\n# name = \"vault\"\n# native = { path = \"/mnt/nas/evidence\" }\n\
+             # or over SSH: rsync_ssh = { host = \"nas\", path = \"/volume1/runs\", user = \"lab\" }\n",
         );
     }
     let example = [("captures".to_owned(), PathBuf::from("/srv/captures"), "")];

@@ -114,3 +114,34 @@ fn inv_8_a_password_is_rejected_with_the_reason_and_never_shown() {
     }
     assert!(!refused.stderr.contains("hunter2") && !refused.stdout.contains("hunter2"));
 }
+
+#[test]
+fn an_old_rsync_and_an_account_that_runs_nothing_else_are_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(laboratory) = Laboratory::new() else { return };
+    let sandbox = &laboratory.sandbox;
+    let old = sandbox.path("old-rsync");
+    sandbox.write(
+        "old-rsync",
+        "#!/bin/sh\n[ \"$1\" = --version ] && { echo 'rsync  version 3.2.7  protocol version 31'; exit 0; }\nexec /usr/bin/rsync \"$@\"\n",
+    );
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
+    laboratory.configure(&format!(", rsync_path = \"{}\"", old.display()));
+    laboratory.run(&["sync", "trust", "nas", "--yes"]).exits(0);
+    let said = about_nas(&laboratory.run(&["--json", "doctor"]).exits(0));
+    assert!(said.contains("rsync 3.2.7 there has security holes that 3.5.0 closed"), "{said}");
+    laboratory.configure(", rsync_path = \"no-such-rsync\"");
+    let said = about_nas(&laboratory.run(&["--json", "doctor"]).exits(1));
+    assert!(said.contains("there is no rsync there"), "{said}");
+    laboratory.configure("");
+    let key = fs::read_to_string(laboratory.sshd.key().with_extension("pub")).unwrap();
+    let alone = format!("command=\"/usr/bin/rrsync {}\",restrict {key}", sandbox.path("nas/runs").display());
+    fs::write(laboratory.sshd.folder().join("authorized"), alone).unwrap();
+    sandbox.write("verisim.toml", &fs::read_to_string(sandbox.path("verisim.toml")).unwrap().replace(
+        &format!("path = \"{}\", user", sandbox.path("nas/runs").display()),
+        "path = \"/\", user",
+    ));
+    let said = about_nas(&laboratory.run(&["--json", "doctor"]).exits(0));
+    assert!(said.contains("runs rsync alone"), "{said}");
+    assert!(!sandbox.path("state").exists(), "whoever only looks makes nothing");
+}

@@ -11,7 +11,7 @@ use crate::error::{advice, show};
 use crate::exit::Exit;
 use crate::hosts::Hosts;
 use crate::state::StateDir;
-use crate::wire::rsync_to;
+use crate::wire::{random_token, rsync_to};
 
 /// Whether the host answers and is known, what both sides have, and whether the folder is the one that was used before.
 pub(super) async fn look_at_host(
@@ -23,7 +23,10 @@ pub(super) async fn look_at_host(
     if !look_at_key(sheet, name, rsync).await {
         return;
     }
-    let transport = match rsync_to(rsync, name, &StateDir::at(&config.state)) {
+    // Whoever only looks makes nothing in the state folder.
+    let scratch = random_token().map(|token| std::env::temp_dir().join(format!("verisim-{token}")));
+    let made = scratch.and_then(|scratch| rsync_to(rsync, name, &StateDir::at(&config.state), scratch));
+    let transport = match made {
         Ok(transport) => transport,
         Err(error) => return sheet.bad(Check::Configuration, Exit::Config, error.message, ""),
     };
