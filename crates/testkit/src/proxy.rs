@@ -36,6 +36,7 @@ struct Shared {
     after: AtomicBool,
     hits: AtomicU64,
     pieces: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl std::fmt::Debug for Shared {
@@ -63,6 +64,7 @@ impl Proxy {
             after: AtomicBool::new(false),
             hits: AtomicU64::new(0),
             pieces: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { address, shared, accepting }
@@ -105,6 +107,12 @@ impl Proxy {
     pub fn pieces(&self) -> u64 {
         self.shared.pieces.load(Ordering::SeqCst)
     }
+
+    /// How many bytes went to the server so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shared.bytes.load(Ordering::SeqCst)
+    }
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -130,6 +138,7 @@ async fn up(mut from: OwnedReadHalf, to: OwnedWriteHalf, shared: Arc<Shared>, mu
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(got @ 1..) = from.read(&mut buffer).await {
         shared.pieces.fetch_add(1, Ordering::SeqCst);
+        shared.bytes.fetch_add(got as u64, Ordering::SeqCst);
         let armed = shared.left.load(Ordering::SeqCst) >= 0;
         if armed && shared.left.fetch_sub(1, Ordering::SeqCst) == 0 {
             shared.hits.fetch_add(1, Ordering::SeqCst);

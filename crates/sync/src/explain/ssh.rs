@@ -7,8 +7,7 @@ use super::{Finding, advice};
 use crate::errno::Side;
 
 const KEY_FILE: &str = "ssh does not use this key file: chmod 0600, and look whether it is a private key";
-const UNKNOWN_HOST: &str =
-    "compare the host's key with the one it shows on its console, then add it to known_hosts (ssh-keyscan)";
+const UNKNOWN_HOST: &str = "compare the host's key with the one it shows on its console, then accept it: `verisim sync trust`, or ssh-keyscan into known_hosts";
 const CHANGED_HOST: &str = "the host shows another key than before: find out why before you replace it (ssh-keygen -R HOST); somebody may be in between";
 const NO_COMMON: &str = "both sides know no common algorithm: one of them is very old; see KexAlgorithms and HostKeyAlgorithms in ssh_config";
 const CLIENT: &str = "mend the ssh configuration or the arguments on this machine";

@@ -48,7 +48,7 @@ pub(super) async fn hashes(
     };
     let rate =
         options.bandwidth.as_ref().and_then(|limit| *limit.borrow()).map(|limit| limit.bytes_per_second);
-    let work_dir = options.work_dir.clone();
+    let (work_dir, found) = (options.work_dir.clone(), std::sync::Arc::clone(&transport.way));
     tokio::spawn(async move {
         let _place = place;
         let done = match &*way {
@@ -67,6 +67,8 @@ pub(super) async fn hashes(
             _ => readback::read_back(&far, &way, &known, &at, (&work_dir, rate), &out, &cancel).await,
         };
         if let Err(error) = done {
+            // Its hasher may be gone: the next one looks anew.
+            *found.lock().await = None;
             let _ = out.send(vec![Err(error)]).await;
         }
     });
@@ -206,13 +208,12 @@ impl Sums {
         let Some((hex, name)) = line.split_at_checked(64) else { return Ok(()) };
         let name = name.trim_ascii_start();
         let name = name.strip_prefix(b"*").unwrap_or(name);
-        if let (Ok(sum), Some(at)) =
-            (Digest::from_hex(hex), self.batch.iter().position(|known| known == name))
-        {
-            self.sums.resize(self.batch.len(), None);
-            if let Some(place) = self.sums.get_mut(at) {
-                *place = Some(sum);
-            }
+        let Ok(sum) = Digest::from_hex(hex) else { return Ok(()) };
+        // Hashers keep to the order in which they are asked, but for files that they cannot read.
+        let next = self.batch.iter().skip(self.sums.len()).position(|known| known == name);
+        if let Some(skipped) = next {
+            self.sums.resize(self.sums.len() + skipped, None);
+            self.sums.push(Some(sum));
         }
         Ok(())
     }
@@ -300,6 +301,91 @@ impl Taker for Sums {
                 self.failed = Some(error);
                 ControlFlow::Break(())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use verisim_core::DestinationName;
+
+    use super::script::HASHERS;
+    use super::*;
+
+    fn sums(dir: &std::path::Path, hasher: Hasher, sorts: bool) -> Sums {
+        let at = Remote {
+            destination: DestinationName::new("vault").unwrap(),
+            path: RelPath::new("lab/run").unwrap(),
+            owner: "us".into(),
+        };
+        let known = KnownDestination::new(dir.join("known"), "vault");
+        Sums::new(mpsc::channel(1).0, known, "nas:/runs", at, (hasher, sorts))
+    }
+
+    const HEAD: &[u8] = b"motd\nverisim-begins\0root=there\0marker=vault\0exists=yes\0owner=us\0end=yes\0";
+
+    fn hex(byte: u8) -> String {
+        Digest::from_bytes([byte; 32]).to_string()
+    }
+
+    /// What is told of this stream, cut into pieces of one length.
+    fn told(stream: &[u8], hasher: Hasher, sorts: bool, piece: usize) -> Result<Vec<String>, FailureKind> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sums = sums(dir.path(), hasher, sorts);
+        let mut out = Vec::new();
+        for piece in stream.chunks(piece.max(1)) {
+            for file in sums.feed(piece).map_err(|error| error.failure.kind)? {
+                out.push(match file.unwrap() {
+                    RemoteFile::Hashed(entry) => format!("{} {}", entry.path, &entry.sha256.to_string()[..2]),
+                    RemoteFile::Unproved { path, failure } => format!("{path} {}", failure.kind),
+                });
+            }
+        }
+        if sums.phase == Phase::Done { Ok(out) } else { Err(FailureKind::Unknown) }
+    }
+
+    #[test]
+    fn files_are_told_in_order_with_those_whose_names_lines_cannot_tell() {
+        let line = format!(
+            "n./b\n1\0s{}\0e\0n./a\\z\0s\0e\0n./a\0n./b\0n./c\0{} *./a\n{}  ./c\ne\0n./d\0{} ./d\ne\0d\0",
+            hex(1),
+            hex(2),
+            hex(3),
+            hex(4)
+        );
+        let expected = ["a 02", "a\\\\z denied", "b denied", "b\\x0a1 01", "c 03", "d 04"].map(str::to_owned);
+        let stream = [HEAD, line.as_bytes()].concat();
+        for piece in [1, 7, 10_000] {
+            assert_eq!(told(&stream, HASHERS[0], true, piece).unwrap(), expected, "{piece}");
+            assert_eq!(told(&stream, HASHERS[0], false, piece).unwrap(), expected, "unsorted, {piece}");
+        }
+        let by_nul = format!("n./b\n1\0n./c\0{}  ./b\n1\0{}  ./c\0e\0d\0", hex(1), hex(2));
+        let stream = [HEAD, by_nul.as_bytes()].concat();
+        assert_eq!(told(&stream, HASHERS[1], true, 3).unwrap(), ["b\\x0a1 01", "c 02"]);
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_or_is_of_another_s_folder_proves_nothing() {
+        let stream = [HEAD, b"n./a\0", hex(1).as_bytes(), b"  ./a\ne\0"].concat();
+        assert_eq!(told(&stream, HASHERS[0], true, 9), Err(FailureKind::Unknown));
+        let stranger = b"verisim-begins\0root=there\0marker=vault\0exists=yes\0owner=them\0end=yes\0d\0";
+        assert_eq!(told(stranger, HASHERS[0], true, 9), Err(FailureKind::Config));
+        let outside = [HEAD, b"n./../../etc/passwd\0e\0d\0"].concat();
+        assert_eq!(told(&outside, HASHERS[0], true, 9), Err(FailureKind::Unknown));
+        let nothing = b"verisim-begins\0root=there\0marker=vault\0end=yes\0d\0";
+        assert_eq!(told(nothing, HASHERS[0], true, 9), Ok(Vec::new()), "all of it is missing");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_is_taken_without_a_panic_and_bounded(
+            bytes in proptest::collection::vec(prop_oneof![Just(0_u8), Just(b'n'), Just(b'e'), Just(b'\n'), any::<u8>()], 0..300),
+            piece in 1_usize..50,
+            which in 0_usize..2,
+        ) {
+            let _ = told(&[HEAD, &bytes].concat(), HASHERS[which], true, piece);
+            let _ = told(&bytes, HASHERS[which], false, piece);
         }
     }
 }

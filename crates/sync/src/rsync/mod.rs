@@ -12,7 +12,8 @@
 //! - **Files that replace one of an earlier push**, and what stands in their way, go to `.verisim/aside/`; a file that is sent
 //!   again because it was damaged replaces it.
 //! - **Large files** that were cut off go on from `.verisim/partial/`: both sides compare blocks, and what is the same is not
-//!   sent again. No compression is asked for, nothing is written in place, and nothing is deleted.
+//!   sent again. (Behind the `rrsync` of 3.5.0 they begin anew: it hides that folder from its rsync.) No compression is asked
+//!   for, nothing is written in place, and nothing is deleted.
 //! - **A directory of the capture that becomes a link while it is pushed** is not followed: rsync walks the very directory that
 //!   was found, and takes up no link. Before 3.5.0 there is a moment between its look and its reading in which a link may be put
 //!   into its way; the last look then fails the push, and what arrived is not verified.
@@ -61,7 +62,7 @@ pub struct RsyncTransport {
     far: Arc<Far>,
     known: KnownDestination,
     /// What was found out about the far side; forgotten when something fails.
-    way: Mutex<Option<Arc<Way>>>,
+    way: Arc<Mutex<Option<Arc<Way>>>>,
     shares: Shares,
     operations: Arc<Semaphore>,
 }
@@ -73,7 +74,7 @@ impl RsyncTransport {
         Self {
             far: Arc::new(Far::new(options, runner)),
             known,
-            way: Mutex::default(),
+            way: Arc::default(),
             shares: Shares::default(),
             operations: Arc::new(Semaphore::new(OPERATIONS_MAX)),
         }

@@ -58,7 +58,8 @@ pub(super) fn shell(answer: &[u8]) -> Option<Shell> {
                 let hasher = std::str::from_utf8(value).ok().and_then(|at| at.parse::<usize>().ok());
                 let Some(hasher) = hasher.and_then(|at| HASHERS.get(at)) else { continue };
                 let spent = after.saturating_sub(before);
-                if fastest.is_none_or(|(least, _)| spent < least) {
+                // The clock there may be coarse: what is not faster by a quarter is no faster.
+                if fastest.is_none_or(|(least, _)| spent * 5 < least * 4) {
                     fastest = Some((spent, *hasher));
                 }
             }

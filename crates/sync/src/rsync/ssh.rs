@@ -40,7 +40,7 @@ pub(super) fn arguments(options: &RsyncOptions) -> Vec<OsString> {
     ALWAYS.iter().for_each(|value| option(value.into()));
     if !options.known_hosts.is_empty() {
         option(files("UserKnownHostsFile=", &options.known_hosts));
-        option("GlobalKnownHostsFile=none".into());
+        option("GlobalKnownHostsFile=/dev/null".into());
     }
     if let Some(key) = &options.key {
         option("IdentitiesOnly=yes".into());

@@ -7,5 +7,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod conformance;
+mod defects;
 mod place;
 mod provoked;
+mod resuming;
+mod verifying;

@@ -77,15 +77,7 @@ impl Place {
     }
 
     pub fn capture(&self) -> Capture {
-        let root = self.path("run");
-        let meta = fs::metadata(&root).unwrap();
-        Capture {
-            rule: CaptureName::new("lab").unwrap(),
-            relative: Some(RelPath::new("run").unwrap()),
-            identity: RootIdentity { device: meta.dev(), inode: meta.ino(), born_ns: None },
-            root,
-            generation: 1,
-        }
+        capture_in(self.scratch.path())
     }
 
     pub fn remote(&self) -> Remote {
@@ -97,14 +89,7 @@ impl Place {
     }
 
     pub fn push_options(&self) -> PushOptions {
-        PushOptions {
-            work_dir: self.path("work"),
-            forced: Vec::new(),
-            force_all: false,
-            bandwidth: None,
-            progress: Arc::new(Sink::default()),
-            cancel: CancellationToken::new(),
-        }
+        push_options_in(self.scratch.path())
     }
 
     pub async fn push(&self) -> Result<Pushed, TransportError> {
@@ -117,6 +102,29 @@ impl Place {
 
     pub fn write(&self, files: &[(&str, &[u8])]) {
         crate::common::write_tree(&self.path("run"), files);
+    }
+}
+
+pub fn capture_in(scratch: &Path) -> Capture {
+    let root = scratch.join("run");
+    let meta = fs::metadata(&root).unwrap();
+    Capture {
+        rule: CaptureName::new("lab").unwrap(),
+        relative: Some(RelPath::new("run").unwrap()),
+        identity: RootIdentity { device: meta.dev(), inode: meta.ino(), born_ns: None },
+        root,
+        generation: 1,
+    }
+}
+
+pub fn push_options_in(scratch: &Path) -> PushOptions {
+    PushOptions {
+        work_dir: scratch.join("work"),
+        forced: Vec::new(),
+        force_all: false,
+        bandwidth: None,
+        progress: Arc::new(Sink::default()),
+        cancel: CancellationToken::new(),
     }
 }
 

@@ -66,7 +66,7 @@ async fn who_we_are_and_who_the_host_is() {
         (
             "an unknown host key",
             FailureKind::Auth,
-            "known_hosts",
+            "verisim sync trust",
             Box::new(|o| o.known_hosts = vec![empty.clone()]),
         ),
         (
