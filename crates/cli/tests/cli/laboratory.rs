@@ -137,10 +137,13 @@ fn an_old_rsync_and_an_account_that_runs_nothing_else_are_told() {
     let key = fs::read_to_string(laboratory.sshd.key().with_extension("pub")).unwrap();
     let alone = format!("command=\"/usr/bin/rrsync {}\",restrict {key}", sandbox.path("nas/runs").display());
     fs::write(laboratory.sshd.folder().join("authorized"), alone).unwrap();
-    sandbox.write("verisim.toml", &fs::read_to_string(sandbox.path("verisim.toml")).unwrap().replace(
-        &format!("path = \"{}\", user", sandbox.path("nas/runs").display()),
-        "path = \"/\", user",
-    ));
+    sandbox.write(
+        "verisim.toml",
+        &fs::read_to_string(sandbox.path("verisim.toml")).unwrap().replace(
+            &format!("path = \"{}\", user", sandbox.path("nas/runs").display()),
+            "path = \"/\", user",
+        ),
+    );
     let said = about_nas(&laboratory.run(&["--json", "doctor"]).exits(0));
     assert!(said.contains("runs rsync alone"), "{said}");
     assert!(!sandbox.path("state").exists(), "whoever only looks makes nothing");

@@ -37,9 +37,13 @@ impl Desk {
         let path = below.join(name);
         // What a process of the same number left behind.
         let _ = fs::remove_dir_all(&path);
-        let make = || fs::DirBuilder::new().mode(0o700).recursive(true).create(below).and_then(|()| {
-            fs::DirBuilder::new().mode(0o700).create(&path)
-        });
+        let make = || {
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .recursive(true)
+                .create(below)
+                .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&path))
+        };
         // Another desk may take the folder away with it, between the two.
         make().or_else(|_| make()).map_err(lost)?;
         Ok(Self(path))

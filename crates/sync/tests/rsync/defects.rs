@@ -112,7 +112,10 @@ async fn output_without_end_is_kept_within_bounds_and_progress_is_told() {
     fs::write(place.path("run/large"), noise(8 << 20)).unwrap();
     place.write(&[("small", b"small")]);
     let shouts = place.path("shouts");
-    program(&shouts, "#!/bin/sh\ncase $1 in --server) head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2;; esac\nexec /usr/bin/rsync \"$@\"\n");
+    program(
+        &shouts,
+        "#!/bin/sh\ncase $1 in --server) head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2;; esac\nexec /usr/bin/rsync \"$@\"\n",
+    );
     let transport = place.transport_with(|o| o.rsync_path = Some(shouts.to_str().unwrap().into()));
     let sink = Arc::new(Sink::default());
     let mut options = place.push_options();
@@ -220,7 +223,8 @@ async fn the_manifest_is_the_commit_mark_and_replaces_itself_in_one_step() {
         assert_eq!(transport.stat(&place.remote()).await.unwrap().sealed, None);
         transport.seal(&place.remote(), &pushed.manifest).await.unwrap();
         let sealed = place.there().join(".verisim/checksums.sha256");
-        let (first, mode) = (fs::metadata(&sealed).unwrap().ino(), fs::metadata(&sealed).unwrap().mode() & 0o777);
+        let (first, mode) =
+            (fs::metadata(&sealed).unwrap().ino(), fs::metadata(&sealed).unwrap().mode() & 0o777);
         assert_eq!(mode, 0o644, "whoever may read the run may check it");
         transport.seal(&place.remote(), &pushed.manifest).await.unwrap();
         assert_ne!(fs::metadata(&sealed).unwrap().ino(), first, "{account:?}: it was written in place");
@@ -245,7 +249,10 @@ async fn inv_6_a_volume_that_is_not_mounted_there_answers_nothing() {
         let network = FailureKind::Network;
         assert_eq!(place.push_by(&transport).await.unwrap_err().failure.kind, network);
         assert_eq!(transport.stat(&place.remote()).await.unwrap_err().failure.kind, network);
-        assert_eq!(transport.seal(&place.remote(), &pushed.manifest).await.unwrap_err().failure.kind, network);
+        assert_eq!(
+            transport.seal(&place.remote(), &pushed.manifest).await.unwrap_err().failure.kind,
+            network
+        );
         let mut files = transport.hashsum(&place.remote(), &place.push_options()).await.unwrap().files;
         assert_eq!(files.next().await.unwrap().unwrap_err().failure.kind, network, "{account:?}");
         assert!(fs::read_dir(place.path("vault")).unwrap().next().is_none(), "something was written there");

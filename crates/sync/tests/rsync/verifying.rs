@@ -129,7 +129,7 @@ async fn a_file_that_cannot_be_read_there_is_unproved_and_a_folder_fails() {
         ],
     );
     for file in ["a", "c"] {
-        fs::set_permissions(place.there().join(file), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(place.there().join(file), fs::Permissions::from_mode(0o000)).unwrap();
     }
     let (proof, found) = told(&place, &place.transport()).await;
     assert_eq!(proof, Proof::Sha256Remote);
@@ -137,7 +137,7 @@ async fn a_file_that_cannot_be_read_there_is_unproved_and_a_folder_fails() {
     assert!(denied("a") && denied("c"), "{found:?}");
     assert_eq!(found[&PathBuf::from("b\\n")], Ok(Digest::of(b"beta")));
     assert_eq!(found[&PathBuf::from("d/e")], Ok(Digest::of(b"delta")));
-    fs::set_permissions(place.there().join("d"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.there().join("d"), fs::Permissions::from_mode(0o000)).unwrap();
     let mut hashes = place.transport().hashsum(&place.remote(), &place.push_options()).await.unwrap();
     let mut failed = None;
     while let Some(file) = hashes.files.next().await {
