@@ -136,9 +136,10 @@ impl<'p> Look<'p> {
         Ok(self.remembered(&real).await?.map(|seen| (real, seen)))
     }
 
-    /// Looks at some paths and all above them at once, so that walking down to them need not wait for each. What stands
-    /// below a link is forgotten again: it was looked at where the link leads, and not where the path says. What is refused
-    /// is asked for again by whoever needs it, but an engine that does not answer is a failure.
+    /// Looks at some paths and all above them at once, so that walking down to them need not wait for each; what is known
+    /// already is not asked for again. What stands below a link is forgotten again: it was looked at where the link leads,
+    /// and not where the path says. What is refused is asked for again by whoever needs it, but an engine that does not
+    /// answer is a failure.
     pub(super) async fn ask_ahead(&self, paths: impl Iterator<Item = DecoyPath>) -> Result<(), Failure> {
         let mut ahead = BTreeSet::new();
         for path in paths {
@@ -150,8 +151,14 @@ impl<'p> Look<'p> {
                 }
             }
         }
-        let ahead: Vec<DecoyPath> = ahead.into_iter().collect();
         let mut links: Vec<DecoyPath> = Vec::new();
+        let ahead: Vec<DecoyPath> = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_link =
+                |seen: &Option<Seen>| seen.as_ref().is_some_and(|seen| seen.kind != FileKind::Directory);
+            links.extend(ahead.iter().filter(|path| known.get(*path).is_some_and(is_link)).cloned());
+            ahead.into_iter().filter(|path| !known.contains_key(path)).collect()
+        };
         for some in ahead.chunks(QUESTIONS_AT_ONCE) {
             let answers = join_all(some.iter().map(|path| self.seen(path))).await;
             for (path, answer) in some.iter().zip(answers) {
