@@ -22,6 +22,60 @@ pub struct Command {
     pub output_max: ByteCount,
 }
 
+/// A command that runs. It is told that nobody listens any more when the session ends.
+pub struct Running {
+    reader: russh::ChannelReadHalf,
+    /// The channel is open as long as this lives.
+    _writer: russh::ChannelWriteHalf<russh::client::Msg>,
+    code: Option<u32>,
+    has_ended: bool,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("has_ended", &self.has_ended).finish_non_exhaustive()
+    }
+}
+
+/// What a running command says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// On its standard output.
+    Output(Bytes),
+    /// On its standard error.
+    Error(Bytes),
+    /// Nothing more: its exit code; `None` when a signal ended it.
+    Ended(Option<u32>),
+}
+
+impl Running {
+    /// What it says next, if it is not silent for longer than `silence_max`.
+    ///
+    /// # Errors
+    /// When the connection is over, or the command is silent for too long.
+    pub async fn next(&mut self, silence_max: Duration) -> Result<Said> {
+        timed(silence_max, "the command", async {
+            loop {
+                match self.reader.wait().await {
+                    Some(ChannelMsg::Data { data }) => return Ok(Said::Output(data)),
+                    // 1 is standard error, the only extended kind there is (RFC 4254, 5.2).
+                    Some(ChannelMsg::ExtendedData { data, ext: 1 }) => return Ok(Said::Error(data)),
+                    Some(ChannelMsg::ExitStatus { exit_status }) => {
+                        (self.code, self.has_ended) = (Some(exit_status), true);
+                    }
+                    Some(ChannelMsg::ExitSignal { .. }) => self.has_ended = true,
+                    Some(ChannelMsg::Close) | None if self.has_ended => return Ok(Said::Ended(self.code)),
+                    Some(ChannelMsg::Close) | None => {
+                        return Err(Error::Lost { detail: "the command's end was not told".into() });
+                    }
+                    Some(_) => {}
+                }
+            }
+        })
+        .await
+    }
+}
+
 /// What it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
@@ -33,7 +87,30 @@ pub struct Output {
     pub stderr: Bytes,
 }
 
+/// How long a server may take to say that a command begins, and to take a few kilobytes for it.
+const START_TIME_MAX: Duration = Duration::from_secs(20);
+
 impl Session {
+    /// Starts a command with this on its standard input, which should be no more than the window of a channel.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub async fn start(&self, line: &[u8], stdin: Bytes) -> Result<Running> {
+        let channel = self.open().await?;
+        let (mut reader, writer) = channel.split();
+        timed(START_TIME_MAX, "begin the command", async {
+            writer.exec(true, line).await.map_err(|error| channel_error(&error))?;
+            accepted(&mut reader).await?;
+            // A command that does not read its input ends all the same, and says so.
+            if writer.data_bytes(stdin).await.is_ok() {
+                let _ = writer.eof().await;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(Running { reader, _writer: writer, code: None, has_ended: false })
+    }
+
     /// Runs a command.
     ///
     /// # Errors
@@ -44,17 +121,7 @@ impl Session {
         let (mut reader, writer) = channel.split();
         let running = async {
             writer.exec(true, command.line.clone()).await.map_err(|error| channel_error(&error))?;
-            loop {
-                match reader.wait().await {
-                    Some(ChannelMsg::Success) => break,
-                    Some(ChannelMsg::Failure | ChannelMsg::Close) => {
-                        return Err(Error::NotOffered { what: "commands" });
-                    }
-                    // It may have begun.
-                    None => return Err(Error::Lost { detail: "before the command answered".into() }),
-                    Some(_) => {}
-                }
-            }
+            accepted(&mut reader).await?;
             let feeding = async {
                 // A command that does not read its input ends all the same, and the channel with it.
                 if !command.stdin.is_empty() {
@@ -72,6 +139,21 @@ impl Session {
         // A command that goes on is told that nobody listens any more.
         let _ = writer.close().await;
         answer
+    }
+}
+
+/// Waits until the server says that the command begins.
+async fn accepted(reader: &mut russh::ChannelReadHalf) -> Result<()> {
+    loop {
+        match reader.wait().await {
+            Some(ChannelMsg::Success) => return Ok(()),
+            Some(ChannelMsg::Failure | ChannelMsg::Close) => {
+                return Err(Error::NotOffered { what: "commands" });
+            }
+            // It may have begun.
+            None => return Err(Error::Lost { detail: "before the command answered".into() }),
+            Some(_) => {}
+        }
     }
 }
 

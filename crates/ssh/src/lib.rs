@@ -29,7 +29,7 @@ pub use auth::check_identity;
 pub use client::Client;
 pub use config::{ClientConfig, ConfigError};
 pub use error::{Error, Result};
-pub use exec::{Command, Output};
+pub use exec::{Command, Output, Running, Said};
 pub use known_hosts::{KnownHosts, KnownKey, Verdict};
 pub use login::{Greeted, Login, SeenKeys};
 pub use quote::quote;

@@ -84,6 +84,7 @@ impl Session {
             algorithms: keys.algorithms(&login.host),
             version,
             expectation: Expectation::Seen { host: login.host.clone(), keys: keys.clone() },
+            bulk: false,
         };
         let met = timed(login.time_max, "the exchange of keys", Box::pin(meeting.begin(stream))).await?;
         Ok(Greeted { met, login })

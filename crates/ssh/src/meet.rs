@@ -32,6 +32,8 @@ pub(crate) struct Meeting {
     /// What we call ourselves.
     pub(crate) version: Cow<'static, str>,
     pub(crate) expectation: Expectation,
+    /// Whether much will be sent.
+    pub(crate) bulk: bool,
 }
 
 /// A host that showed who it is, and to which nobody has logged in yet.
@@ -48,7 +50,7 @@ impl Meeting {
     {
         let finding = Arc::new(Mutex::new(Finding::default()));
         let handler = Handler { expectation: self.expectation, finding: Arc::clone(&finding) };
-        let config = config(self.algorithms, self.version);
+        let config = config(self.algorithms, self.version, self.bulk);
         match client::connect_stream(config, stream, handler).await {
             Ok(handle) => Ok(Met { handle, finding }),
             Err(error) => {
@@ -77,9 +79,15 @@ impl Met {
     }
 }
 
-fn config(algorithms: Vec<Algorithm>, version: Cow<'static, str>) -> Arc<client::Config> {
+fn config(algorithms: Vec<Algorithm>, version: Cow<'static, str>, bulk: bool) -> Arc<client::Config> {
     let mut preferred =
         Preferred { compression: Cow::Borrowed(&[russh::compression::NONE]), ..Preferred::DEFAULT };
+    if bulk && has_aes() {
+        // Both sides then spend less on it than on ChaCha20, which comes first else.
+        let fast = russh::cipher::AES_256_GCM;
+        let others = preferred.cipher.iter().filter(|cipher| **cipher != fast).copied();
+        preferred.cipher = std::iter::once(fast).chain(others).collect::<Vec<_>>().into();
+    }
     let mut keys = algorithms;
     keys.extend(preferred.key.iter().filter(|key| !keys.contains(key)).cloned().collect::<Vec<_>>());
     preferred.key = Cow::Owned(keys);
@@ -93,6 +101,16 @@ fn config(algorithms: Vec<Algorithm>, version: Cow<'static, str>) -> Arc<client:
     })
 }
 
+/// Whether the processor has instructions for AES. Elsewhere other ciphers are faster.
+fn has_aes() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("aes");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("aes");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
+}
+
 /// Connects as far as the host key, and answers it.
 pub(crate) async fn look(target: &Target, dialled: Dialled) -> Result<PublicKey> {
     let found = Arc::new(Mutex::new(None));
@@ -103,6 +121,7 @@ pub(crate) async fn look(target: &Target, dialled: Dialled) -> Result<PublicKey>
         host,
         version: Cow::Borrowed(CLIENT_VERSION),
         expectation: Expectation::Look(Arc::clone(&found)),
+        bulk: false,
     };
     let Dialled { stream, way } = dialled;
     let looking = async { Ok(stream.meet(meeting).await.err()) };

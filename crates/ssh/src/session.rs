@@ -110,6 +110,7 @@ impl Session {
                 policy: target.host_keys,
                 file: target.known_hosts.first().cloned(),
             },
+            bulk: target.bulk,
         };
         let Dialled { stream, way } = dialled;
         let ready = async { stream.meet(meeting).await?.log_in(&Account::of_target(target)).await };

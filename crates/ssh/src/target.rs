@@ -69,6 +69,9 @@ pub struct Target {
     pub jumps: Vec<Target>,
     /// How long each connection may take to come about.
     pub connect_time_max: Duration,
+    /// Whether much will be sent: then the cipher comes first that this processor is fastest at. Else ciphers are offered as most
+    /// clients do.
+    pub bulk: bool,
 }
 
 impl Target {
@@ -89,6 +92,7 @@ impl Target {
             host_key_alias: None,
             jumps: Vec::new(),
             connect_time_max: CONNECT_TIME_MAX,
+            bulk: false,
         }
     }
 

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use verisim_core::{FileKind, Hasher};
-use verisim_ssh::sftp::{Handle, OpenFlags, Order, READ_BYTES_MAX, SetAttributes, Status, WRITE_BYTES_MAX};
+use verisim_ssh::sftp::{
+    Handle, OpenFlags, Order, READ_BYTES_MAX, Reads, SetAttributes, Status, WRITE_BYTES_MAX,
+};
 use verisim_ssh::{Error, Result};
 
 use super::over_sftp::{OverSftp, is_real};
 use super::problem::{permitted, strange};
-use super::reads::{Reads, Sink};
+use super::reads::Sink;
 use super::remote::{Adding, Appended, Content, Making, Path, Wanted};
 
 /// The most that is appended in one write: what OpenSSH takes in one packet, with room to spare.
@@ -45,7 +47,7 @@ impl OverSftp {
         if at_once && length <= u64::from(READ_BYTES_MAX) {
             reads.send().await?;
         } else {
-            reads.pump(&mut sink).await?;
+            reads.pump(|piece| sink.take(piece)).await?;
         }
         let after = self.sftp.send_fstat(handle).await?;
         let space = match self.sftp.extensions().fstatvfs {
@@ -53,7 +55,7 @@ impl OverSftp {
             false => None,
         };
         let closed = self.sftp.send(Order::Close(handle)).await?;
-        let got = reads.pump(&mut sink).await;
+        let got = reads.pump(|piece| sink.take(piece)).await;
         let attributes = after.done().await?;
         let space = match space {
             Some(space) => Some(space.done().await?),
@@ -123,11 +125,11 @@ impl OverSftp {
         if length <= u64::from(READ_BYTES_MAX) {
             reads.send().await?;
         } else {
-            reads.pump(&mut sink).await?;
+            reads.pump(|piece| sink.take(piece)).await?;
         }
         let after = self.sftp.send_lstat(path).await?;
         let closed = self.sftp.send(Order::Close(&handle)).await?;
-        let got = reads.pump(&mut sink).await;
+        let got = reads.pump(|piece| sink.take(piece)).await;
         let attributes = after.done().await;
         let closed = closed.done().await;
         let (got, attributes) = match (got, attributes, closed) {

@@ -3,15 +3,19 @@
 use bytes::Bytes;
 
 use super::packet::{
-    ATTRS, Answer, Body, DATA, EXTENDED, EXTENDED_REPLY, FSTAT, HANDLE, LSTAT, NAME, OPEN, OPENDIR, READ,
-    READDIR, STAT, STATUS, broken,
+    ATTRS, Answer, Body, DATA, EXTENDED, EXTENDED_REPLY, FSTAT, HANDLE, LSTAT, NAME, OPEN, OPENDIR,
+    PACKET_BYTES_MAX, READ, READDIR, STAT, STATUS, broken,
 };
-use super::{Attributes, Sent, SetAttributes, Sftp, Status};
+use super::{Attributes, Sent, SetAttributes, Sftp, Status, WRITE_BYTES_MAX};
 use crate::{Error, Result};
 use verisim_core::printable;
 
 /// How many bytes one read asks for: what every server gives (draft, section 3).
 pub const READ_BYTES_MAX: u32 = 32 * 1024;
+/// The most that is written at once, whatever a server says: it fits into a packet.
+const WRITE_AT_ONCE_MAX: usize = PACKET_BYTES_MAX - 1024;
+/// The most that is read at once: so many answers as may be under way must not fill our memory.
+const READ_AT_ONCE_MAX: usize = 64 * 1024;
 /// The longest handle that a server may give (draft, section 6.2).
 const HANDLE_BYTES_MAX: usize = 256;
 
@@ -30,6 +34,8 @@ impl OpenFlags {
     pub const READ_WRITE: Self = Self(1 | 2);
     /// For reading, and writing at the end only.
     pub const READ_APPEND: Self = Self(1 | 2 | 4);
+    /// For writing, what is there already.
+    pub const WRITE: Self = Self(2);
     /// For writing at the end only.
     pub const APPEND: Self = Self(2 | 4);
     /// A new file, for writing; what is there already is an error.
@@ -122,7 +128,7 @@ impl Sftp {
         self.handle("open the directory", OPENDIR, Body::default().string(path)).await
     }
 
-    /// Sends a request for at most [`READ_BYTES_MAX`] bytes; the answer is `None` at the end of the file.
+    /// Sends a request for at most [`Sftp::read_bytes`]; the answer is `None` at the end of the file.
     ///
     /// # Errors
     /// When the session is over. More bytes than were asked for end it.
@@ -132,7 +138,7 @@ impl Sftp {
         offset: u64,
         length: u32,
     ) -> Result<Sent<'_, Option<Bytes>>> {
-        let length = length.min(READ_BYTES_MAX);
+        let length = length.min(u32::try_from(self.read_bytes()).unwrap_or(READ_BYTES_MAX));
         let body = Body::default().string(&handle.0).u64(offset).u32(length);
         self.sent("read it", READ, body, move |sftp, doing, answer| sftp.data(doing, answer, length)).await
     }
@@ -183,6 +189,25 @@ impl Sftp {
     pub async fn send_space_of_open(&self, handle: &Handle) -> Result<Sent<'_, Space>> {
         let body = Body::default().string(b"fstatvfs@openssh.com").string(&handle.0);
         self.sent("look at its file system", EXTENDED, body, Self::take_space).await
+    }
+
+    /// How much the server gives in one read and takes in one write, within what either side can bear.
+    pub(super) async fn limits(&self) -> Result<(usize, usize)> {
+        let body = Body::default().string(b"limits@openssh.com");
+        self.sent("say its limits", EXTENDED, body, Self::take_limits).await?.done().await
+    }
+
+    fn take_limits(&self, doing: &'static str, mut answer: Answer) -> Result<(usize, usize)> {
+        if answer.kind != EXTENDED_REPLY {
+            return Err(self.refusal(doing, answer));
+        }
+        let mut bound = |least: usize, most: usize| {
+            let limit = self.trust(answer.u64())?;
+            Ok(usize::try_from(limit).unwrap_or(usize::MAX).clamp(least, most))
+        };
+        let _packet: usize = bound(0, usize::MAX)?;
+        let read = bound(READ_BYTES_MAX as usize, READ_AT_ONCE_MAX)?;
+        Ok((read, bound(WRITE_BYTES_MAX, WRITE_AT_ONCE_MAX)?))
     }
 
     async fn space_of(&self, body: Body) -> Result<Space> {

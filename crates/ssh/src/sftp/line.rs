@@ -21,6 +21,8 @@ const IN_FLIGHT_MAX: usize = 256;
 const IN_FLIGHT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How many bytes are handed to the channel at once: what the window of a channel of OpenSSH holds easily.
 const PIECE_BYTES: usize = 64 * 1024;
+/// Packets from this size on are handed over as they are; smaller ones are gathered.
+const WHOLE_BYTES_MIN: usize = 128 * 1024;
 /// How long the server may take nothing of what is sent to it.
 const STALL_TIME_MAX: Duration = Duration::from_secs(30);
 /// The most extensions that a server may name when it begins.
@@ -53,12 +55,27 @@ struct Waiting {
     _under_way: [OwnedSemaphorePermit; 2],
 }
 
+/// An answer that is to come.
+pub(super) struct Expected {
+    id: u32,
+    /// How many requests that were sent before had no answer when that was last looked at.
+    ahead: usize,
+    answer: oneshot::Receiver<Result<Answer>>,
+}
+
 #[derive(Default)]
 struct State {
     next_id: u32,
     waiting: HashMap<u32, Waiting>,
     /// Why nothing can be asked any more.
     broken: Option<Error>,
+}
+
+impl State {
+    /// How many requests that were sent before `id` have no answer yet. Numbers begin anew after 2^32.
+    fn ahead_of(&self, id: u32) -> usize {
+        self.waiting.keys().filter(|other| (1..1 << 31).contains(&id.wrapping_sub(**other))).count()
+    }
 }
 
 impl Shared {
@@ -127,7 +144,7 @@ impl Line {
     /// Sends a request. What is sent first is answered first, as far as it is for the server to see.
     ///
     /// It waits only while too much is under way, never for an answer of its own.
-    pub(super) async fn send(&self, kind: u8, body: Body) -> Result<oneshot::Receiver<Result<Answer>>> {
+    pub(super) async fn send(&self, kind: u8, body: Body) -> Result<Expected> {
         let size = u32::try_from(body.len().min(IN_FLIGHT_BYTES_MAX)).unwrap_or(u32::MAX);
         let request = Arc::clone(&self.requests).acquire_owned().await.map_err(|_| gone())?;
         let bytes = Arc::clone(&self.bytes).acquire_many_owned(size).await.map_err(|_| gone())?;
@@ -139,22 +156,27 @@ impl Line {
         let id = state.next_id;
         state.next_id = state.next_id.wrapping_add(1);
         self.outgoing.send(body.finish(kind, id)).map_err(|_| gone())?;
+        let ahead = state.waiting.len();
         state.waiting.insert(id, Waiting { answer, _under_way: [request, bytes] });
-        Ok(waiting)
+        Ok(Expected { id, ahead, answer: waiting })
     }
 
-    /// Waits for an answer.
-    pub(super) async fn answer(
-        &self,
-        doing: &'static str,
-        waiting: oneshot::Receiver<Result<Answer>>,
-    ) -> Result<Answer> {
-        let asking = async { waiting.await.unwrap_or_else(|_| Err(gone())) };
-        let answered = timed(self.time_max, doing, asking).await;
-        if let Err(error @ Error::TimedOut { .. }) = &answered {
-            self.distrust(error);
+    /// Waits for an answer. A slow line is no dead one: as long as what was asked before it is answered, it is waited for.
+    pub(super) async fn answer(&self, doing: &'static str, mut expected: Expected) -> Result<Answer> {
+        loop {
+            let answer = async { (&mut expected.answer).await.unwrap_or_else(|_| Err(gone())) };
+            match timed(self.time_max, doing, answer).await {
+                Err(error @ Error::TimedOut { .. }) => {
+                    let ahead = self.shared.lock().ahead_of(expected.id);
+                    if ahead >= expected.ahead {
+                        self.distrust(&error);
+                        return Err(error);
+                    }
+                    expected.ahead = ahead;
+                }
+                answered => return answered,
+            }
         }
-        answered
     }
 
     /// Ends the session over an answer that may not be, or never came.
@@ -208,6 +230,8 @@ fn extensions(mut answer: Answer) -> Result<Extensions> {
             (b"fsync@openssh.com", b"1") => out.fsync = true,
             (b"statvfs@openssh.com", b"2") => out.statvfs = true,
             (b"fstatvfs@openssh.com", b"2") => out.fstatvfs = true,
+            (b"lsetstat@openssh.com", b"1") => out.lsetstat = true,
+            (b"limits@openssh.com", b"1") => out.limits = true,
             _ => {}
         }
     }
@@ -249,13 +273,18 @@ async fn write(
 ) {
     let mut piece = BytesMut::with_capacity(PIECE_BYTES);
     while let Some(packet) = queue.recv().await {
-        piece.extend_from_slice(&packet);
-        while piece.len() < PIECE_BYTES
-            && let Ok(packet) = queue.try_recv()
-        {
+        let ready = if packet.len() >= WHOLE_BYTES_MIN {
+            packet
+        } else {
             piece.extend_from_slice(&packet);
-        }
-        let sent = tokio::time::timeout(STALL_TIME_MAX, writer.data_bytes(piece.split().freeze())).await;
+            while piece.len() < PIECE_BYTES
+                && let Ok(packet) = queue.try_recv()
+            {
+                piece.extend_from_slice(&packet);
+            }
+            piece.split().freeze()
+        };
+        let sent = tokio::time::timeout(STALL_TIME_MAX, writer.data_bytes(ready)).await;
         let detail = match sent {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => printable(&error.to_string()),

@@ -9,13 +9,16 @@ mod calls;
 mod line;
 mod orders;
 mod packet;
+mod reads;
 mod status;
 
 pub use attributes::{Attributes, FileType, SetAttributes};
 pub use calls::{Entry, Handle, OpenFlags, READ_BYTES_MAX, Space};
 pub use orders::{Order, Sent, WRITE_BYTES_MAX};
+pub use reads::Reads;
 pub use status::Status;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::{Result, Session};
@@ -28,6 +31,9 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 pub struct Sftp {
     line: line::Line,
     extensions: Extensions,
+    /// How much one write carries, and one read asks for.
+    write_bytes: AtomicUsize,
+    read_bytes: AtomicUsize,
 }
 
 /// What the server can beyond version 3, of what is used here.
@@ -43,6 +49,10 @@ pub struct Extensions {
     pub statvfs: bool,
     /// What the file system of an open file is: `fstatvfs@openssh.com`.
     pub fstatvfs: bool,
+    /// Setting attributes of a name without following it: `lsetstat@openssh.com`.
+    pub lsetstat: bool,
+    /// Saying how much it takes and gives at once: `limits@openssh.com`.
+    pub limits: bool,
 }
 
 impl std::fmt::Debug for Sftp {
@@ -58,13 +68,46 @@ impl Sftp {
     /// [`crate::Error::NotOffered`] when there is none.
     pub async fn open(session: &Session) -> Result<Self> {
         let (line, extensions) = line::Line::open(session, ANSWER_TIME_MAX).await?;
-        Ok(Self { line, extensions })
+        let (write_bytes, read_bytes) = (WRITE_BYTES_MAX.into(), (READ_BYTES_MAX as usize).into());
+        Ok(Self { line, extensions, write_bytes, read_bytes })
     }
 
     /// What the server can.
     #[must_use]
     pub const fn extensions(&self) -> Extensions {
         self.extensions
+    }
+
+    /// Asks how much the server takes and gives at once, and makes use of it from then on. One that does not say takes and
+    /// gives what every server does.
+    ///
+    /// # Errors
+    /// When the session is over.
+    pub async fn learn_limits(&self) -> Result<()> {
+        if !self.extensions.limits {
+            return Ok(());
+        }
+        match self.limits().await {
+            Ok((read, write)) => {
+                self.read_bytes.store(read, Ordering::Relaxed);
+                self.write_bytes.store(write, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) if error.is_answer() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many bytes one write may carry.
+    #[must_use]
+    pub fn write_bytes(&self) -> usize {
+        self.write_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes one read may ask for.
+    #[must_use]
+    pub fn read_bytes(&self) -> usize {
+        self.read_bytes.load(Ordering::Relaxed)
     }
 
     /// Whether the session is over.

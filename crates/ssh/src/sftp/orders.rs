@@ -6,7 +6,7 @@ use super::packet::{
 use super::{Handle, SetAttributes, Sftp, calls};
 use crate::Result;
 
-/// How many bytes one write carries: what every server takes (draft, section 3).
+/// How many bytes one write may carry as long as nothing more is known: what every server takes (draft, section 3).
 pub const WRITE_BYTES_MAX: usize = 32 * 1024;
 
 /// A change that is answered by success or a reason why not.
@@ -14,9 +14,11 @@ pub const WRITE_BYTES_MAX: usize = 32 * 1024;
 pub enum Order<'o> {
     /// Sets attributes of what a name leads to.
     Set(&'o [u8], SetAttributes),
+    /// Sets attributes of what stands under a name, and of nothing that it leads to.
+    SetThere(&'o [u8], SetAttributes),
     /// Sets attributes of an open file.
     SetOpen(&'o Handle, SetAttributes),
-    /// Writes at most [`WRITE_BYTES_MAX`] bytes (OpenSSH takes eight times as many) at an offset; all of them, or it fails.
+    /// Writes at most [`Sftp::write_bytes`] at an offset; all of them, or it fails.
     Write(&'o Handle, u64, &'o [u8]),
     /// Flushes an open file to disk.
     Sync(&'o Handle),
@@ -46,6 +48,10 @@ impl Order<'_> {
         };
         match self {
             Self::Set(path, set) => ("set its attributes", SETSTAT, set.put(one(path))),
+            Self::SetThere(path, set) => {
+                let body = extended(b"lsetstat@openssh.com").string(path);
+                ("set its own attributes", EXTENDED, set.put(body))
+            }
             Self::SetOpen(handle, set) => ("set the attributes", FSETSTAT, set.put(one(&handle.0))),
             Self::Write(handle, at, bytes) => ("write it", WRITE, one(&handle.0).u64(at).string(bytes)),
             Self::Sync(handle) => {
@@ -76,7 +82,7 @@ type Take<T> = Box<dyn FnOnce(&Sftp, &'static str, Answer) -> Result<T> + Send>;
 pub struct Sent<'s, T> {
     sftp: &'s Sftp,
     doing: &'static str,
-    waiting: tokio::sync::oneshot::Receiver<Result<Answer>>,
+    waiting: super::line::Expected,
     take: Take<T>,
 }
 

@@ -32,13 +32,23 @@ pub(super) const ATTRS: u8 = 105;
 pub(super) const EXTENDED: u8 = 200;
 pub(super) const EXTENDED_REPLY: u8 = 201;
 
-/// A request in the making: everything behind the id.
-#[derive(Debug, Default)]
+/// What stands before the body of a request: its length, its type and its id.
+const HEAD_BYTES: usize = 9;
+
+/// A request in the making: everything behind the id, with room before it for the rest, so that megabytes of data are copied once.
+#[derive(Debug)]
 pub(super) struct Body(BytesMut);
+
+impl Default for Body {
+    fn default() -> Self {
+        Self(BytesMut::zeroed(HEAD_BYTES))
+    }
+}
 
 impl Body {
     pub(super) fn string(mut self, bytes: &[u8]) -> Self {
         // What is sent is bounded far below 4 GiB.
+        self.0.reserve(4 + bytes.len());
         self.0.put_u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         self.0.put_slice(bytes);
         self
@@ -55,17 +65,17 @@ impl Body {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.0.len() - HEAD_BYTES
     }
 
     /// The whole packet.
-    pub(super) fn finish(self, kind: u8, id: u32) -> Bytes {
-        let mut out = BytesMut::with_capacity(9 + self.0.len());
-        out.put_u32(u32::try_from(self.0.len() + 5).unwrap_or(u32::MAX));
-        out.put_u8(kind);
-        out.put_u32(id);
-        out.put_slice(&self.0);
-        out.freeze()
+    pub(super) fn finish(mut self, kind: u8, id: u32) -> Bytes {
+        let length = u32::try_from(self.0.len() - 4).unwrap_or(u32::MAX);
+        let mut head = &mut self.0[..HEAD_BYTES];
+        head.put_u32(length);
+        head.put_u8(kind);
+        head.put_u32(id);
+        self.0.freeze()
     }
 }
 
