@@ -8,6 +8,7 @@
 )]
 
 mod at_once;
+mod carry;
 mod docker;
 mod files;
 mod idle;
@@ -44,6 +45,8 @@ enum Command {
     Idle(idle::Options),
     /// Verified push of many small files and of a large one.
     Push(push::Options),
+    /// The same to a host over SSH.
+    Carry(carry::Options),
     /// A virtual month: of plans, twice, and of the whole engine with its store.
     Month(month::Options),
     /// Everything but the soak, and one table.
@@ -84,6 +87,7 @@ fn run(command: Command, report: &mut report::Report) -> Result<(), measure::Err
         Command::Plan(options) => plan::run(&options, report),
         Command::Idle(options) => idle::run(&options, report),
         Command::Push(options) => push::run(&options, report),
+        Command::Carry(options) => carry::run(&options, report),
         Command::Month(options) => month::run(&options, report),
         Command::Soak(_) | Command::All(_) => Err("not a measurement of one row".into()),
     }
@@ -100,6 +104,7 @@ fn everything(options: &Everything, report: &mut report::Report) -> Result<(), m
         queue,
         vec!["plant", dir[0], dir[1]],
         vec!["push", dir[0], dir[1]],
+        vec!["carry", dir[0], dir[1]],
         vec!["docker"],
         vec!["ssh"],
         vec!["at-once"],

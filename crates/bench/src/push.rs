@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use verisim_core::{
     CancellationToken, CaptureName, CleanupRule, Clock, DestinationName, JobId, Progress, ProgressSink,
-    SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Timestamp,
+    SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncTransport, SyncWorker, Timestamp,
 };
 use verisim_sync::{
     CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, KnownDestination, NativeOptions,
@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
     let dir = tempfile::Builder::new().prefix("push").tempdir_in(options.dir.canonicalize()?)?;
     let small = dir.path().join("small/run");
     let large = dir.path().join("large/run");
-    make_small(&small, options)?;
+    make_small(&small, options.files, options.file_bytes)?;
     make_large(&large, options.large_mib)?;
     let small_name = format!("push: {} files of {} bytes", options.files, options.file_bytes);
     row(options, report, dir.path(), &small, &small_name, [0.3, 1.0])?;
@@ -109,7 +109,7 @@ fn bar(share: f64) -> String {
 }
 
 /// Runs a flow into an empty folder and ends with `sync`; answers runs per hour.
-fn timed(dir: &Path, flow: impl FnOnce(&Path) -> Result<(), Error>) -> Result<f64, Error> {
+pub(crate) fn timed(dir: &Path, flow: impl FnOnce(&Path) -> Result<(), Error>) -> Result<f64, Error> {
     let target = dir.join("target");
     for used in [&target, &dir.join("state")] {
         if used.exists() {
@@ -124,10 +124,10 @@ fn timed(dir: &Path, flow: impl FnOnce(&Path) -> Result<(), Error>) -> Result<f6
     Ok(3600.0 / start.elapsed().as_secs_f64())
 }
 
-fn make_small(root: &Path, options: &Options) -> Result<(), Error> {
+pub(crate) fn make_small(root: &Path, files: u32, file_bytes: usize) -> Result<(), Error> {
     let mut noise = Noise(1);
-    let mut content = vec![0; options.file_bytes];
-    for file in 0..options.files {
+    let mut content = vec![0; file_bytes];
+    for file in 0..files {
         let dir = root.join(format!("d{:04}", file / FILES_PER_DIRECTORY));
         if file % FILES_PER_DIRECTORY == 0 {
             std::fs::create_dir_all(&dir)?;
@@ -138,7 +138,7 @@ fn make_small(root: &Path, options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-fn make_large(root: &Path, mib: u64) -> Result<(), Error> {
+pub(crate) fn make_large(root: &Path, mib: u64) -> Result<(), Error> {
     std::fs::create_dir_all(root)?;
     let mut file = std::fs::File::create(root.join("large.bin"))?;
     let mut noise = Noise(2);
@@ -164,18 +164,18 @@ impl Noise {
     }
 }
 
-fn is_there(tool: &str) -> bool {
+pub(crate) fn is_there(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     found.is_ok()
 }
 
-fn tool(command: &mut Command) -> Result<(), Error> {
+pub(crate) fn tool(command: &mut Command) -> Result<(), Error> {
     let status = command.stdin(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
 }
 
 /// The hashes of a whole tree, as a careful person makes them.
-fn sha256sum(tree: &Path, out: &Path) -> Result<(), Error> {
+pub(crate) fn sha256sum(tree: &Path, out: &Path) -> Result<(), Error> {
     let script = "find . -type f -print0 | sort -z | xargs -0 sha256sum";
     tool(Command::new("sh").args(["-c", script]).current_dir(tree).stdout(std::fs::File::create(out)?))
 }
@@ -199,10 +199,18 @@ fn rsync_flow(source: &Path, target: &Path, dir: &Path) -> Result<(), Error> {
 
 /// The steps of a sync job as the engine has them made: push, then verify and seal.
 fn our_flow(source: &Path, target: &Path, dir: &Path, workers: usize, reading: Reading) -> Result<(), Error> {
+    let options = NativeOptions { root: target.to_owned(), known: known(dir), workers, reading };
+    carry(source, dir, Arc::new(NativeTransport::new(options, Arc::new(RealClock(Instant::now())))))
+}
+
+/// How the destination of one run is known again.
+pub(crate) fn known(dir: &Path) -> KnownDestination {
+    KnownDestination::new(dir.join("state/destination"), "bench")
+}
+
+/// Pushes, verifies and seals, by any transport.
+pub(crate) fn carry(source: &Path, dir: &Path, transport: Arc<dyn SyncTransport>) -> Result<(), Error> {
     let vault = DestinationName::new("vault")?;
-    let known = KnownDestination::new(dir.join("state/destination"), "bench");
-    let options = NativeOptions { root: target.to_owned(), known, workers, reading };
-    let transport = Arc::new(NativeTransport::new(options, Arc::new(RealClock(Instant::now()))));
     let rule = CaptureRule {
         name: CaptureName::new("bench")?,
         path: source.parent().ok_or("the capture has no folder")?.to_owned(),
@@ -259,7 +267,7 @@ impl ProgressSink for Silent {
     fn report(&self, _progress: Progress) {}
 }
 
-struct RealClock(Instant);
+pub(crate) struct RealClock(pub(crate) Instant);
 
 #[async_trait::async_trait]
 impl Clock for RealClock {

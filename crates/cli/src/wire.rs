@@ -14,12 +14,14 @@ use verisim_engine::{EngineParts, Fleet, Member};
 use verisim_realism::{DecoyProfile, Persona, World};
 use verisim_sync::{
     CaptureRule, Completeness, Courier, CourierOptions, Destination, Each as SyncEach, KnownDestination,
-    NativeOptions, NativeTransport, RsyncOptions, RsyncTransport,
+    NativeOptions, NativeTransport, RsyncOptions, RsyncTransport, SftpOptions, SftpTransport,
 };
+
+use verisim_ssh::Target;
 
 use crate::config::{
     CaptureConfig, Complete, Config, DecoyConfig, DestinationConfig, Each, PersonaConfig, RsyncConfig,
-    TransportConfig,
+    SftpConfig, TransportConfig,
 };
 use crate::engines::Engines;
 use crate::error::{CliError, CliResult};
@@ -154,6 +156,7 @@ impl Wired {
             TransportConfig::Rsync(rsync) => {
                 Arc::new(rsync_to(rsync, &to.name, state, state.work().join("desks"))?)
             }
+            TransportConfig::Sftp(sftp) => Arc::new(sftp_to(sftp, &to.name, state, Arc::clone(&self.clock))?),
         })
     }
 
@@ -271,6 +274,27 @@ pub(crate) fn rsync_to(
     options.read_back_max = read_back_max.unwrap_or(options.read_back_max);
     options.environment = crate::tools::environment();
     Ok(RsyncTransport::new(options, known_destination(state, name)?, crate::tools::runner()?))
+}
+
+/// What carries captures to a host over SFTP. Touches nothing yet. A host that cannot be made out of `ssh_config` answers every
+/// question with the reason, and the others live on.
+pub(crate) fn sftp_to(
+    sftp: &SftpConfig,
+    name: &DestinationName,
+    state: &StateDir,
+    clock: Arc<dyn Clock>,
+) -> CliResult<SftpTransport> {
+    let SftpConfig { ssh, path, read_back_max } = sftp;
+    let target = Hosts::default().target(ssh);
+    let mut options = SftpOptions::new(
+        target
+            .clone()
+            .unwrap_or_else(|_| Target::new(ssh.host.clone(), ssh.user.clone().unwrap_or_default())),
+        path.as_bytes(),
+    );
+    options.unready = target.err();
+    options.read_back_max = read_back_max.unwrap_or(options.read_back_max);
+    Ok(SftpTransport::new(options, known_destination(state, name)?, clock))
 }
 
 /// A token that no other process has, for worker ids and work by hand.

@@ -137,6 +137,11 @@ impl Journal {
         Ok(())
     }
 
+    /// Notes that a file is complete, for who keeps that in mind himself.
+    pub(crate) fn append(&mut self, line: &Complete) -> io::Result<()> {
+        self.file.write_all(line.0.as_bytes())
+    }
+
     /// Notes the line of a file that was hashed.
     pub(crate) fn note_hashed(&mut self, line: &Hashed) -> io::Result<()> {
         self.file.write_all(line.0.as_bytes())

@@ -22,6 +22,8 @@ mod private;
 mod rsync;
 mod rule;
 mod sending;
+mod sftp;
+mod shell;
 mod source;
 mod special;
 mod tool;
@@ -35,3 +37,4 @@ pub use interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, RootNow, int
 pub use native::{NativeOptions, NativeTransport, Reading};
 pub use rsync::{FarFacts, RsyncOptions, RsyncTransport, RsyncVersion, SAFE_SINCE};
 pub use rule::{CaptureRule, Completeness, Each};
+pub use sftp::{SftpFacts, SftpOptions, SftpTransport};

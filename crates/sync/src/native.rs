@@ -19,11 +19,11 @@
 //! many times slower (6 to 40 times for 4,000 files of 4 KiB on ext4 on a shared virtual disk), and promises nothing more at
 //! that point.
 
-mod copy;
+pub(crate) mod copy;
 pub(crate) mod folder;
 mod hashsum;
 mod meter;
-mod partial;
+pub(crate) mod partial;
 mod push;
 mod read;
 
@@ -38,6 +38,7 @@ use verisim_core::{
     TransportCapabilities, TransportError, TransportResult,
 };
 
+use crate::bandwidth::Level;
 use crate::errno::{Side, failure};
 use crate::identity::KnownDestination;
 use crate::tree::Root;
@@ -73,13 +74,14 @@ pub struct NativeTransport {
     options: NativeOptions,
     clock: Arc<dyn Clock>,
     operations: Arc<Semaphore>,
+    level: Level,
 }
 
 impl NativeTransport {
     /// A transport to the destination that `options` describes.
     #[must_use]
     pub fn new(options: NativeOptions, clock: Arc<dyn Clock>) -> Self {
-        Self { options, clock, operations: Arc::new(Semaphore::new(OPERATIONS_MAX)) }
+        Self { options, clock, operations: Arc::new(Semaphore::new(OPERATIONS_MAX)), level: Level::default() }
     }
 
     /// Runs `work` on a thread of its own, because it blocks for as long as a disk or a share does. The thread ends with the
@@ -125,6 +127,7 @@ impl SyncTransport for NativeTransport {
             known: self.options.known.clone(),
             workers: self.options.workers,
             clock: Arc::clone(&self.clock),
+            level: self.level.clone(),
             capture: source.clone(),
             remote: to.clone(),
             options: options.clone(),

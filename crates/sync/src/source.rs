@@ -7,7 +7,7 @@ use verisim_core::{CancellationToken, Capture, Failure, FailureKind, RootIdentit
 
 use crate::errno::{Side, failure};
 use crate::native::folder;
-use crate::tree::{self, Item, Kind, Root, WalkError};
+use crate::tree::{self, Item, Kind, Root, Stamp, WalkError};
 
 /// What we ourselves leave in the metadata folder of a capture.
 pub(crate) const OURS: [&[u8]; 4] = [b"owner", b"owner.new", b"checksums.sha256", b"checksums.sha256.new"];
@@ -78,6 +78,22 @@ pub(crate) fn walk_until(
             Failure::new(FailureKind::Unsupported, operation, "the capture has more than 8,000,000 entries")
         }
     })
+}
+
+/// Fails when an open file is not what the walk saw any more.
+pub(crate) fn require_same(
+    file: &std::fs::File,
+    item: &Item,
+    operation: &'static str,
+) -> Result<(), Failure> {
+    let stat = rustix::fs::fstat(file).map_err(|error| {
+        failure(Side::Source, operation, &format!("looking at {}", item.path), &error.into())
+    })?;
+    if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() && Stamp::of(&stat) == item.stamp {
+        return Ok(());
+    }
+    let what = format_args!("{} changed while it was pushed", item.path);
+    Err(Failure::new(FailureKind::SourceChanged, operation, what))
 }
 
 /// Looks once more: the capture must hold what `before` says, nothing less and nothing more.

@@ -182,7 +182,7 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
     sheets.extend(decoys);
     sheets.extend(traffic::look_at_secrets(&wired));
     for destination in &wired.config.destinations {
-        let mut sheet = evidence::look_at_destination(&wired.config, destination).await;
+        let mut sheet = evidence::look_at_destination(&wired, destination).await;
         let lane = Lane::of_destination(&destination.name);
         if let Some(away) = away.iter().find(|away| away.lane == lane) {
             sheet.bad(

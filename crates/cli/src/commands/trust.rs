@@ -91,6 +91,10 @@ pub(super) async fn trust_destination(
             let mend = "mend its `rsync_ssh`, or ~/.ssh/config";
             trust_host(context, Whose::Destination(name.as_str()), &rsync.ssh, accept, mend).await
         }
+        TransportConfig::Sftp(sftp) => {
+            let mend = "mend its `sftp`, or ~/.ssh/config";
+            trust_host(context, Whose::Destination(name.as_str()), &sftp.ssh, accept, mend).await
+        }
         TransportConfig::Native(_) => {
             let what = format!("{name} is not reached over SSH, and has no host key");
             Err(CliError::new(Exit::Usage, what)

@@ -9,7 +9,7 @@ use super::check::Kind;
 use super::model::{Bandwidth, CaptureConfig, Complete, DestinationConfig, Each, TransportConfig};
 use super::read::{Reader, name};
 use super::section::Section;
-use super::{rsync, units};
+use super::{far, units};
 
 /// Bytes per second of one megabit per second.
 const BYTES_PER_MBIT: u64 = 125_000;
@@ -31,27 +31,31 @@ fn read_transport(section: &Section<'_>, reader: &Reader<'_>) -> Option<Transpor
         .table("native", "native", NATIVE_EXAMPLE)
         .and_then(|native| read_native(native, name, reader));
     let rsync = section
-        .table("rsync_ssh", "rsync_ssh", rsync::EXAMPLE)
-        .and_then(|rsync| rsync::read_rsync(rsync, name, reader));
+        .table("rsync_ssh", "rsync_ssh", far::EXAMPLE)
+        .and_then(|rsync| far::read_rsync(rsync, name, reader));
+    let sftp =
+        section.table("sftp", "sftp", far::EXAMPLE).and_then(|sftp| far::read_sftp(sftp, name, reader));
     if let Some(value) = section.value("rclone") {
         section.mistake(
             value.span(),
             "the transport `rclone` is not in this build yet",
             format!(
-                "mount the storage and write native = {NATIVE_EXAMPLE}, or rsync_ssh = {}",
-                rsync::EXAMPLE
+                "mount the storage and write native = {NATIVE_EXAMPLE}, or sftp or rsync_ssh = {}",
+                far::EXAMPLE
             ),
         );
     }
-    let named =
-        ["native", "rsync_ssh", "rclone"].into_iter().filter(|key| section.value(key).is_some()).count();
-    let write = format!("write native = {NATIVE_EXAMPLE}, or rsync_ssh = {}", rsync::EXAMPLE);
+    let named = ["native", "sftp", "rsync_ssh", "rclone"]
+        .into_iter()
+        .filter(|key| section.value(key).is_some())
+        .count();
+    let write = format!("write native = {NATIVE_EXAMPLE}, or sftp or rsync_ssh = {}", far::EXAMPLE);
     match named {
         0 => section.mistake(section.span.clone(), "the destination names no way there", write),
         1 => {}
         _ => section.mistake(section.span.clone(), "the destination names more than one way there", write),
     }
-    native.or(rsync)
+    native.or(rsync).or(sftp)
 }
 
 fn read_native(native: Section<'_>, name: &str, reader: &Reader<'_>) -> Option<TransportConfig> {

@@ -4,10 +4,10 @@ mod capture;
 mod check;
 mod connector;
 mod discover;
+mod far;
 pub(crate) mod mistake;
 mod model;
 mod read;
-mod rsync;
 mod section;
 mod ssh;
 mod traffic;
@@ -22,7 +22,8 @@ use toml::de::DeTable;
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
     Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig,
-    DockerConfig, Each, PersonaConfig, RsyncConfig, SecretSource, SshConfig, SshKey, TransportConfig,
+    DockerConfig, Each, PersonaConfig, RsyncConfig, SecretSource, SftpConfig, SshConfig, SshKey,
+    TransportConfig,
 };
 use self::section::Section;
 pub(crate) use self::ssh::is_host;

@@ -223,6 +223,19 @@ pub(crate) enum TransportConfig {
     Native(PathBuf),
     /// To a host over SSH, by rsync.
     Rsync(Box<RsyncConfig>),
+    /// To a host over SFTP, by our own client.
+    Sftp(Box<SftpConfig>),
+}
+
+/// A host over SFTP as a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SftpConfig {
+    /// The host, and how one gets there.
+    pub(crate) ssh: SshConfig,
+    /// The folder there; absolute.
+    pub(crate) path: String,
+    /// How much of a capture is read back in one pass, where the far side cannot hash.
+    pub(crate) read_back_max: Option<ByteCount>,
 }
 
 /// A host over SSH as a destination.

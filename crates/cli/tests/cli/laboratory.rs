@@ -9,25 +9,26 @@ use crate::sandbox::{Ran, Sandbox, finish};
 struct Laboratory {
     sandbox: Sandbox,
     sshd: Sshd,
+    way: &'static str,
 }
 
 impl Laboratory {
-    fn new() -> Option<Self> {
+    fn new(way: &'static str) -> Option<Self> {
         let sshd = Sshd::start(SshdOptions::default())?;
         let sandbox = Sandbox::new();
         for folder in ["sequencer", "microscope", "nas/runs"] {
             fs::create_dir_all(sandbox.path(folder)).unwrap();
         }
-        let laboratory = Self { sandbox, sshd };
+        let laboratory = Self { sandbox, sshd, way };
         laboratory.configure("");
         Some(laboratory)
     }
 
     fn configure(&self, more: &str) {
-        let (port, key) = (self.sshd.port(), self.sshd.key());
+        let (way, port, key) = (self.way, self.sshd.port(), self.sshd.key());
         let text = format!(
             "state = \"state\"\n[[destination]]\nname = \"nas\"\n\
-             rsync_ssh = {{ host = \"127.0.0.1\", path = \"{}\", user = \"root\", port = {port}, identity = \"{}\", known_hosts = \"known_hosts\"{more} }}\n\
+             {way} = {{ host = \"127.0.0.1\", path = \"{}\", user = \"root\", port = {port}, identity = \"{}\", known_hosts = \"known_hosts\"{more} }}\n\
              bandwidth = {{ mbit = 900, windows = [{{ days = \"mon-fri\", from = \"22:00\", to = \"06:00\" }}] }}\n\
              [[capture]]\nname = \"sequencer\"\npath = \"sequencer\"\ncomplete = {{ sentinel = \"run_complete\" }}\ndestination = \"nas\"\n\
              cleanup = {{ enabled = true, min_passes = 2, min_age = \"24h\" }}\n\
@@ -55,8 +56,17 @@ fn about_nas(ran: &Ran) -> String {
 }
 
 #[test]
-fn two_instruments_reach_a_nas_over_ssh() {
-    let Some(laboratory) = Laboratory::new() else { return };
+fn two_instruments_reach_a_nas_over_ssh_by_rsync() {
+    two_instruments_reach_a_nas("rsync_ssh", &["rsync 3."]);
+}
+
+#[test]
+fn two_instruments_reach_a_nas_over_sftp() {
+    two_instruments_reach_a_nas("sftp", &["127.0.0.1 answers"]);
+}
+
+fn two_instruments_reach_a_nas(way: &'static str, said_by_doctor: &[&str]) {
+    let Some(laboratory) = Laboratory::new(way) else { return };
     let sandbox = &laboratory.sandbox;
     for (run, marker) in
         [("sequencer/run-1", "run_complete"), ("sequencer/run-2", "run_complete"), ("microscope/m1", "image")]
@@ -76,9 +86,8 @@ fn two_instruments_reach_a_nas_over_ssh() {
     laboratory.run(&["sync", "trust", "nas", "--yes"]).exits(0);
     let asked = laboratory.run(&["--json", "doctor"]).exits(0);
     let said = about_nas(&asked);
-    for expected in
-        ["shows the key that is known", "rsync 3.", "hashed there, by", "are free in", "was not used yet"]
-    {
+    let of_both = ["shows the key that is known", "hashed there, by", "are free in", "was not used yet"];
+    for expected in of_both.iter().chain(said_by_doctor) {
         assert!(said.contains(expected), "{expected} is not in {said}");
     }
     laboratory.run(&["sync", "retry", "--all"]).exits(0);
@@ -104,7 +113,7 @@ fn two_instruments_reach_a_nas_over_ssh() {
 
 #[test]
 fn inv_8_a_password_is_rejected_with_the_reason_and_never_shown() {
-    let Some(laboratory) = Laboratory::new() else { return };
+    let Some(laboratory) = Laboratory::new("rsync_ssh") else { return };
     laboratory.configure(", password = \"hunter2\", path_of_rsync = \"x\", rsync_path = \"rm -rf /; rsync\"");
     let refused = laboratory.run(&["doctor"]).exits(3);
     for expected in
@@ -118,7 +127,7 @@ fn inv_8_a_password_is_rejected_with_the_reason_and_never_shown() {
 #[test]
 fn an_old_rsync_and_an_account_that_runs_nothing_else_are_told() {
     use std::os::unix::fs::PermissionsExt as _;
-    let Some(laboratory) = Laboratory::new() else { return };
+    let Some(laboratory) = Laboratory::new("rsync_ssh") else { return };
     let sandbox = &laboratory.sandbox;
     let old = sandbox.path("old-rsync");
     sandbox.write(

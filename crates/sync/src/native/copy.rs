@@ -13,7 +13,8 @@ use verisim_core::{CancellationToken, Digest, Failure, FailureKind, Hasher, RelP
 use crate::bandwidth::Bucket;
 use crate::errno::{Side, failure};
 use crate::native::{partial, read};
-use crate::tree::{Item, Root, Stamp};
+use crate::source;
+use crate::tree::{Item, Root};
 
 /// What is read and written at once.
 pub(crate) const BUFFER_BYTES: usize = 1 << 20;
@@ -87,7 +88,7 @@ pub(crate) fn send(
         .source
         .open_file(item.path.as_bytes(), OFlags::empty())
         .map_err(unread("opening", &item.path))?;
-    unchanged(&source, item)?;
+    source::require_same(&source, item, "native.push")?;
     let parent = last.of(places.folder, &item.path).map_err(lost("finding the place of", &item.path))?;
     let begun = partial::begin(places, item, &parent, resume).map_err(lost("beginning", &item.path))?;
     let partial::Begun { target, name, kept } = begun;
@@ -99,21 +100,10 @@ pub(crate) fn send(
     } else {
         send_small(places, item, &source, &target, buffer)?
     };
-    unchanged(&source, item)?;
+    source::require_same(&source, item, "native.push")?;
     dress(&target, item).map_err(lost("setting mode and time of", &item.path))?;
     partial::appear(places, target, name, &parent, item).map_err(lost("naming", &item.path))?;
     Ok(sha256)
-}
-
-/// Fails when the open file is not what the walk saw any more.
-fn unchanged(source: &File, item: &Item) -> Result<(), Failure> {
-    let stat = rustix::fs::fstat(source).map_err(|error| unread("looking at", &item.path)(error.into()))?;
-    let regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
-    if regular && Stamp::of(&stat) == item.stamp {
-        return Ok(());
-    }
-    let what = format_args!("{} changed while it was pushed", item.path);
-    Err(Failure::new(FailureKind::SourceChanged, "native.push", what))
 }
 
 fn send_small(
@@ -203,7 +193,8 @@ impl Stream<'_> {
         while offset < size {
             read::stop(self.places.cancel).map_err(lost("sending", &self.item.path))?;
             if offset >= data.end {
-                data = self.next_data(offset).map_err(unread("looking for holes in", &self.item.path))?;
+                data = next_data(self.source, offset, size)
+                    .map_err(unread("looking for holes in", &self.item.path))?;
             }
             if offset < data.start {
                 let len = (data.start - offset).min(BUFFER_BYTES as u64);
@@ -237,21 +228,6 @@ impl Stream<'_> {
         Ok(())
     }
 
-    /// The data at or behind `offset`; empty at the end of the file where there is none.
-    fn next_data(&self, offset: u64) -> io::Result<std::ops::Range<u64>> {
-        let size = self.item.stamp.size;
-        match rustix::fs::seek(self.source, SeekFrom::Data(offset)) {
-            Ok(start) => {
-                let end = rustix::fs::seek(self.source, SeekFrom::Hole(start))?;
-                Ok(start..end.clamp(start, size))
-            }
-            Err(Errno::NXIO) => Ok(size..size),
-            // A file system that knows no holes.
-            Err(Errno::INVAL) => Ok(offset..size),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     fn buffer(&mut self, len: usize) -> Vec<u8> {
         self.spare.extend(self.used.try_iter().filter_map(Arc::into_inner));
         let mut buffer = self.spare.pop().unwrap_or_default();
@@ -267,6 +243,20 @@ impl Stream<'_> {
             let _ = rustix::fs::fadvise(self.target, self.flushed, len, Advice::DontNeed);
             self.flushed = offset;
         }
+    }
+}
+
+/// The data of a file of `size` bytes at or behind `offset`; empty at its end where there is none.
+pub(crate) fn next_data(file: &File, offset: u64, size: u64) -> io::Result<std::ops::Range<u64>> {
+    match rustix::fs::seek(file, SeekFrom::Data(offset)) {
+        Ok(start) => {
+            let end = rustix::fs::seek(file, SeekFrom::Hole(start))?;
+            Ok(start..end.clamp(start, size))
+        }
+        Err(Errno::NXIO) => Ok(size..size),
+        // A file system that knows no holes.
+        Err(Errno::INVAL) => Ok(offset..size),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -10,7 +10,7 @@ use verisim_core::{
     CancellationToken, Capture, Clock, Failure, FailureKind, PushOptions, Pushed, RelPath, Remote, ToolOutput,
 };
 
-use crate::bandwidth::Bucket;
+use crate::bandwidth::{Bucket, Level};
 use crate::errno::{Side, failure};
 use crate::journal::{Complete, Done, Journal};
 use crate::native::copy::{self, LastParent, Places, RESUME_BYTES_MIN};
@@ -32,6 +32,8 @@ pub(crate) struct Push {
     pub(crate) known: crate::identity::KnownDestination,
     pub(crate) workers: usize,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What all pushes to the destination share of its bandwidth.
+    pub(crate) level: Level,
     pub(crate) capture: Capture,
     pub(crate) remote: Remote,
     pub(crate) options: PushOptions,
@@ -79,7 +81,7 @@ impl Push {
         // The longest first, so that no worker begins one when the others are at their end; small ones by directory.
         todo.sort_by_key(|item| std::cmp::Reverse(item.stamp.size.max(copy::BUFFER_BYTES as u64)));
         let meter = Meter::new(&items, &journal, &*self.options.progress);
-        let bucket = Bucket::new(self.options.bandwidth.clone(), Arc::clone(&self.clock));
+        let bucket = Bucket::new(self.options.bandwidth.clone(), Arc::clone(&self.clock), self.level.clone());
         // The first failure stops the other workers, and nothing outside this push.
         let stop = self.cancel.child_token();
         let places = Places {

@@ -13,11 +13,11 @@ use verisim_core::{CancellationToken, Digest, Failure, FailureKind, RelPath, Rem
 use verisim_sys::{HeadTail, Ran};
 
 use super::far::{Far, Rsync, Way, content_of};
-use super::shell::absent;
 use crate::errno::{Side, failure};
 use crate::explain::{Tool, ToolOperation};
 use crate::identity::MARKER;
 use crate::native::folder;
+use crate::shell::absent;
 use crate::tool::{Look, ended, shown, write_list};
 use crate::tree::Root;
 

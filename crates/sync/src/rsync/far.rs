@@ -10,11 +10,11 @@ use std::time::Duration;
 use verisim_core::{CancellationToken, Failure, FailureKind, RelPath, Remote, TransportError};
 use verisim_sys::{Ask, Ended, HeadTail, Input, Limits, Ran, Runner, Taker};
 
-use super::shell::{self, Shell};
 use super::version::{FSYNC_SINCE, RsyncVersion, USABLE_SINCE};
-use super::{RsyncOptions, bare, script, ssh};
+use super::{RsyncOptions, bare, ssh};
 use crate::errno::{Side, failure};
 use crate::explain::{Tool, ToolOperation};
+use crate::shell::{self, Shell, script};
 use crate::tool::{Look, ended, output};
 
 /// How much of a script's answer is kept: markers, a hash, and numbers.
@@ -64,6 +64,11 @@ impl fmt::Display for Far {
     }
 }
 
+/// The version of the rsync there.
+fn version_of(shell: &Shell) -> Option<RsyncVersion> {
+    RsyncVersion::parse(&shell.rsync)
+}
+
 impl Way {
     /// Fails where there is no rsync.
     pub(super) fn require_rsync(&self, operation: &'static str) -> Result<(), Failure> {
@@ -79,7 +84,7 @@ impl Way {
     /// Whether the rsync there is known to flush what it writes when it is asked to.
     pub(super) fn flushes(&self) -> bool {
         match self {
-            Self::Shell(shell) => shell.version().is_some_and(|version| version >= FSYNC_SINCE),
+            Self::Shell(shell) => version_of(shell).is_some_and(|version| version >= FSYNC_SINCE),
             Self::Bare => false,
         }
     }
@@ -196,7 +201,7 @@ impl Far {
         }
         let rsync = self.options.rsync_path.as_deref().unwrap_or("rsync");
         let mut said = HeadTail::new(ANSWER_BYTES);
-        let ran = self.script(script::inquire(rsync), &mut said, cancel).await?;
+        let ran = self.script(script::inquire(Some(rsync)), &mut said, cancel).await?;
         let (answer, _, _) = said.finish();
         match (ran.ended, shell::shell(&answer)) {
             (Ended::Code(_), Some(shell)) if shell::is_whole(&answer) => Ok(Way::Shell(shell)),
@@ -218,7 +223,7 @@ impl Far {
         Ok(match self.find_way(cancel).await? {
             Way::Shell(shell) => FarFacts {
                 here,
-                there: shell.version(),
+                there: version_of(&shell),
                 hasher: shell.hasher.map(|hasher| hasher.call),
                 there_says: shell.rsync,
                 commands: true,

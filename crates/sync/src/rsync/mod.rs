@@ -29,8 +29,6 @@ mod options;
 mod output;
 mod push;
 mod readback;
-mod script;
-mod shell;
 mod ssh;
 mod version;
 

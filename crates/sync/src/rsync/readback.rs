@@ -13,10 +13,11 @@ use verisim_sys::Taker;
 
 use super::bare::{self, Desk, listed};
 use super::far::{Far, Rsync, Way};
-use super::hashes::{OPERATION, Told};
+use super::hashes::OPERATION;
 use crate::blocking::blocking;
 use crate::explain::{Tool, ToolOperation};
 use crate::identity::KnownDestination;
+use crate::shell::Told;
 use crate::tool::{ended, hash_file, ours};
 use crate::tree::{ENTRIES_MAX, Kind, Root, walk_until};
 

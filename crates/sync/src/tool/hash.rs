@@ -8,7 +8,8 @@ use rustix::fs::{Advice, OFlags};
 use verisim_core::{CancellationToken, Digest, Failure, FailureKind, Hasher};
 
 use crate::errno::{Side, failure};
-use crate::tree::{Item, Root, Stamp};
+use crate::source;
+use crate::tree::{Item, Root};
 
 /// What is read at once.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -64,15 +65,7 @@ pub(crate) fn hash_file(
 ) -> Result<Digest, Failure> {
     let unread = |error| failure(Side::Source, operation, &format!("reading {}", item.path), &error);
     let mut file = source.open_file(item.path.as_bytes(), OFlags::empty()).map_err(unread)?;
-    let unchanged = |file: &std::fs::File| {
-        let stat = rustix::fs::fstat(file).map_err(|error| unread(error.into()))?;
-        if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() && Stamp::of(&stat) == item.stamp {
-            return Ok(());
-        }
-        let what = format_args!("{} changed while it was pushed", item.path);
-        Err(Failure::new(FailureKind::SourceChanged, operation, what))
-    };
-    unchanged(&file)?;
+    source::require_same(&file, item, operation)?;
     let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
     let (mut hasher, mut left) = (Hasher::new(), item.stamp.size);
     while left > 0 {
@@ -90,7 +83,7 @@ pub(crate) fn hash_file(
         hasher.update(space.split_at(read).0);
         left -= read as u64;
     }
-    unchanged(&file)?;
+    source::require_same(&file, item, operation)?;
     Ok(hasher.finish())
 }
 

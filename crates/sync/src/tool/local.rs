@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use verisim_core::{
@@ -15,8 +15,8 @@ use verisim_core::{
 use super::gauge::Gauge;
 use super::hash;
 use crate::errno::{Side, failure};
-use crate::journal::{Done, Hashed, Journal};
-use crate::sending::{files, note_needed, require_what_was_pushed, subject, write_manifest};
+use crate::journal::{Complete, Done, Hashed, Journal};
+use crate::sending::{files, find, note_needed, require_what_was_pushed, subject, write_manifest};
 use crate::tree::{Item, Kind, Root};
 use crate::{private, source, special};
 
@@ -47,10 +47,12 @@ pub(crate) enum Lot {
 
 /// The capture while a tool pushes it. Blocks; used on threads of its own.
 pub(crate) struct Local {
-    source: Root,
-    items: Vec<Item>,
+    source: Arc<Root>,
+    items: Arc<Vec<Item>>,
     known: Vec<Known>,
     journal: Journal,
+    /// What former attempts have sent, and the capture holds no more, or otherwise.
+    gone: Vec<(RelPath, Done)>,
     options: PushOptions,
     forced: HashSet<RelPath>,
     cancel: CancellationToken,
@@ -94,7 +96,12 @@ impl Local {
         };
         let known = items.iter().map(known).collect();
         let forced = options.forced.iter().cloned().collect();
-        Ok(Self { source, items, known, journal, options, forced, cancel, operation })
+        let is_gone = |path: &RelPath, done: &Done| {
+            find(&items, path).is_none_or(|item| item.kind != Kind::File || item.stamp != done.stamp)
+        };
+        let gone = done.into_iter().filter(|(path, done)| is_gone(path, done)).collect();
+        let (source, items) = (Arc::new(source), Arc::new(items));
+        Ok(Self { source, items, known, journal, gone, options, forced, cancel, operation })
     }
 
     /// Hashes what is not hashed yet.
@@ -130,6 +137,60 @@ impl Local {
             .filter(|(_, item, known)| item.kind == Kind::File && !matches!(known, Known::Complete(_)))
             .map(|(_, item, _)| item)
             .filter(move |item| self.is_forced(&item.path) == (lot == Lot::Forced))
+    }
+
+    /// The open capture, for whoever reads it in the same pass that sends it.
+    pub(crate) fn source(&self) -> Arc<Root> {
+        Arc::clone(&self.source)
+    }
+
+    /// Everything that it holds, sorted.
+    pub(crate) fn items(&self) -> Arc<Vec<Item>> {
+        Arc::clone(&self.items)
+    }
+
+    /// What former attempts have sent, and is not in the capture as it was.
+    pub(crate) fn gone(&self) -> &[(RelPath, Done)] {
+        &self.gone
+    }
+
+    /// Where among the items those files are that are to be sent, forced or not.
+    pub(crate) fn positions(&self) -> Vec<usize> {
+        self.with_known()
+            .filter(|(_, item, known)| item.kind == Kind::File && !matches!(known, Known::Complete(_)))
+            .map(|(at, ..)| at)
+            .collect()
+    }
+
+    /// Whether a former attempt has begun to send this very file, and did not end.
+    pub(crate) fn is_begun_from(&self, item: &Item) -> bool {
+        self.journal.begun.get(&item.path) == Some(&item.stamp)
+    }
+
+    /// Notes that a large file is begun.
+    pub(crate) fn begin(&mut self, item: &Item) -> Result<(), Failure> {
+        self.journal.begin(&item.path, item.stamp).map_err(|error| self.unwritten(&error))
+    }
+
+    /// Notes that the file at this position stands complete under its name there, and the hash of the bytes that were sent.
+    pub(crate) fn complete(&mut self, at: usize, sha256: Digest) -> Result<(), Failure> {
+        let Some(item) = self.items.get(at) else { return Ok(()) };
+        let done = Done { stamp: item.stamp, sha256 };
+        let noted = Complete::new(&item.path, done).and_then(|line| self.journal.append(&line));
+        noted.map_err(|error| self.unwritten(&error))?;
+        if let Some(known) = self.known.get_mut(at) {
+            *known = Known::Complete(sha256);
+        }
+        Ok(())
+    }
+
+    /// Makes the notes durable: from here on they outlive a crash of this machine.
+    pub(crate) fn checkpoint(&mut self) -> Result<(), Failure> {
+        self.journal.checkpoint().map_err(|error| self.unwritten(&error))
+    }
+
+    fn unwritten(&self, error: &io::Error) -> Failure {
+        failure(Side::State, self.operation, "writing the journal", error)
     }
 
     /// How many files these are, and their bytes.
@@ -173,7 +234,11 @@ impl Local {
     /// former attempts have sent is there already.
     pub(crate) fn require_space(&self, free_bytes: Option<u64>) -> Result<(), Failure> {
         let to_be_sent = self.amount(Lot::Plain).bytes.saturating_add(self.amount(Lot::Forced).bytes);
-        let needed = to_be_sent.saturating_sub(self.sent_before());
+        self.require_room(to_be_sent.saturating_sub(self.sent_before()), free_bytes)
+    }
+
+    /// The same for so many bytes.
+    pub(crate) fn require_room(&self, needed: u64, free_bytes: Option<u64>) -> Result<(), Failure> {
         note_needed(&self.options.work_dir, needed);
         match free_bytes {
             Some(free) if free < needed => {

@@ -1,4 +1,5 @@
-//! What transports share that leave the carrying to a tool which reads for itself.
+//! What transports share that leave the carrying to a tool which reads for itself. The one over SFTP reads in the same pass that
+//! sends, and does without step 3: [`Local::complete`] notes each file as it arrives.
 //!
 //! The order of a push, with what stands here for each step:
 //!

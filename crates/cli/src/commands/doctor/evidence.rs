@@ -1,6 +1,7 @@
 //! Where captures come from, and where they go.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use verisim_core::DestinationName;
 use verisim_sync::Recognised;
@@ -10,7 +11,7 @@ use crate::config::{CaptureConfig, Config, DestinationConfig, TransportConfig};
 use crate::error::show;
 use crate::exit::Exit;
 use crate::state::StateDir;
-use crate::wire::known_destination;
+use crate::wire::{Wired, known_destination};
 
 /// A later directory of one name gets `~2` and so on at the destination, where a name has at most 255 bytes.
 const NAME_BYTES_MAX: usize = 247;
@@ -18,12 +19,16 @@ const NAME_BYTES_MAX: usize = 247;
 const NAMES_MAX: usize = 100_000;
 
 /// Whether a destination is there, takes writes, and is the one that was used before.
-pub(super) async fn look_at_destination(config: &Config, destination: &DestinationConfig) -> Sheet {
+pub(super) async fn look_at_destination(wired: &Wired, destination: &DestinationConfig) -> Sheet {
+    let config = &wired.config;
     let mut sheet = Sheet::of(format!("destination {}", destination.name));
     match &destination.transport {
         TransportConfig::Native(path) => look_into_destination(&mut sheet, config, &destination.name, path),
         TransportConfig::Rsync(rsync) => {
             far::look_at_host(&mut sheet, config, &destination.name, rsync).await;
+        }
+        TransportConfig::Sftp(sftp) => {
+            far::look_at_sftp(&mut sheet, config, &destination.name, (sftp, Arc::clone(&wired.clock))).await;
         }
     }
     sheet

@@ -1,17 +1,19 @@
 //! Destinations that are hosts over SSH.
 
-use verisim_core::{DestinationName, FailureKind};
+use std::sync::Arc;
+
+use verisim_core::{Clock, DestinationName, FailureKind};
 use verisim_ssh::{Error, Verdict, fetch_host_key};
 use verisim_sync::{FarFacts, RsyncVersion, SAFE_SINCE};
 
 use super::{Check, Sheet, evidence, space};
 use crate::config::units::show_size;
-use crate::config::{Config, RsyncConfig};
+use crate::config::{Config, RsyncConfig, SftpConfig, SshConfig};
 use crate::error::{advice, show};
 use crate::exit::Exit;
 use crate::hosts::Hosts;
 use crate::state::StateDir;
-use crate::wire::{random_token, rsync_to};
+use crate::wire::{random_token, rsync_to, sftp_to};
 
 /// Whether the host answers and is known, what both sides have, and whether the folder is the one that was used before.
 pub(super) async fn look_at_host(
@@ -20,7 +22,7 @@ pub(super) async fn look_at_host(
     name: &DestinationName,
     rsync: &RsyncConfig,
 ) {
-    if !look_at_key(sheet, name, rsync).await {
+    if !look_at_key(sheet, name, &rsync.ssh).await {
         return;
     }
     // Whoever only looks makes nothing in the state folder.
@@ -50,6 +52,42 @@ pub(super) async fn look_at_host(
     }
 }
 
+/// The same where our own client carries everything.
+pub(super) async fn look_at_sftp(
+    sheet: &mut Sheet,
+    config: &Config,
+    name: &DestinationName,
+    (sftp, clock): (&SftpConfig, Arc<dyn Clock>),
+) {
+    if !look_at_key(sheet, name, &sftp.ssh).await {
+        return;
+    }
+    let transport = match sftp_to(sftp, name, &StateDir::at(&config.state), clock) {
+        Ok(transport) => transport,
+        Err(error) => return sheet.bad(Check::Configuration, Exit::Config, error.message, ""),
+    };
+    let facts = match Box::pin(transport.inquire()).await {
+        Ok(facts) => facts,
+        Err(error) => return note_failure(sheet, error.failure.kind, &error.failure.detail),
+    };
+    sheet.good(Check::Reachable, format!("{} answers", sftp.ssh.host));
+    if !facts.replaces {
+        sheet.bad(
+            Check::Tools,
+            Exit::Failed,
+            "its SFTP cannot replace a file in one step (posix-rename@openssh.com)",
+            "let OpenSSH serve it; captures wait until then",
+        );
+    }
+    look_at_hasher(sheet, facts.commands, facts.hasher, "the account there runs SFTP alone");
+    evidence::note_identity(sheet, facts.recognised);
+    if let Some(free) = facts.free_bytes {
+        let place = format!("{}:{}", sftp.ssh.host, sftp.path);
+        sheet.good(Check::Space, format!("{} are free in {place}", show_size(free)));
+    }
+    space(sheet, facts.free_bytes);
+}
+
 /// What cannot be used, and how it is mended: the detail says both where rsync or ssh have said it.
 fn note_failure(sheet: &mut Sheet, kind: FailureKind, detail: &str) {
     let (exit, hint) = advice(kind);
@@ -69,8 +107,8 @@ fn note_failure(sheet: &mut Sheet, kind: FailureKind, detail: &str) {
 }
 
 /// Whether the host is who it was. Answers whether it is worth going on.
-async fn look_at_key(sheet: &mut Sheet, name: &DestinationName, rsync: &RsyncConfig) -> bool {
-    let target = match Hosts::default().target(&rsync.ssh) {
+async fn look_at_key(sheet: &mut Sheet, name: &DestinationName, ssh: &SshConfig) -> bool {
+    let target = match Hosts::default().target(ssh) {
         Ok(target) => target,
         // ssh itself may make something out of it.
         Err(why) => {
@@ -127,7 +165,12 @@ fn look_at_tools(sheet: &mut Sheet, facts: &FarFacts) {
     if facts.commands {
         version(sheet, "there", facts.there, &facts.there_says);
     }
-    match (facts.commands, facts.hasher) {
+    look_at_hasher(sheet, facts.commands, facts.hasher, "the account there runs rsync alone");
+}
+
+/// Where what is there is hashed. `alone` says what the account runs where it runs no commands.
+fn look_at_hasher(sheet: &mut Sheet, commands: bool, hasher: Option<&str>, alone: &str) {
+    match (commands, hasher) {
         (true, Some(hasher)) => {
             sheet.good(
                 Check::Tools,
@@ -135,11 +178,7 @@ fn look_at_tools(sheet: &mut Sheet, facts: &FarFacts) {
             );
         }
         (commands, _) => {
-            let why = if commands {
-                "it has no hasher that can be used"
-            } else {
-                "the account there runs rsync alone"
-            };
+            let why = if commands { "it has no hasher that can be used" } else { alone };
             sheet.warn(
                 Check::Tools,
                 format!("what is there is read back over the network to be verified: {why}"),

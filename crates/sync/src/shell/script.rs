@@ -10,19 +10,19 @@ use verisim_ssh::quote;
 use crate::identity::MARKER;
 
 /// Comes before the records.
-pub(super) const BEGIN: &[u8] = b"verisim-begins\0";
+pub(crate) const BEGIN: &[u8] = b"verisim-begins\0";
 
 /// A program that hashes, as it is called on the far side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Hasher {
+pub(crate) struct Hasher {
     /// How it is called: words for a shell.
-    pub(super) call: &'static str,
+    pub(crate) call: &'static str,
     /// Its records end with NUL: then names in any bytes are told apart.
-    pub(super) by_nul: bool,
+    pub(crate) by_nul: bool,
 }
 
 /// All that are known, the better of equals first.
-pub(super) const HASHERS: [Hasher; 6] = [
+pub(crate) const HASHERS: [Hasher; 6] = [
     Hasher { call: "openssl dgst -sha256 -r", by_nul: false },
     Hasher { call: "sha256sum -z", by_nul: true },
     Hasher { call: "sha256sum", by_nul: false },
@@ -43,12 +43,14 @@ line() { if [ -f \"$1\" ] && [ ! -L \"$1\" ]; then dd if=\"$1\" bs=8192 count=1 
 printf 'verisim-begins\\0'
 ";
 
-/// Asks what there is: rsync, ways to list, and every hasher with the processor time that it takes.
-pub(super) fn inquire(rsync: &str) -> Vec<u8> {
+/// Asks what there is: rsync where its words are given, ways to list, and every hasher with the processor time that it takes.
+pub(crate) fn inquire(rsync: Option<&str>) -> Vec<u8> {
     let mut out = HEAD.to_owned();
+    if let Some(rsync) = rsync {
+        out += &format!("put rsync \"$({rsync} --version 2>/dev/null </dev/null | head -n 1)\"\n");
+    }
     out += &format!(
-        "put rsync \"$({rsync} --version 2>/dev/null </dev/null | head -n 1)\"
-if [ \"$(printf 'b\\0a\\0' | sort -z 2>/dev/null | tr '\\0' ' ')\" = 'a b ' ]; then put sorts yes; fi
+        "if [ \"$(printf 'b\\0a\\0' | sort -z 2>/dev/null | tr '\\0' ' ')\" = 'a b ' ]; then put sorts yes; fi
 if [ \"$(find . -prune -print0 2>/dev/null | xargs -0 printf '%s' 2>/dev/null)\" = . ]; then put lists yes; fi
 try() {{
   n=$1; shift
@@ -71,7 +73,7 @@ try() {{
 }
 
 /// Asks whose the folder is. Ends with the root where that is not there.
-pub(super) fn look(root: &[u8], path: &RelPath, hasher: Option<Hasher>) -> Vec<u8> {
+pub(crate) fn look(root: &[u8], path: &RelPath, hasher: Option<Hasher>) -> Vec<u8> {
     let mut out = whose(root, path);
     let sealed = match hasher {
         Some(hasher) => format!("\"$({} <\"$m\" | tr -d '\\0')\"", hasher.call),
@@ -140,7 +142,7 @@ fi
 
 /// Makes the folder, with its marker, and that of the destination where it has none. Neither replaces anything. Then asks
 /// whose the folder is, as [`look`] does: somebody else may have been faster.
-pub(super) fn claim(
+pub(crate) fn claim(
     root: &[u8],
     path: &RelPath,
     (owner, fresh): (&str, &str),
@@ -178,7 +180,7 @@ place() {
 }
 
 /// Makes what was sent durable, and removes what is left of partial copies: all of it is there under its own name.
-pub(super) fn settle(root: &[u8], path: &RelPath) -> Vec<u8> {
+pub(crate) fn settle(root: &[u8], path: &RelPath) -> Vec<u8> {
     let mut out = HEAD.as_bytes().to_vec();
     out.extend([b"cd -P -- ".as_slice(), &quote(root), b" || exit 1\n"].concat());
     out.extend([b"cd -P -- ".as_slice(), &quote(&there(path.as_bytes())), b" || exit 1\n"].concat());
@@ -191,7 +193,7 @@ pub(super) fn settle(root: &[u8], path: &RelPath) -> Vec<u8> {
 /// Hashes every regular file of the folder but those of the metadata folder. Records: `n` and a name for each file of a batch,
 /// then what the hasher said, then `e`; files whose names its lines could not tell come first and one by one, as `s` and a
 /// hash. At the end stands `d`. An empty line on standard error every 20 seconds says that it is alive.
-pub(super) fn hashes(root: &[u8], path: &RelPath, hasher: Hasher, sorts: bool) -> Vec<u8> {
+pub(crate) fn hashes(root: &[u8], path: &RelPath, hasher: Hasher, sorts: bool) -> Vec<u8> {
     let mut out = whose(root, path);
     let call = hasher.call;
     let sort = if sorts { "sort -z" } else { "cat" };

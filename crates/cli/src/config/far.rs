@@ -1,10 +1,11 @@
-//! Destinations that are hosts over SSH, filled by rsync.
+//! Destinations that are hosts over SSH, filled by rsync or over SFTP.
 
 use std::path::PathBuf;
 
 use verisim_connect::WayIn;
+use verisim_core::ByteCount;
 
-use super::model::{RsyncConfig, SshConfig, TransportConfig};
+use super::model::{RsyncConfig, SftpConfig, SshConfig, TransportConfig};
 use super::read::Reader;
 use super::section::{At, Section};
 use super::{check, ssh, units};
@@ -15,12 +16,12 @@ pub(super) const EXAMPLE: &str = "{ host = \"nas\", path = \"/volume1/runs\" }";
 const NOT_THERE: [(&str, &str, &str); 3] = [
     (
         "password",
-        "a password is not taken: it would have to be given to ssh where others see it, and a NAS is asked by itself at night",
+        "a password is not taken: it would have to stand where others can read it, and a NAS is asked by itself at night",
         "make a key and let it in: ssh-keygen -t ed25519 -f keys/nas, ssh-copy-id -i keys/nas host; then identity = \"keys/nas\"",
     ),
     (
         "passphrase",
-        "a passphrase is not taken: ssh would ask for it at a terminal",
+        "a passphrase is not taken: nobody is there at night to type it",
         "give the daemon a key of its own without one, or load it into the agent that SSH_AUTH_SOCK names",
     ),
     (
@@ -30,34 +31,56 @@ const NOT_THERE: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// Reads how a host is filled.
+/// A host, a folder there, and how much of a capture is read back at the most.
+struct Far {
+    ssh: SshConfig,
+    path: String,
+    read_back_max: Option<ByteCount>,
+}
+
+/// Reads how a host is filled by rsync.
 pub(super) fn read_rsync(rsync: Section<'_>, name: &str, reader: &Reader<'_>) -> Option<TransportConfig> {
+    let rsync_path = rsync.parse_with("rsync_path", "/opt/bin/rsync", program_there).map(|path| path.value);
+    let far = read_far(&rsync, name, reader);
+    rsync.finish();
+    let Far { ssh, path, read_back_max } = far?;
+    Some(TransportConfig::Rsync(Box::new(RsyncConfig { ssh, path, rsync_path, read_back_max })))
+}
+
+/// Reads how a host is filled over SFTP.
+pub(super) fn read_sftp(sftp: Section<'_>, name: &str, reader: &Reader<'_>) -> Option<TransportConfig> {
+    let far = read_far(&sftp, name, reader);
+    sftp.finish();
+    let Far { ssh, path, read_back_max } = far?;
+    Some(TransportConfig::Sftp(Box::new(SftpConfig { ssh, path, read_back_max })))
+}
+
+fn read_far(section: &Section<'_>, name: &str, reader: &Reader<'_>) -> Option<Far> {
     for (key, what, mend) in NOT_THERE {
-        if let Some(value) = rsync.value(key) {
-            rsync.mistake(value.span(), what, mend);
+        if let Some(value) = section.value(key) {
+            section.mistake(value.span(), what, mend);
         }
     }
     for (key, example) in [("host", "\"nas\""), ("path", "\"/volume1/runs\"")] {
-        if rsync.value(key).is_none() {
-            rsync.missing(key, example);
+        if section.value(key).is_none() {
+            section.missing(key, example);
         }
     }
-    let host = rsync.parse_with("host", "nas", ssh::host);
-    let path = rsync.parse_with("path", "/volume1/runs", folder_there);
-    let named_port = rsync.value("port").is_some();
-    let port = rsync.number("port", 1..=65_535).and_then(|port| u16::try_from(port.value).ok());
-    let user = rsync.parse_with("user", "lab", ssh::user).map(|user| user.value);
+    let host = section.parse_with("host", "nas", ssh::host);
+    let path = section.parse_with("path", "/volume1/runs", folder_there);
+    let named_port = section.value("port").is_some();
+    let port = section.number("port", 1..=65_535).and_then(|port| u16::try_from(port.value).ok());
+    let user = section.parse_with("user", "lab", ssh::user).map(|user| user.value);
     let file = |key, example| {
-        rsync
+        section
             .parse_with(key, example, |text| check::folder(text).map(|()| reader.absolute(text)))
             .map(|file| file.value)
     };
     let identity = file("identity", "keys/nas");
     let known_hosts = file("known_hosts", "known_hosts");
-    let rsync_path = rsync.parse_with("rsync_path", "/opt/bin/rsync", program_there).map(|path| path.value);
-    let read_back_max = rsync.parse_with("read_back_max", "16GiB", units::size).map(|bytes| bytes.value);
-    let config = host.zip(path).filter(|_| port.is_some() || !named_port).map(|(host, path)| {
-        note_place(reader, &host, &path, name, &rsync);
+    let read_back_max = section.parse_with("read_back_max", "16GiB", units::size).map(|bytes| bytes.value);
+    host.zip(path).filter(|_| port.is_some() || !named_port).map(|(host, path)| {
+        note_place(reader, &host, &path, name, section);
         let ssh = SshConfig {
             host: host.value,
             port,
@@ -69,10 +92,8 @@ pub(super) fn read_rsync(rsync: Section<'_>, name: &str, reader: &Reader<'_>) ->
             password: None,
             passphrase: None,
         };
-        TransportConfig::Rsync(Box::new(RsyncConfig { ssh, path: path.value, rsync_path, read_back_max }))
-    });
-    rsync.finish();
-    config
+        Far { ssh, path: path.value, read_back_max }
+    })
 }
 
 /// Notes a host of evidence that is a decoy, and a folder there that lies inside another destination's.
@@ -96,7 +117,7 @@ fn note_place(reader: &Reader<'_>, host: &At<String>, path: &At<String>, name: &
     others.push((known, there, verisim_core::printable(name)));
 }
 
-/// A folder on another machine: rsync takes it as it stands.
+/// A folder on another machine, taken as it stands.
 fn folder_there(text: &str) -> Result<String, String> {
     check::folder(text)?;
     if !text.starts_with('/') {
@@ -152,11 +173,23 @@ mod tests {
         for good in [
             "rsync_ssh = { host = \"nas\", path = \"/volume1/runs/\" }",
             "rsync_ssh = { host = \"nas2\", path = \"/\", user = \"lab\", port = 2222, identity = \"keys/nas\", known_hosts = \"known\" }",
+            "sftp = { host = \"nas2\", path = \"/runs\", user = \"lab\", port = 2222, identity = \"keys/nas\", read_back_max = \"1GiB\" }",
             "rsync_ssh = { host = \"fd00::7\", path = \"/runs\", rsync_path = \"sudo /opt/bin/rsync\", read_back_max = \"1GiB\" }",
         ] {
             assert_eq!(about_destination(good), "", "{good}");
         }
         for (bad, said) in [
+            ("sftp = { path = \"/runs\" }", "has no `host`"),
+            ("sftp = { host = \"nas2\", path = \"runs\" }", "begins with /"),
+            ("sftp = { host = \"nas2\", path = \"/r\", password = \"x\" }", "a password is not taken"),
+            ("sftp = { host = \"nas2\", path = \"/r\", passphrase = \"x\" }", "a passphrase is not taken"),
+            ("sftp = { host = \"nas2\", path = \"/r\", rsync_path = \"x\" }", "rsync_path"),
+            ("sftp = { host = \"nas\", path = \"/runs/other/below\" }", "lie inside each other"),
+            ("sftp = { host = \"web01\", path = \"/runs\" }", "is the decoy `web01`"),
+            (
+                "sftp = { host = \"nas2\", path = \"/a\" }\nrsync_ssh = { host = \"nas2\", path = \"/r\" }",
+                "more than one way",
+            ),
             ("rsync_ssh = { path = \"/runs\" }", "has no `host`"),
             ("rsync_ssh = { host = \"nas2\" }", "has no `path`"),
             ("rsync_ssh = { host = \"lab@nas2\", path = \"/runs\" }", "the user has a key of its own"),

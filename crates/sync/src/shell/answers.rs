@@ -5,26 +5,18 @@ use std::time::Duration;
 use memchr::memmem;
 use verisim_core::{Digest, Failure, FailureKind};
 
-use super::RsyncVersion;
 use super::script::{BEGIN, HASHERS, Hasher};
 use crate::tool::Look;
 
 /// What a far side is found to have on which commands may be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shell {
-    /// What its rsync says of itself; empty where there is none.
-    pub(super) rsync: String,
+pub(crate) struct Shell {
+    /// What its rsync says of itself; empty where there is none, and where nobody asked.
+    pub(crate) rsync: String,
     /// The hasher that took the least time; `None`: what is there is read back.
-    pub(super) hasher: Option<Hasher>,
+    pub(crate) hasher: Option<Hasher>,
     /// Whether it sorts names in any bytes.
-    pub(super) sorts: bool,
-}
-
-impl Shell {
-    /// The version of its rsync.
-    pub(super) fn version(&self) -> Option<RsyncVersion> {
-        RsyncVersion::parse(&self.rsync)
-    }
+    pub(crate) sorts: bool,
 }
 
 /// The records of an answer; `None` where no script of ours has answered.
@@ -38,12 +30,12 @@ fn records(answer: &[u8]) -> Option<impl Iterator<Item = (&[u8], &[u8])>> {
 }
 
 /// Whether a script of ours has answered to its end.
-pub(super) fn is_whole(answer: &[u8]) -> bool {
+pub(crate) fn is_whole(answer: &[u8]) -> bool {
     records(answer).is_some_and(|mut records| records.any(|(key, _)| key == b"end"))
 }
 
 /// What the far side has; `None` where commands cannot be run there.
-pub(super) fn shell(answer: &[u8]) -> Option<Shell> {
+pub(crate) fn shell(answer: &[u8]) -> Option<Shell> {
     let mut found = Shell { rsync: String::new(), hasher: None, sorts: false };
     let (mut lists, mut before, mut after) = (false, Duration::ZERO, Duration::ZERO);
     let mut fastest: Option<(Duration, Hasher)> = None;
@@ -85,7 +77,7 @@ fn span(text: &str) -> Option<Duration> {
 }
 
 /// What was found out about a folder. `place` is the destination's root, for people.
-pub(super) fn look(
+pub(crate) fn look(
     answer: &[u8],
     place: &dyn std::fmt::Display,
     operation: &'static str,
@@ -117,7 +109,7 @@ pub(super) fn look(
 }
 
 /// A destination whose root is not there. What it stands on may not be mounted, so it is away, and may come back by itself.
-pub(super) fn absent(place: &dyn std::fmt::Display, operation: &'static str) -> Failure {
+pub(crate) fn absent(place: &dyn std::fmt::Display, operation: &'static str) -> Failure {
     let what = format_args!("{place} is not there: mount the storage on that host, or make the folder");
     Failure::new(FailureKind::Network, operation, what)
 }
@@ -167,7 +159,7 @@ mod tests {
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         let found = shell(&answer(&all)).unwrap();
         assert_eq!(found.hasher, Some(HASHERS[1]));
-        assert_eq!(found.version().unwrap().minor, 2);
+        assert_eq!(found.rsync, "rsync  version 3.2.7  protocol version 31");
         let without: Vec<&str> = all.iter().copied().filter(|record| *record != "lists=yes").collect();
         assert_eq!(shell(&answer(&without)).unwrap().hasher, None, "what cannot list is read back");
         assert_eq!(shell(b"This account does rsync only.\n"), None);
