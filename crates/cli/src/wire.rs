@@ -14,14 +14,15 @@ use verisim_engine::{EngineParts, Fleet, Member};
 use verisim_realism::{DecoyProfile, Persona, World};
 use verisim_sync::{
     CaptureRule, Completeness, Courier, CourierOptions, Destination, Each as SyncEach, KnownDestination,
-    NativeOptions, NativeTransport, RsyncOptions, RsyncTransport, SftpOptions, SftpTransport,
+    NativeOptions, NativeTransport, RcloneOptions, RcloneTransport, RsyncOptions, RsyncTransport,
+    SftpOptions, SftpTransport,
 };
 
 use verisim_ssh::Target;
 
 use crate::config::{
-    CaptureConfig, Complete, Config, DecoyConfig, DestinationConfig, Each, PersonaConfig, RsyncConfig,
-    SftpConfig, TransportConfig,
+    CaptureConfig, Complete, Config, DecoyConfig, DestinationConfig, Each, PersonaConfig, RcloneConfig,
+    RsyncConfig, SftpConfig, TransportConfig,
 };
 use crate::engines::Engines;
 use crate::error::{CliError, CliResult};
@@ -157,6 +158,7 @@ impl Wired {
                 Arc::new(rsync_to(rsync, &to.name, state, state.work().join("desks"))?)
             }
             TransportConfig::Sftp(sftp) => Arc::new(sftp_to(sftp, &to.name, state, Arc::clone(&self.clock))?),
+            TransportConfig::Rclone(rclone) => Arc::new(rclone_to(rclone, &to.name, state)?),
         })
     }
 
@@ -295,6 +297,24 @@ pub(crate) fn sftp_to(
     options.unready = target.err();
     options.read_back_max = read_back_max.unwrap_or(options.read_back_max);
     Ok(SftpTransport::new(options, known_destination(state, name)?, clock))
+}
+
+/// What carries captures to a remote by rclone. Touches nothing yet.
+pub(crate) fn rclone_to(
+    rclone: &RcloneConfig,
+    name: &DestinationName,
+    state: &StateDir,
+) -> CliResult<RcloneTransport> {
+    let RcloneConfig { remote, config, hash, program, read_back_max } = rclone;
+    let config = config.clone().or_else(|| crate::tools::rclone_config(remote));
+    // Its own for each destination: the copy of the configuration lies there.
+    let scratch = state.work().join(format!("rclone-{name}"));
+    let mut options = RcloneOptions::new(remote.clone(), config, scratch);
+    options.program = program.clone().unwrap_or(options.program);
+    options.read_back_max = read_back_max.unwrap_or(options.read_back_max);
+    options.hash.clone_from(hash);
+    options.environment = crate::tools::environment_of_rclone();
+    Ok(RcloneTransport::new(options, known_destination(state, name)?, crate::tools::runner()?))
 }
 
 /// A token that no other process has, for worker ids and work by hand.

@@ -19,6 +19,7 @@ mod leftover;
 mod manifest_file;
 mod native;
 mod private;
+mod rclone;
 mod rsync;
 mod rule;
 mod sending;
@@ -35,6 +36,7 @@ pub use explain::{Explanation, Probe, Tool, ToolEnd, ToolOperation, ToolRun, dec
 pub use identity::{KnownDestination, Recognised};
 pub use interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, RootNow, interlocks};
 pub use native::{NativeOptions, NativeTransport, Reading};
+pub use rclone::{RcloneFacts, RcloneOptions, RcloneTransport, RcloneVersion};
 pub use rsync::{FarFacts, RsyncOptions, RsyncTransport, RsyncVersion, SAFE_SINCE};
 pub use rule::{CaptureRule, Completeness, Each};
 pub use sftp::{SftpFacts, SftpOptions, SftpTransport};

@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use verisim_sync::{KnownDestination, NativeOptions, NativeTransport};
-use verisim_testkit::transport_suite::TransportFixture;
+use verisim_testkit::transport_suite::{Lacks, TransportFixture};
 
 fn fixture() -> TransportFixture {
     let scratch = tempfile::tempdir_in(common::base()).unwrap();
@@ -18,7 +18,8 @@ fn fixture() -> TransportFixture {
     std::fs::write(scratch.path().join("known"), "vault\n").unwrap();
     let known = KnownDestination::new(scratch.path().join("known"), "vault");
     let transport = NativeTransport::new(NativeOptions::new(remote_root.clone(), known), common::clock());
-    TransportFixture { transport: Arc::new(transport), remote_root, scratch, kept: Box::new(()) }
+    let (transport, kept) = (Arc::new(transport), Box::new(()));
+    TransportFixture { transport, remote_root, scratch, kept, lacks: Lacks::nothing() }
 }
 
 verisim_testkit::transport_conformance!(fixture());

@@ -11,6 +11,7 @@ pub mod liar;
 mod memory_store;
 mod proxy;
 pub mod real_engine;
+pub mod real_rclone;
 mod real_server;
 pub mod sshd;
 pub mod store_suite;

@@ -64,6 +64,25 @@ pub struct TransportFixture {
     pub scratch: tempfile::TempDir,
     /// What must live as long as the transport.
     pub kept: Box<dyn std::any::Any + Send + Sync>,
+    /// What the destination cannot have: what is asked of it is that it says so.
+    pub lacks: Lacks,
+}
+
+/// What a destination cannot have.
+#[derive(Clone, Copy)]
+pub struct Lacks {
+    /// Whether it keeps a file of this path under its own name. Others must be refused by name, with nothing sent.
+    pub carries: fn(&[u8]) -> bool,
+    /// Whether it has folders, and so links: a store of objects has neither.
+    pub folders: bool,
+}
+
+impl Lacks {
+    /// It takes everything.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { carries: |_| true, folders: true }
+    }
 }
 
 /// Remembers the latest progress.
@@ -188,12 +207,32 @@ pub async fn inv_5_what_was_pushed_is_there_and_hashes_the_same(at: &TransportFi
 
 /// Names in any bytes arrive; what is no regular file is neither followed nor made; nothing outside is read.
 pub async fn inv_7_a_hostile_capture_arrives_whole_and_nothing_else(at: &TransportFixture) {
-    let expected = hostile_capture::make(&at.source());
+    let mut expected = hostile_capture::make(&at.source());
+    let carries = |path: &Path| (at.lacks.carries)(path.as_os_str().as_bytes());
+    let bad: Vec<PathBuf> = expected.keys().filter(|path| !carries(path)).cloned().collect();
+    if !bad.is_empty() {
+        let before = everything(&at.remote_root);
+        let refused = at.push().await.unwrap_err().failure;
+        assert_eq!(refused.kind, FailureKind::Unsupported, "{refused}");
+        let named = |path: &PathBuf| {
+            refused.detail.contains(&RelPath::new(path.as_os_str().as_bytes()).unwrap().to_string())
+        };
+        assert!(bad.iter().any(named), "{refused} names none of {bad:?}");
+        assert_eq!(everything(&at.remote_root), before);
+        for path in &bad {
+            fs::remove_file(at.source().join(path)).unwrap();
+            expected.remove(path);
+        }
+    }
     let pushed = at.push().await.unwrap();
     assert_eq!(read_tree(&at.there()), expected);
     assert_eq!(at.hashes().await, digests(&expected));
     assert_eq!(manifest_of(&pushed), digests(&expected));
-    assert!(at.there().join("hollow/inner").is_dir(), "empty directories are made");
+    if at.lacks.folders {
+        assert!(at.there().join("hollow/inner").is_dir(), "empty directories are made");
+    } else {
+        assert!(pushed.remarks.iter().any(|remark| remark.contains("empty folders")), "{:?}", pushed.remarks);
+    }
     for name in ["leads-out", "leads-to-a-directory", "circle", "broken", "sub/up", "pipe", "socket"] {
         assert!(fs::symlink_metadata(at.there().join(name)).is_err(), "{name} was made");
         assert!(pushed.remarks.iter().any(|remark| remark.starts_with(name)), "{name} is not remarked");
@@ -205,6 +244,9 @@ pub async fn inv_7_a_hostile_capture_arrives_whole_and_nothing_else(at: &Transpo
 
 /// Links that somebody at the destination planted, to a directory and to a file, are not written through.
 pub async fn inv_7_a_link_planted_at_the_destination_leads_nowhere(at: &TransportFixture) {
+    if !at.lacks.folders {
+        return;
+    }
     at.write(&[("a", "alpha"), ("d/b", "beta")]);
     at.push().await.unwrap();
     let outside = at.scratch.path().join("precious");
@@ -351,7 +393,8 @@ pub async fn a_cancelled_push_says_so(at: &TransportFixture) {
 
 /// No manifest before the seal; afterwards it is the one that was given, and its names are below the folder.
 pub async fn the_seal_comes_last_and_sha256sum_takes_it(at: &TransportFixture) {
-    at.write(&[("a", "alpha"), ("d/b\\\n", "beta")]);
+    let name = if (at.lacks.carries)(b"d/b\\\n") { "d/b\\\n" } else { "d/b\\" };
+    at.write(&[("a", "alpha"), (name, "beta")]);
     let pushed = at.push().await.unwrap();
     let seal = at.there().join(verisim_core::manifest::MANIFEST_PATH);
     assert!(!seal.exists());

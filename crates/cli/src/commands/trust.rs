@@ -95,6 +95,11 @@ pub(super) async fn trust_destination(
             let mend = "mend its `sftp`, or ~/.ssh/config";
             trust_host(context, Whose::Destination(name.as_str()), &sftp.ssh, accept, mend).await
         }
+        TransportConfig::Rclone(_) => {
+            let what = format!("{name} is reached by rclone, which has host keys of its own");
+            Err(CliError::new(Exit::Usage, what)
+                .hint("`known_hosts_file` of the remote in rclone.conf names the file; ssh-keyscan fills it"))
+        }
         TransportConfig::Native(_) => {
             let what = format!("{name} is not reached over SSH, and has no host key");
             Err(CliError::new(Exit::Usage, what)

@@ -9,7 +9,7 @@ use super::check::Kind;
 use super::model::{Bandwidth, CaptureConfig, Complete, DestinationConfig, Each, TransportConfig};
 use super::read::{Reader, name};
 use super::section::Section;
-use super::{far, units};
+use super::{far, rclone, units};
 
 /// Bytes per second of one megabit per second.
 const BYTES_PER_MBIT: u64 = 125_000;
@@ -35,27 +35,24 @@ fn read_transport(section: &Section<'_>, reader: &Reader<'_>) -> Option<Transpor
         .and_then(|rsync| far::read_rsync(rsync, name, reader));
     let sftp =
         section.table("sftp", "sftp", far::EXAMPLE).and_then(|sftp| far::read_sftp(sftp, name, reader));
-    if let Some(value) = section.value("rclone") {
-        section.mistake(
-            value.span(),
-            "the transport `rclone` is not in this build yet",
-            format!(
-                "mount the storage and write native = {NATIVE_EXAMPLE}, or sftp or rsync_ssh = {}",
-                far::EXAMPLE
-            ),
-        );
-    }
+    let rclone = section
+        .table("rclone", "rclone", rclone::EXAMPLE)
+        .and_then(|rclone| rclone::read_rclone(rclone, name, reader));
     let named = ["native", "sftp", "rsync_ssh", "rclone"]
         .into_iter()
         .filter(|key| section.value(key).is_some())
         .count();
-    let write = format!("write native = {NATIVE_EXAMPLE}, or sftp or rsync_ssh = {}", far::EXAMPLE);
+    let write = format!(
+        "write native = {NATIVE_EXAMPLE}, sftp or rsync_ssh = {}, or rclone = {}",
+        far::EXAMPLE,
+        rclone::EXAMPLE
+    );
     match named {
         0 => section.mistake(section.span.clone(), "the destination names no way there", write),
         1 => {}
         _ => section.mistake(section.span.clone(), "the destination names more than one way there", write),
     }
-    native.or(rsync).or(sftp)
+    native.or(rsync).or(sftp).or(rclone)
 }
 
 fn read_native(native: Section<'_>, name: &str, reader: &Reader<'_>) -> Option<TransportConfig> {

@@ -7,6 +7,7 @@ mod discover;
 mod far;
 pub(crate) mod mistake;
 mod model;
+mod rclone;
 mod read;
 mod section;
 mod ssh;
@@ -22,8 +23,8 @@ use toml::de::DeTable;
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
     Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig,
-    DockerConfig, Each, PersonaConfig, RsyncConfig, SecretSource, SftpConfig, SshConfig, SshKey,
-    TransportConfig,
+    DockerConfig, Each, PersonaConfig, RcloneConfig, RsyncConfig, SecretSource, SftpConfig, SshConfig,
+    SshKey, TransportConfig,
 };
 use self::section::Section;
 pub(crate) use self::ssh::is_host;

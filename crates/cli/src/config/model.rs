@@ -225,6 +225,8 @@ pub(crate) enum TransportConfig {
     Rsync(Box<RsyncConfig>),
     /// To a host over SFTP, by our own client.
     Sftp(Box<SftpConfig>),
+    /// To a remote of rclone.
+    Rclone(Box<RcloneConfig>),
 }
 
 /// A host over SFTP as a destination.
@@ -235,6 +237,21 @@ pub(crate) struct SftpConfig {
     /// The folder there; absolute.
     pub(crate) path: String,
     /// How much of a capture is read back in one pass, where the far side cannot hash.
+    pub(crate) read_back_max: Option<ByteCount>,
+}
+
+/// A remote of rclone as a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RcloneConfig {
+    /// The remote, by its name, and the folder there.
+    pub(crate) remote: String,
+    /// The configuration of rclone; absolute. `None`: where rclone itself looks.
+    pub(crate) config: Option<PathBuf>,
+    /// A hash that proves a file together with its size.
+    pub(crate) hash: Option<String>,
+    /// The program; absolute. `None`: the one that is found.
+    pub(crate) program: Option<PathBuf>,
+    /// How much of a capture is read back in one pass, where the remote cannot hash.
     pub(crate) read_back_max: Option<ByteCount>,
 }
 

@@ -13,6 +13,7 @@ mod fleet;
 mod hosts;
 mod laboratory;
 mod looking;
+mod remotes;
 mod roots;
 mod sandbox;
 mod sessions;

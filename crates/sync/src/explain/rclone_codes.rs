@@ -312,5 +312,6 @@ pub(super) const CAUSES: &[Cause] = &[
     Cause::end("stale file handle", FailureKind::Network),
     Cause::end("host is down", FailureKind::Network),
     Cause::link("ssh: handshake failed", FailureKind::Network),
+    Cause::link("ssh: unexpected packet in response to channel open", FailureKind::Network),
     Cause::end("context canceled", FailureKind::Cancelled),
 ];

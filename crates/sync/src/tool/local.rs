@@ -198,6 +198,14 @@ impl Local {
         inventory(self.todo(lot))
     }
 
+    /// The regular files with their hashes.
+    pub(crate) fn hashed(&self) -> impl Iterator<Item = (&Item, Digest)> {
+        self.with_known().filter_map(|(_, item, known)| match known {
+            Known::Hashed(sha256) | Known::Complete(sha256) => Some((item, *sha256)),
+            Known::Nothing => None,
+        })
+    }
+
     /// Whether anything of the capture is complete at the destination already, and must not be sent again.
     pub(crate) fn is_begun(&self) -> bool {
         self.known.iter().any(|known| matches!(known, Known::Complete(_)))

@@ -13,6 +13,7 @@
 //! 6. What was sent is made durable there; then [`Local::finish`] notes it and writes the manifest.
 
 mod claim;
+mod desk;
 mod ended;
 mod gauge;
 mod hash;
@@ -20,6 +21,7 @@ mod local;
 mod rate;
 
 pub(crate) use claim::{Look, claim, ours, shown};
+pub(crate) use desk::{Desk, on_desk};
 pub(crate) use ended::{ended, output};
 pub(crate) use gauge::Gauge;
 pub(crate) use hash::hash_file;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use verisim_testkit::transport_suite::TransportFixture;
+use verisim_testkit::transport_suite::{Lacks, TransportFixture};
 
 use crate::place::{Account, Place};
 
@@ -11,7 +11,8 @@ fn fixture(account: Account) -> Option<TransportFixture> {
     place.is_used();
     let (remote_root, transport) = (place.path("vault"), place.transport());
     let scratch = tempfile::tempdir_in(crate::common::base()).unwrap();
-    Some(TransportFixture { transport: Arc::new(transport), remote_root, scratch, kept: Box::new(place) })
+    let (transport, kept) = (Arc::new(transport), Box::new(place));
+    Some(TransportFixture { transport, remote_root, scratch, kept, lacks: Lacks::nothing() })
 }
 
 mod where_commands_may_be_run {

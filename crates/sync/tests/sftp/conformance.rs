@@ -11,7 +11,13 @@ fn fixture(account: Account) -> Option<TransportFixture> {
     place.is_used();
     let (remote_root, transport) = (place.vault.clone(), place.transport());
     let scratch = tempfile::tempdir_in(crate::common::base()).unwrap();
-    Some(TransportFixture { transport: Arc::new(transport), remote_root, scratch, kept: Box::new(place) })
+    Some(TransportFixture {
+        transport: Arc::new(transport),
+        remote_root,
+        scratch,
+        kept: Box::new(place),
+        lacks: verisim_testkit::transport_suite::Lacks::nothing(),
+    })
 }
 
 mod where_commands_may_be_run {

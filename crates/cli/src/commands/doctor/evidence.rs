@@ -6,7 +6,7 @@ use std::sync::Arc;
 use verisim_core::DestinationName;
 use verisim_sync::Recognised;
 
-use super::{Check, Sheet, far, free_bytes, space, writable};
+use super::{Check, Sheet, far, free_bytes, remote, space, writable};
 use crate::config::{CaptureConfig, Config, DestinationConfig, TransportConfig};
 use crate::error::show;
 use crate::exit::Exit;
@@ -29,6 +29,9 @@ pub(super) async fn look_at_destination(wired: &Wired, destination: &Destination
         }
         TransportConfig::Sftp(sftp) => {
             far::look_at_sftp(&mut sheet, config, &destination.name, (sftp, Arc::clone(&wired.clock))).await;
+        }
+        TransportConfig::Rclone(rclone) => {
+            remote::look_at_remote(&mut sheet, config, &destination.name, rclone).await;
         }
     }
     sheet

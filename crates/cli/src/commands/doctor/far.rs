@@ -89,7 +89,7 @@ pub(super) async fn look_at_sftp(
 }
 
 /// What cannot be used, and how it is mended: the detail says both where rsync or ssh have said it.
-fn note_failure(sheet: &mut Sheet, kind: FailureKind, detail: &str) {
+pub(super) fn note_failure(sheet: &mut Sheet, kind: FailureKind, detail: &str) {
     let (exit, hint) = advice(kind);
     let (check, exit) = match kind {
         FailureKind::Denied => (Check::Writable, exit),
