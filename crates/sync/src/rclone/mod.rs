@@ -10,7 +10,7 @@
 //!   objects, two names that differ only in case where it ignores case) are refused by name before anything is sent.
 //! - **Files** get their names in one step: where an upload would be seen while it lasts, they are made under
 //!   `.verisim-partial/` at the destination's root and moved. What replaces one of an earlier push goes to `.verisim/aside/`.
-//! - **Large files** that were cut off begin anew; whole ones are not sent again.
+//! - **A push that was cut off** may send all of its files anew; what an earlier push ended with is not sent again.
 //! - **Empty folders** are made where a remote has folders, and remarked elsewhere. Modes are not kept; times are, where the
 //!   remote keeps them.
 //! - **A directory of the capture that becomes a link while it is pushed**: rclone opens files by their paths, and may read what
