@@ -78,7 +78,10 @@ impl Wired {
             if !owners.contains_key(&persona.name)
                 && let Some(number) = free.next()
             {
-                tracing::warn!(persona = %persona.name, uid = number, "no decoy has an account of this login; its files get an invented uid");
+                // Decoys that are still to be found may have it.
+                if !self.config.decoys.is_empty() {
+                    tracing::warn!(persona = %persona.name, uid = number, "no decoy has an account of this login; its files get an invented uid");
+                }
                 owners.insert(persona.name.clone(), Owner { uid: number, gid: number });
             }
         }

@@ -13,8 +13,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use verisim_connect::EngineAddress;
-use verisim_core::{Capabilities, Lane};
-use verisim_engine::control::{Answer, AwayView, Request};
+use verisim_core::{Capabilities, Lane, printable};
+use verisim_engine::control::{Answer, Request, StatusView};
 
 use crate::access::Access;
 use crate::config::units::show_size;
@@ -157,16 +157,10 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
     let config = context.config()?;
     let declared = context.declared()?;
     let mut sheets = vec![state::look(&config, &context.config_file()?)];
-    let away = away(context, &config).await;
+    let status = status(context, &config).await;
     let wired = Wired::new(config, context.clock());
     if wired.config.decoys.is_empty() && wired.config.captures.is_empty() {
-        let mut sheet = Sheet::of("configuration");
-        sheet.warn(
-            Check::Configuration,
-            "there is no decoy and no capture in it: nothing will happen",
-            "add them by hand, or `verisim --config NEW-FILE init --decoy DIR --capture DIR --destination DIR`",
-        );
-        sheets.push(sheet);
+        sheets.push(nothing_declared(&wired.config));
     }
     for address in engines(&wired.config) {
         sheets.push(container::look_at_engine(&address).await);
@@ -180,12 +174,25 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
             sheet.warn(Check::Users, remark.what, mend);
         }
     }
+    for decoy in status.iter().flat_map(|status| &status.decoys) {
+        let subject = format!("decoy {}", decoy.name);
+        let (Some(since), Some(sheet)) =
+            (decoy.silent_since, decoys.iter_mut().find(|sheet| sheet.subject == subject))
+        else {
+            continue;
+        };
+        let why = decoy.why.as_deref().map(printable).unwrap_or_default();
+        let found = format!("the daemon left it alone {}: {why}", time::distance(since, context.now()));
+        let mend = "mend what is said there; it is asked again by itself";
+        sheet.bad(Check::Reachable, Exit::Unreachable, found, mend);
+    }
     sheets.extend(decoys);
     sheets.extend(traffic::look_at_secrets(&wired));
     for destination in &wired.config.destinations {
         let mut sheet = evidence::look_at_destination(&wired, destination).await;
         let lane = Lane::of_destination(&destination.name);
-        if let Some(away) = away.iter().find(|away| away.lane == lane) {
+        let away = status.iter().flat_map(|status| &status.away);
+        if let Some(away) = away.into_iter().find(|away| away.lane == lane) {
             sheet.bad(
                 Check::Reachable,
                 Exit::Unreachable,
@@ -214,12 +221,34 @@ fn engines(config: &Config) -> Vec<EngineAddress> {
     engines
 }
 
-/// The destinations that the captures wait for, as far as that can be found out.
-async fn away(context: &Context, config: &Config) -> Vec<AwayView> {
-    let Ok(mut access) = Access::look(context, config.clone()).await else { return Vec::new() };
+/// A configuration without decoys and captures: whether some may still be found.
+fn nothing_declared(config: &Config) -> Sheet {
+    let mut sheet = Sheet::of("configuration");
+    if config.discover.docker {
+        sheet.warn(
+            Check::Configuration,
+            format!(
+                "there is no decoy and no capture in it; `verisim up` takes those that it finds among the containers of {}",
+                config.discover.host
+            ),
+            "`verisim --config NEW-FILE init` shows what is found there now; without containers, add decoys and captures by hand",
+        );
+    } else {
+        sheet.warn(
+            Check::Configuration,
+            "there is no decoy and no capture in it: nothing will happen",
+            "add them by hand, or `verisim --config NEW-FILE init --decoy DIR --capture DIR --destination DIR`",
+        );
+    }
+    sheet
+}
+
+/// What the daemon says, or the store where none runs, as far as that can be found out.
+async fn status(context: &Context, config: &Config) -> Option<StatusView> {
+    let mut access = Access::look(context, config.clone()).await.ok()?;
     match access.ask(Request::Status).await {
-        Ok(Answer::Status(status)) => status.away,
-        _ => Vec::new(),
+        Ok(Answer::Status(status)) => Some(*status),
+        _ => None,
     }
 }
 

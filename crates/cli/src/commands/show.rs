@@ -277,8 +277,7 @@ fn status_text(output: Output, running: bool, status: &StatusView, captures: &[J
     let _ = writeln!(out, "decoys    {answer}");
     for decoy in silent {
         let since = decoy.silent_since.map_or_else(String::new, |at| time::distance(at, status.now));
-        let _ =
-            writeln!(out, "          {} is left alone since {since}", output.paint(Tone::Bad, &decoy.name));
+        let _ = writeln!(out, "          {} left alone {since}", output.paint(Tone::Bad, &decoy.name));
         if let Some(why) = &decoy.why {
             let _ = writeln!(out, "          {}", verisim_core::printable(why));
         }

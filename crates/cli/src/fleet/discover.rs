@@ -187,8 +187,10 @@ impl<'c> Group<'c> {
         owners: &NetworkOwners<'_>,
         findings: &mut Findings,
     ) -> FoundDecoy {
+        // What does not run offers nothing.
+        let runs = self.members.iter().filter(|one| one.state != ContainerState::Stopped);
         let services: BTreeSet<String> =
-            self.members.iter().filter_map(|one| service(&name, one)).take(LISTED_MAX).collect();
+            runs.filter_map(|one| service(&name, one)).take(LISTED_MAX).collect();
         let label = |key| {
             std::iter::once(files).chain(self.members.iter().copied()).find_map(|one| one.labels.get(key))
         };

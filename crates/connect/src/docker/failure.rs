@@ -92,7 +92,13 @@ fn by_status(status: u16, message: &str, sent: Effect) -> (FailureKind, Effect, 
         502..=504 => (FailureKind::Network, sent, ""),
         // This an engine looks at before it unpacks anything.
         _ if message.contains("is marked read-only") => (FailureKind::Denied, not, ""),
-        _ => (by_text(message), sent, ""),
+        _ => match by_text(message) {
+            // A path that is gone while it is unpacked is the doing of somebody inside, and not a container that is gone.
+            FailureKind::NotFound if message.contains("processing tar file") => {
+                (FailureKind::Unknown, sent, "")
+            }
+            kind => (kind, sent, ""),
+        },
     }
 }
 
@@ -179,6 +185,18 @@ mod tests {
             (500, "write /a: no space left on device", FailureKind::NoSpace, sent),
             (500, "open /a: read-only file system", FailureKind::Denied, sent),
             (500, "lstat /a/b: not a directory", FailureKind::NotFound, sent),
+            (
+                500,
+                "Error processing tar file(exit status 1): lchown /a: no such file or directory",
+                FailureKind::Unknown,
+                sent,
+            ),
+            (
+                500,
+                "Error processing tar file(exit status 1): write /a: no space left on device",
+                FailureKind::NoSpace,
+                sent,
+            ),
             (500, "context canceled", FailureKind::Network, sent),
             (500, "something else", FailureKind::Unknown, sent),
             (500, "", FailureKind::Unknown, sent),

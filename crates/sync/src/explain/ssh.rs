@@ -73,10 +73,13 @@ fn meaning(line: &str) -> Option<Meaning> {
 /// Who we are.
 fn login(line: &str) -> Option<Meaning> {
     let auth = Some((FailureKind::Auth, None));
-    // `user@host: Permission denied (publickey,password).`
-    if let Some((who, rest)) = line.split_once(": Permission denied (")
-        && who.contains('@')
-        && !who.contains(' ')
+    // `user@host: Permission denied (publickey,password).`; old clients leave out who they are.
+    let said = match line.split_once(": Permission denied (") {
+        Some((who, rest)) if who.contains('@') && !who.contains(' ') => Some(rest),
+        Some(_) => None,
+        None => line.strip_prefix("Permission denied ("),
+    };
+    if let Some(rest) = said
         && let Some(methods) = rest.strip_suffix(").")
         && methods.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b',' | b'-'))
     {

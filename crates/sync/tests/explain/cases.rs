@@ -91,6 +91,7 @@ pub(crate) const CASES: &[Case] = &[
         K::Auth,
         nobody!("lab@nas.example: Permission denied (publickey,password)."),
     ),
+    rsync("the key is not accepted, says an old client", 255, K::Auth, "Permission denied (publickey).\r\n"),
     rsync(
         "the key is not accepted, and the pipe breaks first",
         12,

@@ -111,7 +111,12 @@ impl<'a> Visit<'_, 'a> {
             self.talk.answered(&format!("GET {path}: {}, {bytes} bytes{more}", response.status));
             match response.location.as_deref().map(|to| page::resolve(to, &path, &self.place)) {
                 None => return Ok(Some((path, response))),
-                Some(Some(next)) => path = next,
+                Some(Some(next)) if page::is_harmless(&next) => path = next,
+                Some(Some(_)) => {
+                    self.talk
+                        .note("redirected to something that may do more than show, which is not gone to");
+                    return Ok(Some((path, response)));
+                }
                 Some(None) => {
                     self.talk.note("redirected to another place, which is not gone to");
                     return Ok(Some((path, response)));

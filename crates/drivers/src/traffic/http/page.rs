@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 /// The longest path that is asked for, and the most that are taken from one page.
 const PATH_BYTES_MAX: usize = 512;
 const FOUND_MAX: usize = 128;
+/// The longest tag that is read.
+const TAG_BYTES_MAX: usize = 4096;
 /// Words in a path that speak of doing something: a visitor looks, and touches nothing.
 const DEEDS: [&str; 9] =
     ["logout", "logoff", "signout", "delete", "remove", "destroy", "reset", "shutdown", "unsubscribe"];
@@ -35,23 +37,26 @@ pub(super) enum Kind {
     Link,
 }
 
-/// What a page at `base` names on the same host, in its order, each once.
+/// What a page at `base` names on the same host, in its order, each once. No byte of the page is looked at more than a few
+/// times, whatever it holds.
 pub(super) fn scan(html: &[u8], base: &str, place: &Place) -> Vec<Found> {
     let mut all: Vec<Found> = Vec::new();
-    for tag in memchr::memchr_iter(b'<', html).map(|at| &html[at + 1..]) {
+    for tag in tags(html) {
         if all.len() >= FOUND_MAX {
             break;
         }
-        let tag = &tag[..memchr::memchr(b'>', tag).unwrap_or(0).min(4096)];
-        let name = tag.split(u8::is_ascii_whitespace).next().unwrap_or_default().to_ascii_lowercase();
-        let (kind, attribute) = match name.as_slice() {
-            b"a" => (Kind::Link, "href"),
-            b"link" => (Kind::Resource, "href"),
-            b"img" | b"script" => (Kind::Resource, "src"),
-            _ => continue,
+        let name = tag.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
+        let (kind, attribute) = match () {
+            () if is("a") => (Kind::Link, "href"),
+            () if is("link") => (Kind::Resource, "href"),
+            () if is("img") || is("script") => (Kind::Resource, "src"),
+            () => continue,
         };
         let found = value(tag, attribute).and_then(|to| resolve(&to, base, place));
-        if let Some(path) = found.filter(|path| kind == Kind::Resource || is_harmless(path)) {
+        let is_wanted =
+            |path: &String| if kind == Kind::Resource { !is_deed(path) } else { is_harmless(path) };
+        if let Some(path) = found.filter(is_wanted) {
             let found = Found { kind, path };
             if !all.contains(&found) {
                 all.push(found);
@@ -61,9 +66,34 @@ pub(super) fn scan(html: &[u8], base: &str, place: &Place) -> Vec<Found> {
     all
 }
 
-fn is_harmless(path: &str) -> bool {
+/// What stands between `<` and `>`, one after the other. What is not closed within a tag's length is none.
+fn tags(html: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut from, mut open_until) = (0, 0);
+    std::iter::from_fn(move || {
+        loop {
+            let start = from + memchr::memchr(b'<', &html[from..])? + 1;
+            let end = html.len().min(start + TAG_BYTES_MAX);
+            // What was searched for the tag before is not searched again.
+            let rest = start.max(open_until).min(end);
+            match memchr::memchr(b'>', &html[rest..end]) {
+                Some(length) => {
+                    from = rest + length + 1;
+                    return html.get(start..rest + length);
+                }
+                None => (from, open_until) = (start, end),
+            }
+        }
+    })
+}
+
+/// Whether a path may be gone to by somebody who only looks.
+pub(super) fn is_harmless(path: &str) -> bool {
+    !path.contains('?') && !is_deed(path)
+}
+
+fn is_deed(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
-    !path.contains('?') && !DEEDS.iter().any(|deed| path.contains(deed))
+    DEEDS.iter().any(|deed| path.contains(deed))
 }
 
 /// The value of an attribute, in quotes of either kind or bare.
@@ -195,5 +225,30 @@ mod tests {
                 (Kind::Link, "/next".to_owned()),
             ]
         );
+    }
+
+    /// Each of these made a page of a mebibyte cost minutes, when every `<` was searched to the end.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
+    fn a_page_made_to_be_slow_is_read_in_no_time() {
+        const LENGTH: usize = 1 << 20;
+        let lone = vec![b'<'; LENGTH];
+        let closed = [&lone[1..], b">"].concat();
+        let links = b"<a href".repeat(LENGTH / 7);
+        let all_links = [&links[..], b">"].concat();
+        let values = b"<a href=x href=".repeat(LENGTH / 15);
+        let begun = std::time::Instant::now();
+        for html in [lone, closed, links, all_links, values] {
+            assert!(scan(&html, "/", &place()).len() <= 1);
+        }
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn a_tag_is_read_after_one_that_is_not_closed() {
+        let html = [b"<b ".as_slice(), &[b'x'; TAG_BYTES_MAX], b"<a href=/one><<a href=/two><a href=/do?it>"]
+            .concat();
+        let found: Vec<_> = scan(&html, "/", &place()).into_iter().map(|it| it.path).collect();
+        assert_eq!(found, ["/one"]);
     }
 }
