@@ -1,5 +1,6 @@
 //! What an engine opens inside a container while it packs an archive, and what is never opened.
 
+use futures_util::future::join_all;
 use verisim_core::{DecoyPath, Failure, FailureKind, FileKind, NotRegular};
 
 use super::look::Look;
@@ -17,11 +18,12 @@ impl Look<'_> {
             let paths: Vec<DecoyPath> =
                 LOOKED_UP.iter().filter_map(|path| DecoyPath::new(*path).ok()).collect();
             let look = self.without_opening();
-            look.ask_ahead(paths.iter().cloned()).await?;
-            for path in paths {
-                let Some((_, seen)) = look.at(&path).await? else { continue };
+            // The engine follows the links on the way by itself, within the container, here as in an archive.
+            let answers = join_all(paths.iter().map(|path| look.seen(path))).await;
+            for (path, seen) in paths.into_iter().zip(answers) {
+                let Some(seen) = seen? else { continue };
                 let end = match seen.target {
-                    Some(target) => look.at(&target).await?.map(|(_, seen)| seen),
+                    Some(target) => look.seen(&target).await?,
                     None => Some(seen),
                 };
                 if end.is_some_and(|seen| seen.kind == FileKind::Special) {
