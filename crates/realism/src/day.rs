@@ -137,7 +137,9 @@ pub(crate) fn moments(world: &World, persona: PersonaIndex, unit: Unit) -> Vec<M
 impl Sheet {
     /// Spreads sessions over a day: their beginnings are drawn uniformly, then pushed apart.
     fn spread(&mut self, sessions: u32, arrival: i64) {
-        let begin = self.window.begin.saturating_add(arrival);
+        // Whoever works twenty minutes a day is not an hour late.
+        let length = self.window.end - self.window.begin;
+        let begin = self.window.begin + arrival.min(length / 2);
         // The last tenth of the day sees no new session, so that most sessions are not cut off.
         let room = (self.window.end - begin) / 10 * 9;
         let mut begins: Vec<i64> = (0..sessions).map(|_| begin + span(&mut self.draw, room)).collect();

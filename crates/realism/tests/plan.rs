@@ -135,6 +135,19 @@ proptest! {
 }
 
 #[test]
+fn a_short_day_is_worked_by_those_who_arrive_late_too() {
+    for seed in 0..2_000 {
+        let mut person = persona(0);
+        person.week = "mon, wed, fri 06:00-06:20".parse().unwrap();
+        let settings = Settings { absent_per_mille: 0, ..Settings::default() };
+        let world = Arc::new(World::new(seed, vec![person], vec![decoy(0, 0..1)], settings).unwrap());
+        let from = at("2027-01-25T00:00:00Z");
+        let all = slots(&world, from, from + SignedDuration::from_hours(24 * 28));
+        assert!(all.len() >= 6, "{} slots in four weeks with the seed {seed}", all.len());
+    }
+}
+
+#[test]
 fn slots_come_in_order_and_their_keys_are_unique() {
     for (settings, hours) in [(Settings::default(), 24 * 60), (busy(), 3)] {
         let world = world(4, 5, settings);
