@@ -18,6 +18,7 @@ mod late;
 mod leftover;
 mod manifest_file;
 mod native;
+mod operations;
 mod private;
 mod rclone;
 mod rsync;

@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use verisim_core::{
     Capture, Clock, Failure, FailureKind, Hashes, Proof, PushOptions, Remote, RemoteStat, SyncTransport,
     TransportCapabilities, TransportError, TransportResult,
@@ -41,12 +41,10 @@ use verisim_core::{
 use crate::bandwidth::Level;
 use crate::errno::{Side, failure};
 use crate::identity::KnownDestination;
+use crate::operations::Operations;
 use crate::tree::Root;
 
 pub use read::Reading;
-
-/// How many pushes and hashings one destination has under way at once; more wait.
-const OPERATIONS_MAX: usize = 4;
 
 /// What a destination on a path is like.
 #[derive(Debug, Clone)]
@@ -73,7 +71,7 @@ impl NativeOptions {
 pub struct NativeTransport {
     options: NativeOptions,
     clock: Arc<dyn Clock>,
-    operations: Arc<Semaphore>,
+    operations: Operations,
     level: Level,
 }
 
@@ -81,7 +79,7 @@ impl NativeTransport {
     /// A transport to the destination that `options` describes.
     #[must_use]
     pub fn new(options: NativeOptions, clock: Arc<dyn Clock>) -> Self {
-        Self { options, clock, operations: Arc::new(Semaphore::new(OPERATIONS_MAX)), level: Level::default() }
+        Self { options, clock, operations: Operations::default(), level: Level::default() }
     }
 
     /// Runs `work` on a thread of its own, because it blocks for as long as a disk or a share does. The thread ends with the
@@ -92,12 +90,11 @@ impl NativeTransport {
         F: FnOnce(NativeOptions) -> Result<T, Failure> + Send + 'static,
     {
         let broken = |what: &str| Failure::new(FailureKind::Unknown, name, what);
-        let permit = Arc::clone(&self.operations).acquire_owned().await;
-        let permit = permit.map_err(|_| broken("the transport was closed"))?;
+        let place = self.operations.place(name).await?;
         let options = self.options.clone();
         let (send, receive) = oneshot::channel();
         let thread = move || {
-            let _permit = permit;
+            let _place = place;
             let _ = send.send(work(options));
         };
         let started = std::thread::Builder::new().name(name.into()).spawn(thread);
@@ -153,10 +150,10 @@ impl SyncTransport for NativeTransport {
             Ok((folder, items))
         };
         let (folder, items) = self.blocking("native.hashsum", open).await?;
-        let permit = Arc::clone(&self.operations).acquire_owned().await;
+        let place = self.operations.place("native.hashsum").await?;
         let options = self.options.clone();
         let work = move || {
-            let _permit = permit;
+            let _place = place;
             let is_there = || is_there(&options, &folder);
             let (folder, items, is_there, cancel) = (&folder, items.as_slice(), &is_there, &cancel);
             hashsum::run(&hashsum::Hashing { folder, items, workers, reading, is_there, cancel }, &out);

@@ -2,7 +2,7 @@
 
 use verisim_core::FailureKind;
 
-use super::{Finding, Text, ToolEnd, advice, by_errno, shell, ssh, strongest};
+use super::{Finding, Probe, Text, ToolEnd, advice, by_errno, shell, ssh, strongest};
 use crate::errno::Side;
 
 const NOT_CLEAN: &str = "the shell there prints something at login: `ssh HOST true` must print nothing";
@@ -55,7 +55,7 @@ fn find_in(end: ToolEnd, text: &Text<'_>, roles: Roles) -> Finding {
     let before = |finding: Finding| if phase == Phase::Connecting { finding.before() } else { finding };
     if let Some(found) = strongest(text.lines().filter_map(|line| by_line(line, roles))) {
         // That the connection broke is what every error ends in; the code may know better.
-        let coded = by_code(end);
+        let coded = by_code(end, roles);
         return before(
             if found.kind == FailureKind::Network && coded.weight() > found.weight() && is_certain(end) {
                 coded
@@ -64,7 +64,7 @@ fn find_in(end: ToolEnd, text: &Text<'_>, roles: Roles) -> Finding {
             },
         );
     }
-    before(by_code(end).by(text.lines().last().unwrap_or_default()))
+    before(by_code(end, roles).by(text.lines().last().unwrap_or_default()))
 }
 
 /// Somebody asked one of both to end. Which one, its own last line says.
@@ -242,7 +242,7 @@ fn daemon(line: &str) -> Meaning {
 }
 
 /// What the exit code alone says, as the manual lists them.
-fn by_code(end: ToolEnd) -> Finding {
+fn by_code(end: ToolEnd, roles: Roles) -> Finding {
     let ToolEnd::Code(code) = end else {
         return Finding::new(FailureKind::Unknown, Side::Far, advice(FailureKind::Unknown, Side::Far));
     };
@@ -261,5 +261,10 @@ fn by_code(end: ToolEnd) -> Finding {
         _ => (FailureKind::Unknown, Side::Far, None),
     };
     let finding = Finding::new(kind, side, hint.unwrap_or_else(|| advice(kind, side)));
-    if matches!(code, 1 | 2 | 4 | 5 | 126 | 127) { finding.before() } else { finding }
+    match code {
+        1 | 2 | 4 | 5 | 126 | 127 => finding.before(),
+        // A file failed, and the far side was gone before its words were here. Most often its disk is full.
+        11 if roles == PUSH => finding.asking(Probe::FreeSpace),
+        _ => finding,
+    }
 }

@@ -51,7 +51,7 @@ pub(super) async fn hashes(
 ) -> Result<Hashes, TransportError> {
     let cancel = options.cancel.child_token();
     let _end_when_dropped = cancel.clone().drop_guard();
-    let _place = transport.place(OPERATION).await?;
+    let _place = transport.operations.place(OPERATION).await?;
     let (far, known) = (&*transport.far, &transport.known);
     let there = transport.there(&cancel).await?;
     let look = far.look(&there, (at, false), OPERATION, &cancel).await?;

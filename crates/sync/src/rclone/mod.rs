@@ -39,7 +39,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use verisim_core::manifest::MANIFEST_PATH;
 use verisim_core::{
     CancellationToken, Capture, DestinationName, Failure, FailureKind, Hashes, Proof, PushOptions, RelPath,
@@ -48,6 +48,7 @@ use verisim_core::{
 use verisim_sys::Runner;
 
 use crate::identity::{KnownDestination, Recognised};
+use crate::operations::Operations;
 use crate::tool::{Shares, ours};
 
 use call::Rclone;
@@ -56,9 +57,6 @@ pub use options::RcloneOptions;
 use there::There;
 pub use version::RcloneVersion;
 
-/// How many operations one destination has under way at once; more wait.
-const OPERATIONS_MAX: usize = 4;
-
 /// Pushes to a remote, by rclone.
 pub struct RcloneTransport {
     far: Arc<Far>,
@@ -66,7 +64,7 @@ pub struct RcloneTransport {
     /// What was found out about the remote; forgotten when something fails.
     there: Mutex<Option<Arc<There>>>,
     shares: Shares,
-    operations: Arc<Semaphore>,
+    operations: Operations,
 }
 
 /// What is known of a remote, for people.
@@ -95,7 +93,7 @@ impl RcloneTransport {
             known,
             there: Mutex::default(),
             shares: Shares::default(),
-            operations: Arc::new(Semaphore::new(OPERATIONS_MAX)),
+            operations: Operations::default(),
         }
     }
 
@@ -167,12 +165,7 @@ impl RcloneTransport {
         if self.known.judge(&*self.far, look.marker.as_deref())? {
             return Ok(look.stat());
         }
-        Ok(RemoteStat { exists: false, owner: None, sealed: None, free_bytes: look.free_bytes })
-    }
-
-    async fn place(&self, operation: &'static str) -> Result<tokio::sync::SemaphorePermit<'_>, Failure> {
-        let place = self.operations.acquire().await;
-        place.map_err(|_| Failure::new(FailureKind::Unknown, operation, "the transport was closed"))
+        Ok(look.unmarked_stat())
     }
 }
 
@@ -183,7 +176,7 @@ impl SyncTransport for RcloneTransport {
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {
-        let _place = self.place("rclone.push").await?;
+        let _place = self.operations.place("rclone.push").await?;
         let pushed = Box::pin(push::push(self, source, to, options)).await;
         self.forgetting(pushed).await
     }

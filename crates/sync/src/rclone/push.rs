@@ -229,17 +229,9 @@ impl Sending<'_> {
             let call = self.copying(local, lot, rate, is_first)?;
             let stop = self.cancel.child_token();
             let rclone = &self.transport.far.rclone;
-            let (copied, begins_anew) = {
-                let run = rclone.copy(call, (Some(gauge.clone()), self.sent), OPERATION, &stop);
-                tokio::pin!(run);
-                tokio::select! {
-                    copied = &mut run => (copied?, false),
-                    () = share.changed(rate) => {
-                        stop.cancel();
-                        (run.await?, true)
-                    }
-                }
-            };
+            let run = rclone.copy(call, (Some(gauge.clone()), self.sent), OPERATION, &stop);
+            let (copied, begins_anew) = share.run_at(rate, &stop, run).await;
+            let copied = copied?;
             // What goes aside counts as sent with some, and is not.
             let most = local.amount(lot);
             self.sent.files = self.sent.files.saturating_add(copied.sent.files.min(most.files));

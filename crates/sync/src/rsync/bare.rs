@@ -4,9 +4,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use verisim_core::manifest::{MANIFEST_PATH, METADATA_DIR};
 use verisim_core::{CancellationToken, Digest, Failure, FailureKind, RelPath, Remote, TransportError};
@@ -18,49 +15,13 @@ use crate::explain::{Tool, ToolOperation};
 use crate::identity::MARKER;
 use crate::native::folder;
 use crate::shell::absent;
-use crate::tool::{Look, ended, shown, write_list};
+use crate::tool::{Desk, Look, ended, on_desk, shown, write_list};
 use crate::tree::Root;
 
 /// How much of a listing of one folder is looked at.
 const LISTING_BYTES: usize = 64 << 10;
 /// Characters that a wrapper around rsync takes for patterns.
 const PATTERNS: &[u8] = b"*?[]{}\\";
-
-/// A private folder that goes with this value.
-pub(super) struct Desk(PathBuf);
-
-impl Desk {
-    pub(super) fn new(below: &Path, operation: &'static str) -> Result<Self, Failure> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let lost = |error| failure(Side::State, operation, "making a private folder", &error);
-        let name = format!("desk-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = below.join(name);
-        // What a process of the same number left behind.
-        let _ = fs::remove_dir_all(&path);
-        let make = || {
-            fs::DirBuilder::new()
-                .mode(0o700)
-                .recursive(true)
-                .create(below)
-                .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&path))
-        };
-        // Another desk may take the folder away with it, between the two.
-        make().or_else(|_| make()).map_err(lost)?;
-        Ok(Self(path))
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        // What cannot be removed now is private, and small. Others may have a desk beside it.
-        let _ = fs::remove_dir_all(&self.0);
-        let _ = self.0.parent().map(fs::remove_dir);
-    }
-}
 
 /// Fails where the wrapper there would take the path for something else.
 pub(super) fn require_plain(path: &RelPath, operation: &'static str) -> Result<(), Failure> {
@@ -140,40 +101,6 @@ pub(super) async fn look(
     let mut look = on_desk(&desk, bytes, &folders).map_err(state(operation, "reading what was fetched"))?;
     if look.exists && look.owner.is_none() {
         look.has_content = has_content(far, at, operation, cancel).await?;
-    }
-    Ok(look)
-}
-
-/// What was fetched, read as a destination on this machine is.
-fn on_desk(desk: &Desk, bytes: &[u8], folders: &[&[u8]]) -> io::Result<Look> {
-    let root = Root::open(desk.path())?;
-    let marker = match fs::read(desk.path().join(MARKER)) {
-        Ok(text) => text
-            .split(|byte| *byte == b'\n')
-            .next()
-            .map(|line| String::from_utf8_lossy(line).trim().to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    let mut look = Look { marker, ..Look::default() };
-    for folder in folders.iter().chain(std::iter::once(&bytes)) {
-        let found = fs::symlink_metadata(desk.path().join(std::ffi::OsStr::from_bytes(folder)));
-        match found {
-            Ok(found) if !found.is_dir() => {
-                look.in_the_way = Some(String::from_utf8_lossy(folder).into_owned());
-                return Ok(look);
-            }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(look),
-            Err(error) => return Err(error),
-        }
-        if *folder == bytes {
-            look.exists = true;
-            look.owner = folder::owner(&root, folder)?;
-            look.sealed = folder::sealed(&root.descend(folder)?)?;
-        } else {
-            look.above = folder::owner(&root, folder)?.or(look.above);
-        }
     }
     Ok(look)
 }

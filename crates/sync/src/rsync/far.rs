@@ -15,7 +15,7 @@ use super::{RsyncOptions, bare, ssh};
 use crate::errno::{Side, failure};
 use crate::explain::{Tool, ToolOperation};
 use crate::shell::{self, Shell, script};
-use crate::tool::{Look, ended, output};
+use crate::tool::{Desk, Look, ended, output};
 
 /// How much of a script's answer is kept: markers, a hash, and numbers.
 const ANSWER_BYTES: usize = 256 << 10;
@@ -336,7 +336,7 @@ impl Far {
         // To the folder, under a name of its own: a wrapper around rsync holds what is named, and a file that is held cannot be
         // replaced in one step.
         let (folder, name) = name.rsplit_once('/').unwrap_or((".", name));
-        let desk = bare::Desk::new(file.parent().unwrap_or(&self.options.scratch), operation)?;
+        let desk = Desk::new(file.parent().unwrap_or(&self.options.scratch), operation)?;
         let named = desk.path().join(name);
         let state = |error| failure(Side::State, operation, "preparing a file", &error);
         std::fs::hard_link(file, &named).or_else(|_| std::fs::copy(file, &named).map(drop)).map_err(state)?;

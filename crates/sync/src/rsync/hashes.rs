@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
-use verisim_core::{Failure, FailureKind, Hashes, Proof, PushOptions, Remote, TransportError};
+use verisim_core::{Hashes, Proof, PushOptions, Remote, TransportError};
 use verisim_sys::Ended;
 
 use super::far::Way;
@@ -22,8 +22,7 @@ pub(super) async fn hashes(
     let end_when_dropped = cancel.clone().drop_guard();
     transport.far.require_tools()?;
     let way = transport.way(&cancel).await?;
-    let place = std::sync::Arc::clone(&transport.operations).acquire_owned().await;
-    let place = place.map_err(|_| broken("the transport was closed"))?;
+    let place = transport.operations.place(OPERATION).await?;
     let (out, told) = mpsc::channel(8);
     let (far, known, at) = (std::sync::Arc::clone(&transport.far), transport.known.clone(), at.clone());
     let proof = match &*way {
@@ -61,8 +60,4 @@ pub(super) async fn hashes(
         told.recv().await.map(|run: Vec<Told>| (futures_util::stream::iter(run), (told, guard)))
     });
     Ok(Hashes { proof, files: Box::pin(runs.flatten().fuse()) })
-}
-
-fn broken(what: &str) -> Failure {
-    Failure::new(FailureKind::Unknown, OPERATION, what)
 }

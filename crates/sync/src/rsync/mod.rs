@@ -36,7 +36,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio_util::sync::DropGuard;
 use verisim_core::{
     CancellationToken, Capture, DestinationName, Failure, FailureKind, Hashes, PushOptions, RelPath, Remote,
@@ -45,15 +45,13 @@ use verisim_core::{
 use verisim_sys::Runner;
 
 use crate::identity::{KnownDestination, Recognised};
+use crate::operations::Operations;
 use crate::tool::{Look, Shares, ours};
 
 pub use far::FarFacts;
 use far::{Far, Way};
 pub use options::RsyncOptions;
 pub use version::{RsyncVersion, SAFE_SINCE};
-
-/// How many operations one destination has under way at once; more wait.
-const OPERATIONS_MAX: usize = 4;
 
 /// Pushes to a host over SSH, by rsync.
 pub struct RsyncTransport {
@@ -62,7 +60,7 @@ pub struct RsyncTransport {
     /// What was found out about the far side; forgotten when something fails.
     way: Arc<Mutex<Option<Arc<Way>>>>,
     shares: Shares,
-    operations: Arc<Semaphore>,
+    operations: Operations,
 }
 
 impl RsyncTransport {
@@ -74,7 +72,7 @@ impl RsyncTransport {
             known,
             way: Arc::default(),
             shares: Shares::default(),
-            operations: Arc::new(Semaphore::new(OPERATIONS_MAX)),
+            operations: Operations::default(),
         }
     }
 
@@ -154,7 +152,7 @@ impl RsyncTransport {
         if self.known.judge(&*self.far, look.marker.as_deref())? {
             return Ok(look.stat());
         }
-        Ok(RemoteStat { exists: false, owner: None, sealed: None, free_bytes: look.free_bytes })
+        Ok(look.unmarked_stat())
     }
 }
 
@@ -172,7 +170,7 @@ impl SyncTransport for RsyncTransport {
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {
-        let _place = self.place("rsync_ssh.push").await?;
+        let _place = self.operations.place("rsync_ssh.push").await?;
         let pushed = Box::pin(push::push(self, source, to, options)).await;
         self.forgetting(pushed).await
     }
@@ -190,12 +188,5 @@ impl SyncTransport for RsyncTransport {
     async fn seal(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
         let sealed = Box::pin(self.seal_there(at, manifest)).await;
         self.forgetting(sealed).await
-    }
-}
-
-impl RsyncTransport {
-    async fn place(&self, operation: &'static str) -> Result<tokio::sync::SemaphorePermit<'_>, Failure> {
-        let place = self.operations.acquire().await;
-        place.map_err(|_| Failure::new(FailureKind::Unknown, operation, "the transport was closed"))
     }
 }

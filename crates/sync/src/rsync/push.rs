@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use tokio::sync::watch;
 use verisim_core::{
-    BandwidthLimit, CancellationToken, Capture, Inventory, PushOptions, Remote, ToolOutput, TransportError,
-    TransportResult,
+    BandwidthLimit, CancellationToken, Capture, FailureKind, Inventory, PushOptions, Remote, ToolOutput,
+    TransportError, TransportResult,
 };
 use verisim_sys::Ended;
 
@@ -171,24 +171,26 @@ impl Sending<'_> {
             };
             let mut progress = Progress::new(Some(gauge.clone()), self.sent);
             let stop = self.cancel.child_token();
-            let (ran, begins_anew) = {
-                let run = self.transport.far.rsync(self.way, rsync, &mut progress, &stop);
-                tokio::pin!(run);
-                tokio::select! {
-                    ran = &mut run => (ran?, false),
-                    () = share.changed(rate) => {
-                        stop.cancel();
-                        (run.await?, true)
-                    }
-                }
-            };
+            let run = self.transport.far.rsync(self.way, rsync, &mut progress, &stop);
+            let (ran, begins_anew) = share.run_at(rate, &stop, run).await;
+            let ran = ran?;
             self.sent = progress.all();
             if begins_anew && ran.ended == Ended::Cancelled && !self.cancel.is_cancelled() {
                 continue;
             }
-            self.output = ended(&ran, Tool::Rsync, ToolOperation::Push, OPERATION, None)?;
+            let judged = |free| ended(&ran, Tool::Rsync, ToolOperation::Push, OPERATION, free);
+            self.output = match judged(None) {
+                Err(error) if error.failure.kind == FailureKind::Unknown => judged(self.free_bytes().await)?,
+                done => done?,
+            };
             return Ok(());
         }
+    }
+
+    /// What is free there, where a failure without words may be a full disk.
+    async fn free_bytes(&self) -> Option<u64> {
+        let look = self.transport.far.look(self.way, self.to, OPERATION, self.cancel).await;
+        look.ok()?.free_bytes
     }
 
     /// The folder, with a slash at its end.

@@ -11,14 +11,14 @@ use verisim_core::manifest::Entry;
 use verisim_core::{CancellationToken, Failure, FailureKind, RelPath, Remote, RemoteFile, TransportError};
 use verisim_sys::Taker;
 
-use super::bare::{self, Desk, listed};
+use super::bare::{self, listed};
 use super::far::{Far, Rsync, Way};
 use super::hashes::OPERATION;
 use crate::blocking::blocking;
 use crate::explain::{Tool, ToolOperation};
 use crate::identity::KnownDestination;
 use crate::shell::Told;
-use crate::tool::{ended, hash_file, ours};
+use crate::tool::{Desk, ended, hash_file, ours};
 use crate::tree::{ENTRIES_MAX, Kind, Root, walk_until};
 
 /// A portion is fetched when it has so many bytes, or so many files. One file is never cut.

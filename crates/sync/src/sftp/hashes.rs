@@ -37,7 +37,7 @@ pub(super) async fn hashes(
 ) -> std::result::Result<Hashes, Failure> {
     let cancel = options.cancel.child_token();
     let end_when_dropped = cancel.clone().drop_guard();
-    let place = transport.place(OPERATION).await?;
+    let place = transport.operations.place(OPERATION).await?;
     let beginning = async {
         let line = transport.connect(OPERATION).await?;
         let look = transport.there(&line).look(at, OPERATION).await?;

@@ -37,7 +37,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Mutex;
 use verisim_core::{
     ByteCount, CancellationToken, Capture, Clock, Failure, FailureKind, Hashes, PushOptions, Remote,
     RemoteStat, SyncTransport, TransportCapabilities, TransportError, TransportResult,
@@ -47,14 +47,13 @@ use verisim_ssh::{Session, Target};
 
 use crate::bandwidth::Level;
 use crate::identity::{KnownDestination, Recognised};
+use crate::operations::Operations;
 use crate::tool::ours;
 
 use commands::Commands;
 use look::There;
 use problem::failed;
 
-/// How many operations one destination has under way at once; more wait.
-const OPERATIONS_MAX: usize = 4;
 /// How much of a capture is read back where the far side cannot hash, when nothing else is said: 16 GiB.
 const READ_BACK_MAX: ByteCount = ByteCount(16 << 30);
 
@@ -111,7 +110,7 @@ pub struct SftpTransport {
     /// Two pushes do not make the same markers at once.
     claiming: Mutex<()>,
     level: Level,
-    operations: Arc<Semaphore>,
+    operations: Operations,
 }
 
 /// A connection to the host, and SFTP on it. Each operation has one of its own, which ends with it.
@@ -134,7 +133,7 @@ impl SftpTransport {
             commands: Arc::default(),
             claiming: Mutex::default(),
             level: Level::default(),
-            operations: Arc::new(Semaphore::new(OPERATIONS_MAX)),
+            operations: Operations::default(),
         }
     }
 
@@ -172,11 +171,6 @@ impl SftpTransport {
         There { sftp: &line.sftp, options: &self.options }
     }
 
-    async fn place(&self, operation: &'static str) -> Result<OwnedSemaphorePermit, Failure> {
-        let place = Arc::clone(&self.operations).acquire_owned().await;
-        place.map_err(|_| Failure::new(FailureKind::Unknown, operation, "the transport was closed"))
-    }
-
     /// What failed may have failed because the far side is not what it was: the next operation looks anew.
     async fn forgetting<T>(&self, done: Result<T, TransportError>) -> Result<T, TransportError> {
         if done.is_err() {
@@ -196,7 +190,7 @@ impl SftpTransport {
             }
             return Ok(look.stat());
         }
-        Ok(RemoteStat { exists: false, owner: None, sealed: None, free_bytes: look.free_bytes })
+        Ok(look.unmarked_stat())
     }
 
     async fn seal_there(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
@@ -230,7 +224,7 @@ impl SyncTransport for SftpTransport {
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {
-        let _place = self.place("sftp.push").await?;
+        let _place = self.operations.place("sftp.push").await?;
         let pushed = Box::pin(push::push(self, source, to, options)).await;
         self.forgetting(pushed.map_err(TransportError::from)).await
     }

@@ -71,6 +71,11 @@ impl Look {
         let Self { exists, owner, sealed, free_bytes, .. } = self;
         RemoteStat { exists, owner, sealed, free_bytes }
     }
+
+    /// What is told where the destination bears no marker yet: nothing in it is ours.
+    pub(crate) const fn unmarked_stat(&self) -> RemoteStat {
+        RemoteStat { exists: false, owner: None, sealed: None, free_bytes: self.free_bytes }
+    }
 }
 
 /// An owner's name as it stands in a marker: one line.

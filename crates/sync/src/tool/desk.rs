@@ -26,12 +26,19 @@ impl Desk {
     pub(crate) fn new(below: &Path, operation: &'static str) -> Result<Self, Failure> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let lost = |error| failure(Side::State, operation, "making a private folder", &error);
-        fs::create_dir_all(below).map_err(lost)?;
         let name = format!("desk-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = below.join(name);
         // What a process of the same number left behind.
         let _ = fs::remove_dir_all(&path);
-        fs::DirBuilder::new().mode(0o700).create(&path).map_err(lost)?;
+        let make = || {
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .recursive(true)
+                .create(below)
+                .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&path))
+        };
+        // Another desk may take the folder away with it, between the two.
+        make().or_else(|_| make()).map_err(lost)?;
         Ok(Self(path))
     }
 
@@ -42,8 +49,9 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        // What cannot be removed now is private, and small.
+        // What cannot be removed now is private, and small. Others may have a desk beside it.
         let _ = fs::remove_dir_all(&self.0);
+        let _ = self.0.parent().map(fs::remove_dir);
     }
 }
 

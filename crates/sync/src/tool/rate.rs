@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use verisim_core::BandwidthLimit;
+use verisim_core::{BandwidthLimit, CancellationToken};
 
 /// How long another rate must hold before a tool is begun anew for it: pushes come and go.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -49,8 +49,25 @@ impl Share {
         Some((limit.bytes_per_second / (*self.seen.borrow()).max(1)).max(1))
     }
 
+    /// Waits for a run at `rate`, and stops it once another rate holds. What it came to, and whether it was stopped for that.
+    pub(crate) async fn run_at<T>(
+        &mut self,
+        rate: Option<u64>,
+        stop: &CancellationToken,
+        run: impl Future<Output = T>,
+    ) -> (T, bool) {
+        tokio::pin!(run);
+        tokio::select! {
+            came_to = &mut run => (came_to, false),
+            () = self.changed(rate) => {
+                stop.cancel();
+                (run.await, true)
+            }
+        }
+    }
+
     /// Waits until another rate than `rate` holds, and has held for a moment.
-    pub(crate) async fn changed(&mut self, rate: Option<u64>) {
+    async fn changed(&mut self, rate: Option<u64>) {
         loop {
             if self.now() != rate {
                 tokio::time::sleep(self.shares.settle).await;

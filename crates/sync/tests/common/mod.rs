@@ -1,5 +1,5 @@
 //! What the tests of this crate share: a clock, trees, and a look at both sides from outside.
-#![allow(dead_code, unreachable_pub, reason = "each test uses its own part")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 #![allow(clippy::disallowed_methods, reason = "the clock and the processes of the tests")]
 
@@ -19,6 +19,9 @@ use verisim_sync::{
     CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, KnownDestination, NativeOptions,
     NativeTransport,
 };
+
+mod carried;
+pub use carried::{Mounted, capture_in, push_options_in, remote};
 
 /// The clock of this machine.
 pub struct RealClock(pub Instant);

@@ -419,6 +419,7 @@ pub(crate) const CASES: &[Case] = &[
         "ERROR: out of memory in flist_expand [sender]\nrsync error: error allocating core memory buffers (code 22) at util2.c(105) [sender=3.2.7]\n",
     ),
     rsync("nothing but a code", 23, K::Unknown, ""),
+    full(rsync("nothing but the code of a file that failed, and the disk there is full", 11, K::NoSpace, "")),
     rsync("nothing but ssh's code", 255, K::Network, ""),
     // Hashing over ssh.
     fetch(

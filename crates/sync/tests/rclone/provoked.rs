@@ -4,13 +4,13 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use verisim_core::{Effect, FailureKind, SyncTransport as _, TransportError};
 use verisim_testkit::real_rclone::{Generation, S3Server};
 
+use crate::common::Mounted;
 use crate::place::{Kind, Place, Server, program, sftp_section};
 
 const BOTH: [Generation; 2] = [Generation::Installed, Generation::Newer];
@@ -150,24 +150,6 @@ async fn what_a_service_answers() {
             assert_eq!(pushed, expected, "{status} by {generation:?}: {detail}");
             assert!(asked.load(Ordering::Relaxed) > 0);
         }
-    }
-}
-
-/// What is mounted in a test goes with it.
-struct Mounted<'a>(&'a Path);
-
-impl Mounted<'_> {
-    fn new<'a>(at: &'a Path, options: &str) -> Mounted<'a> {
-        let done =
-            Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(at).status().unwrap();
-        assert!(done.success());
-        Mounted(at)
-    }
-}
-
-impl Drop for Mounted<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
     }
 }
 

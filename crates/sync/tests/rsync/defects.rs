@@ -16,7 +16,8 @@ use verisim_core::{BandwidthLimit, FailureKind, RelPath, RemoteFile, SyncTranspo
 use verisim_testkit::hostile_capture::read_tree;
 
 use crate::common::Sink;
-use crate::place::{Account, Place, program, remote};
+use crate::common::remote;
+use crate::place::{Account, Place, program};
 use crate::resuming::noise;
 
 /// Pushed without a trailing slash, data lands in `run/run/`, and no probe finds it.

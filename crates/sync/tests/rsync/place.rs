@@ -1,19 +1,15 @@
 //! A host with a folder, for one test: an sshd of its own, a capture, a state folder.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use verisim_core::{
-    CancellationToken, Capture, CaptureName, DestinationName, PushOptions, Pushed, RelPath, Remote,
-    RootIdentity, SyncTransport as _, TransportError,
-};
+use verisim_core::{Capture, PushOptions, Pushed, Remote, SyncTransport as _, TransportError};
 use verisim_sync::{KnownDestination, RsyncOptions, RsyncTransport};
 use verisim_sys::Runner;
 use verisim_testkit::sshd::{Sshd, SshdOptions};
 
-use crate::common::Sink;
+use crate::common::{capture_in, push_options_in, remote};
 
 /// Where the tools of this machine are.
 pub const PATH: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"];
@@ -102,37 +98,6 @@ impl Place {
 
     pub fn write(&self, files: &[(&str, &[u8])]) {
         crate::common::write_tree(&self.path("run"), files);
-    }
-}
-
-pub fn capture_in(scratch: &Path) -> Capture {
-    let root = scratch.join("run");
-    let meta = fs::metadata(&root).unwrap();
-    Capture {
-        rule: CaptureName::new("lab").unwrap(),
-        relative: Some(RelPath::new("run").unwrap()),
-        identity: RootIdentity { device: meta.dev(), inode: meta.ino(), born_ns: None },
-        root,
-        generation: 1,
-    }
-}
-
-pub fn push_options_in(scratch: &Path) -> PushOptions {
-    PushOptions {
-        work_dir: scratch.join("work"),
-        forced: Vec::new(),
-        force_all: false,
-        bandwidth: None,
-        progress: Arc::new(Sink::default()),
-        cancel: CancellationToken::new(),
-    }
-}
-
-pub fn remote(path: &str) -> Remote {
-    Remote {
-        destination: DestinationName::new("vault").unwrap(),
-        path: RelPath::new(path).unwrap(),
-        owner: "site/lab/run/1".into(),
     }
 }
 

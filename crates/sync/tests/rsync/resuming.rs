@@ -257,8 +257,8 @@ async fn child(scratch: &std::path::Path, port: u16, key: &str, known_hosts: &st
     let known = verisim_sync::KnownDestination::new(scratch.join("known"), "vault");
     let transport = verisim_sync::RsyncTransport::new(options, known, crate::place::runner());
     let (_send, receive) = watch::channel(Some(BandwidthLimit { bytes_per_second: 256 << 10 }));
-    let mut options = crate::place::push_options_in(scratch);
+    let mut options = crate::common::push_options_in(scratch);
     options.bandwidth = Some(receive);
-    let capture = crate::place::capture_in(scratch);
-    let _ = transport.push(&capture, &crate::place::remote("lab/run"), &options).await;
+    let capture = crate::common::capture_in(scratch);
+    let _ = transport.push(&capture, &crate::common::remote("lab/run"), &options).await;
 }

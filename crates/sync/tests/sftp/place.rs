@@ -1,20 +1,15 @@
 //! A host with a folder, for one test: an sshd of its own, a capture, a state folder.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use verisim_core::{
-    CancellationToken, Capture, CaptureName, DestinationName, PushOptions, Pushed, RelPath, Remote,
-    RootIdentity, SyncTransport as _, TransportError,
-};
+use verisim_core::{Capture, PushOptions, Pushed, Remote, SyncTransport as _, TransportError};
 use verisim_ssh::Target;
 use verisim_sync::{KnownDestination, SftpOptions, SftpTransport};
 use verisim_testkit::Proxy;
 use verisim_testkit::sshd::{Sshd, SshdOptions};
 
-use crate::common::Sink;
+use crate::common::{capture_in, push_options_in, remote};
 
 pub struct Place {
     pub scratch: tempfile::TempDir,
@@ -88,23 +83,11 @@ impl Place {
     }
 
     pub fn capture(&self) -> Capture {
-        let root = self.path("run");
-        let meta = fs::metadata(&root).unwrap();
-        Capture {
-            rule: CaptureName::new("lab").unwrap(),
-            relative: Some(RelPath::new("run").unwrap()),
-            identity: RootIdentity { device: meta.dev(), inode: meta.ino(), born_ns: None },
-            root,
-            generation: 1,
-        }
+        capture_in(self.scratch.path())
     }
 
     pub fn remote(&self) -> Remote {
-        Remote {
-            destination: DestinationName::new("vault").unwrap(),
-            path: RelPath::new("lab/run").unwrap(),
-            owner: "site/lab/run/1".into(),
-        }
+        remote("lab/run")
     }
 
     pub fn there(&self) -> PathBuf {
@@ -112,14 +95,7 @@ impl Place {
     }
 
     pub fn push_options(&self) -> PushOptions {
-        PushOptions {
-            work_dir: self.path("work"),
-            forced: Vec::new(),
-            force_all: false,
-            bandwidth: None,
-            progress: Arc::new(Sink::default()),
-            cancel: CancellationToken::new(),
-        }
+        push_options_in(self.scratch.path())
     }
 
     pub async fn push(&self) -> Result<Pushed, TransportError> {

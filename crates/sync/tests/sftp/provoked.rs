@@ -3,8 +3,6 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +11,7 @@ use verisim_core::{BandwidthLimit, ByteCount, FailureKind, Proof, RelPath, Remot
 use verisim_sync::SftpOptions;
 use verisim_testkit::sshd::SshdOptions;
 
+use crate::common::Mounted;
 use crate::common::{Sink, read_tree};
 use crate::place::{Account, Place, noise};
 
@@ -101,24 +100,6 @@ async fn a_server_without_sftp() {
     place.write(&[("a", b"alpha")]);
     let (pushed, asked, detail) = kinds(&place, |_| {}).await;
     assert_eq!((pushed, asked), (FailureKind::Unsupported, FailureKind::Unsupported), "{detail}");
-}
-
-/// What is mounted in a test goes with it.
-struct Mounted<'a>(&'a Path);
-
-impl Mounted<'_> {
-    fn new<'a>(at: &'a Path, options: &str) -> Mounted<'a> {
-        let done =
-            Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(at).status().unwrap();
-        assert!(done.success());
-        Mounted(at)
-    }
-}
-
-impl Drop for Mounted<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
