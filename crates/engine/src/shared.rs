@@ -61,8 +61,24 @@ pub(crate) struct Shared {
 #[derive(Debug, Clone)]
 pub(crate) struct Silence {
     pub(crate) since: Timestamp,
-    /// What was found, where it answers and is not the decoy that we know.
-    pub(crate) why: Option<String>,
+    pub(crate) cause: Cause,
+}
+
+/// Why a decoy is left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// It does not answer; in the connector's words.
+    NoAnswer(String),
+    /// It answers, and is not the decoy that we know: what was found.
+    Stranger(String),
+}
+
+impl Cause {
+    /// What is said of it.
+    pub(crate) fn text(&self) -> &str {
+        let (Self::NoAnswer(text) | Self::Stranger(text)) = self;
+        text
+    }
 }
 
 /// Why waiting for work ended without its answer.

@@ -18,7 +18,7 @@ use crate::LifePlanner;
 use crate::activity::BatchEnd;
 use crate::breaker::Breaker;
 use crate::life;
-use crate::shared::Shared;
+use crate::shared::{Cause, Shared};
 use crate::sync::StepEnd;
 
 /// The loop's own memory. All of it can be lost.
@@ -91,7 +91,7 @@ enum End {
     Step(StepEnd),
     Taught(Box<dyn LifePlanner>),
     Swept { decoy: DecoyName, swept: StoreResult<()> },
-    Probe { decoy: DecoyName, answer: Result<(), Option<String>> },
+    Probe { decoy: DecoyName, answer: Result<(), Option<Cause>> },
     Asked { lane: Lane, answer: Result<(), String> },
     Discovered(StoreResult<usize>),
     Tidied(StoreResult<()>),
@@ -256,7 +256,7 @@ impl Loop {
                     // What ran while it left, and what it had to hand back.
                     self.to_sweep.insert(end.decoy);
                 } else {
-                    self.note_signs(&end.decoy, &end.signs, end.stranger.as_deref(), now);
+                    self.note_signs(&end.decoy, &end.signs, end.cause.as_ref(), now);
                 }
                 self.ended(end.abandoned);
             }

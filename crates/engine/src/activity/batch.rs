@@ -10,11 +10,11 @@ use verisim_core::{
     Recorded, Staging, StartMark, Task,
 };
 
-use super::judge::{Bench, Outcome, policy_of, sign};
+use super::judge::{Bench, Outcome, cause, policy_of, sign};
 use super::piece::{self, Piece, action_of, given_up, is_late, kind_name, unanswered};
 use crate::breaker::Sign;
 use crate::contact::{NoContact, contact, meet};
-use crate::shared::Shared;
+use crate::shared::{Cause, Shared};
 
 /// A batch of actions on one decoy.
 pub(crate) struct Batch {
@@ -33,8 +33,8 @@ pub(crate) struct BatchEnd {
     pub(crate) lane: Lane,
     /// What its outcomes say about the decoy, in order.
     pub(crate) signs: Vec<Sign>,
-    /// What was found in its place, where it is not the decoy that we know.
-    pub(crate) stranger: Option<String>,
+    /// Why it may have to be left alone.
+    pub(crate) cause: Option<Cause>,
     /// Whether leases were left behind because the store refused: they are taken back when they have run out.
     pub(crate) abandoned: bool,
 }
@@ -43,7 +43,7 @@ impl Batch {
     /// Carries out jobs that were leased together, in pieces of bounded size.
     pub(crate) async fn run(self, jobs: Vec<LeasedJob>) -> BatchEnd {
         let (decoy, lane) = (self.decoy.clone(), self.lane.clone());
-        let mut end = BatchEnd { decoy, lane, signs: Vec::new(), stranger: None, abandoned: false };
+        let mut end = BatchEnd { decoy, lane, signs: Vec::new(), cause: None, abandoned: false };
         for (number, jobs) in piece::cut(jobs, self.shared.settings.batch_bytes_max).into_iter().enumerate() {
             let ids: Vec<JobId> = jobs.iter().map(|leased| leased.job.id).collect();
             let mut piece = Piece::default();
@@ -53,11 +53,11 @@ impl Batch {
             } else {
                 self.carry_out(jobs, &mut piece).await;
             }
-            end.stranger = piece.done.iter().find_map(|(_, outcome)| match outcome {
-                Outcome::Withheld { failure, .. } => Some(failure.detail.clone()),
-                _ => None,
-            });
-            end.signs.extend(piece.done.iter().map(|(leased, outcome)| sign(leased, outcome)));
+            for (leased, outcome) in &piece.done {
+                let sign = sign(leased, outcome);
+                end.signs.push(sign);
+                end.cause = cause(sign, outcome).or(end.cause);
+            }
             let recorded = self.record(&piece).await;
             end.abandoned |= piece.abandoned || !recorded;
             ids.into_iter().for_each(|id| self.shared.running.end(id));

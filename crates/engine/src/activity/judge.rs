@@ -13,6 +13,7 @@ use super::event;
 use super::ledger::{self, Scene};
 use crate::breaker::Sign;
 use crate::jitter::jitter;
+use crate::shared::Cause;
 
 /// The step from "at the deadline", when a job may still run, to "after it".
 const JUST_AFTER: Duration = Duration::from_millis(1);
@@ -77,6 +78,17 @@ pub(super) fn sign(leased: &LeasedJob, outcome: &Outcome) -> Sign {
         | Outcome::HandedBack { .. }
         | Outcome::Unblocked
         | Outcome::StillBlocked => Sign::Nothing,
+    }
+}
+
+/// Why the decoy may have to be left alone, where an outcome speaks for it.
+pub(super) fn cause(sign: Sign, outcome: &Outcome) -> Option<Cause> {
+    match outcome {
+        Outcome::Withheld { failure, .. } => Some(Cause::Stranger(failure.detail.clone())),
+        Outcome::Failed { failure, .. } if matches!(sign, Sign::Silent | Sign::Gone) => {
+            Some(Cause::NoAnswer(failure.detail.clone()))
+        }
+        _ => None,
     }
 }
 

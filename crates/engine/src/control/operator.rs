@@ -66,7 +66,7 @@ impl Operator {
             name: decoy.name.clone(),
             role: decoy.role.clone(),
             silent_since: silent.get(&decoy.name).map(|silence| silence.since),
-            why: silent.get(&decoy.name).and_then(|silence| silence.why.clone()),
+            why: silent.get(&decoy.name).map(|silence| silence.cause.text().to_owned()),
             left_since: None,
         };
         let gone = |left: Left| DecoyView {

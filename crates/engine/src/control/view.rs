@@ -191,7 +191,7 @@ pub struct DecoyView {
     pub role: String,
     /// Since when it does not answer; `None` where it does, as far as is known.
     pub silent_since: Option<Timestamp>,
-    /// What was found, where it answers and is not the decoy that is known; or why it left.
+    /// Why it does not answer, or what was found, where it answers and is not the decoy that is known; or why it left.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub why: Option<String>,
     /// Since when it is not in the fleet any more.

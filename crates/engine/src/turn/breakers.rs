@@ -11,7 +11,7 @@ use super::{End, Loop};
 use crate::activity::not_done;
 use crate::breaker::{Breaker, BreakerState, Change, Sign};
 use crate::contact::{NoContact, contact};
-use crate::shared::{Shared, Silence, not_under_way};
+use crate::shared::{Cause, Shared, Silence, not_under_way};
 
 /// How many queued jobs of a silent decoy are looked at in one go.
 const SWEEP_PAGE: usize = 256;
@@ -26,40 +26,48 @@ impl Loop {
         self.breakers.values().filter_map(until).min()
     }
 
-    /// Takes note of what a batch says about its decoy; `stranger` says what was found in its place.
+    /// Takes note of what a batch says about its decoy; `cause` says why it may have to be left alone.
     pub(super) fn note_signs(
         &mut self,
         decoy: &DecoyName,
         signs: &[Sign],
-        stranger: Option<&str>,
+        cause: Option<&Cause>,
         now: Timestamp,
     ) {
         let settings = &self.shared.settings;
         let breaker = self.breakers.entry(decoy.clone()).or_insert_with(|| Breaker::new(settings));
         let changes: Vec<_> = signs.iter().filter_map(|sign| breaker.note(*sign, now, settings)).collect();
         for change in changes {
-            self.announce(decoy, change, stranger.map(str::to_owned), now);
+            match change {
+                Change::Closed => self.announce_back(decoy, now),
+                Change::Opened => self.announce_silent(decoy, cause.cloned().unwrap_or_else(unsaid), now),
+            }
         }
     }
 
-    fn announce(&mut self, decoy: &DecoyName, change: Change, why: Option<String>, now: Timestamp) {
-        let reachable = change == Change::Closed;
-        let detail = match (&why, reachable) {
-            (Some(why), _) => why.as_str(),
-            (None, true) => "it answers again",
-            (None, false) => "it does not answer",
+    fn announce_back(&mut self, decoy: &DecoyName, now: Timestamp) {
+        self.shared.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(decoy);
+        self.announce(decoy, true, "it answers again".to_owned(), now);
+    }
+
+    fn announce_silent(&mut self, decoy: &DecoyName, cause: Cause, now: Timestamp) {
+        let detail = match &cause {
+            Cause::Stranger(found) => found.clone(),
+            Cause::NoAnswer(why) => format!("it does not answer: {why}"),
         };
-        let detail = detail.to_owned();
+        self.remember(decoy, cause, now);
+        // Whatever answers next must be recognised first.
+        self.shared.admitted.lock().unwrap_or_else(PoisonError::into_inner).remove(decoy);
+        self.announce(decoy, false, detail, now);
+    }
+
+    fn remember(&self, decoy: &DecoyName, cause: Cause, now: Timestamp) {
         let mut silent = self.shared.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        if reachable {
-            silent.remove(decoy);
-        } else {
-            let since = silent.get(decoy).map_or(now, |silence| silence.since);
-            silent.insert(decoy.clone(), Silence { since, why });
-            // Whatever answers next must be recognised first.
-            self.shared.admitted.lock().unwrap_or_else(PoisonError::into_inner).remove(decoy);
-        }
-        drop(silent);
+        let since = silent.get(decoy).map_or(now, |silence| silence.since);
+        silent.insert(decoy.clone(), Silence { since, cause });
+    }
+
+    fn announce(&mut self, decoy: &DecoyName, reachable: bool, detail: String, now: Timestamp) {
         let payload = EventPayload::Reachable { reachable };
         let event = NewEvent::of_decoy(decoy, Topic::reachable(decoy), detail, payload, now);
         self.unsent.push_back(NewEvent { success: reachable, ..event });
@@ -81,8 +89,9 @@ impl Loop {
                 let answer = match shared.fleet.get(&decoy) {
                     Some(member) => match contact(&shared, &stop, &member).await {
                         Ok(_) => Ok(()),
-                        Err(NoContact::Stranger(failure)) => Err(Some(failure.detail)),
-                        Err(NoContact::Failed(_) | NoContact::Cancelled) => Err(None),
+                        Err(NoContact::Stranger(failure)) => Err(Some(Cause::Stranger(failure.detail))),
+                        Err(NoContact::Failed(failure)) => Err(Some(Cause::NoAnswer(failure.detail))),
+                        Err(NoContact::Cancelled) => Err(None),
                         Err(NoContact::Store(error)) => {
                             shared.report_trouble(&error);
                             Err(None)
@@ -101,26 +110,33 @@ impl Loop {
         }
     }
 
-    pub(super) fn end_probe(
-        &mut self,
-        decoy: &DecoyName,
-        answer: Result<(), Option<String>>,
-        now: Timestamp,
-    ) {
+    pub(super) fn end_probe(&mut self, decoy: &DecoyName, answer: Result<(), Option<Cause>>, now: Timestamp) {
         let Some(breaker) = self.breakers.get_mut(decoy) else { return };
         let change = breaker.end_probe(answer.is_ok(), now, &self.shared.settings);
-        if let Some(change) = change {
-            self.announce(decoy, change, None, now);
-        } else if let Err(Some(why)) = answer {
-            let silent = self.shared.silent.lock().unwrap_or_else(PoisonError::into_inner);
-            let told = silent.get(decoy).is_some_and(|silence| silence.why.is_some());
-            drop(silent);
-            // It was silent, and now another one answers in its place: that is told once.
-            if !told {
-                self.announce(decoy, Change::Opened, Some(why), now);
+        match (change, answer) {
+            (Some(Change::Closed), _) => self.announce_back(decoy, now),
+            (Some(Change::Opened), Err(Some(cause))) => self.announce_silent(decoy, cause, now),
+            (Some(Change::Opened), _) => self.announce_silent(decoy, unsaid(), now),
+            (None, Err(Some(Cause::Stranger(found)))) if !self.is_stranger(decoy) => {
+                // It was silent, and now another one answers in its place: that is told once.
+                self.announce_silent(decoy, Cause::Stranger(found), now);
             }
+            // Whoever asks sees why it did not answer the last time.
+            (None, Err(Some(cause))) => self.remember(decoy, cause, now),
+            (None, _) => {}
         }
     }
+
+    /// Whether it is left alone because another one answers in its place.
+    fn is_stranger(&self, decoy: &DecoyName) -> bool {
+        let silent = self.shared.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.get(decoy).is_some_and(|silence| matches!(silence.cause, Cause::Stranger(_)))
+    }
+}
+
+/// For a decoy that fell silent, and nobody said why.
+fn unsaid() -> Cause {
+    Cause::NoAnswer("nothing was said".to_owned())
 }
 
 /// Skips what is too late for a silent decoy (INV-10). Jobs that were started wait: whether they happened is asked when it

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use verisim_core::{ActivityState, Effect, FailureKind, JobState};
+use verisim_core::{ActivityState, Effect, Event, EventPayload, FailureKind, JobState};
 use verisim_testkit::doubles::{Call, DriverFault, plant};
 
 use crate::stage::{Stage, at, failure, name};
@@ -70,6 +70,11 @@ async fn a_decoy_that_is_not_there_is_left_alone_at_once() {
     stage.live_until(at(5)).await;
     assert_eq!(told(&stage, "down"), [false]);
     assert_eq!(stage.state(job), ActivityState::Queued);
+    // Why, in the words of whoever tried.
+    let why = failure(FailureKind::NotFound, Effect::NotApplied).detail;
+    let events = stage.store.all_events();
+    let about = |event: &&Event| matches!(event.body.payload, EventPayload::Reachable { .. });
+    assert_eq!(events.iter().find(about).unwrap().body.detail, format!("it does not answer: {why}"));
 }
 
 #[tokio::test]
