@@ -225,6 +225,7 @@ impl From<Refusal> for CliError {
         let exit = match refusal.kind {
             RefusalKind::BadRequest | RefusalKind::NotFound | RefusalKind::WrongState => Exit::Usage,
             RefusalKind::Store => Exit::Store,
+            RefusalKind::Away => Exit::Unreachable,
             RefusalKind::Decoy => advised.map_or(Exit::Unreachable, |(exit, _)| exit),
             RefusalKind::Busy | RefusalKind::Unsupported | RefusalKind::TimeUp => Exit::Failed,
         };

@@ -41,6 +41,9 @@ pub(crate) fn start(global: &Global, output: Output, format: LogFormat, loud: Le
 /// How many events the log may be behind before it says that it missed some.
 const BEHIND_EVENTS_MAX: usize = 1024;
 
+/// How many names of damaged files the log is told; the event has more.
+const NAMES_LOGGED: usize = 5;
+
 /// Tells the log what somebody who reads nothing else must learn: tampering, damage, decoys that do not answer and what failed
 /// as warnings, captures on their way as information. Ends with the bus.
 pub(crate) async fn follow(bus: &LocalBus) {
@@ -59,8 +62,10 @@ fn tell(event: &Event) {
     let (id, topic, detail) = (event.id, &event.body.topic, &event.body.detail);
     match &event.body.payload {
         EventPayload::Tampered { path, .. } => tracing::warn!(event = %id, %topic, %path, "tampered with"),
-        EventPayload::RemoteDamaged { remote, names } => {
-            tracing::warn!(event = %id, %topic, %remote, files = names.len(), "damaged at the destination");
+        EventPayload::RemoteDamaged { remote, names, total } => {
+            let files = (*total).max(names.len() as u64);
+            let first = names.iter().take(NAMES_LOGGED).map(String::as_str).collect::<Vec<_>>().join(", ");
+            tracing::warn!(event = %id, %topic, %remote, files, first, "damaged at the destination");
         }
         EventPayload::Reachable { reachable: false } => {
             tracing::warn!(event = %id, %topic, detail, "is left alone");

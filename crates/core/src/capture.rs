@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CaptureName, DestinationName, Digest, RelPath, Timestamp};
+use crate::{CaptureName, DestinationName, Digest, Findings, RelPath, Timestamp};
 
 /// A directory of evidence on this machine that is ready to be pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +123,9 @@ pub struct SyncProgress {
     pub kept_files: u64,
     /// Why it waits or rests, for people: a gate's findings, an interlock that does not hold.
     pub note: Option<String>,
+    /// What the last comparison found there that is not as it was pushed; empty again once it was sent again.
+    #[serde(skip_serializing_if = "Findings::is_empty")]
+    pub findings: Findings,
     /// How often the capture changed while it was pushed, or after that, since it was last verified.
     pub source_changes: u32,
     /// The rule under which it came to rest. Where the operator's rule is another now, it is looked at again.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CaptureProof, DecoyName, DecoyPath, Digest, EventId, FailureKind, Inventory, JobId, Payload, PersonaName,
-    RelPath, SessionId, Timestamp, Topic,
+    CaptureProof, DecoyName, DecoyPath, Digest, EventId, FailureKind, Findings, Inventory, JobId, Payload,
+    PersonaName, RelPath, SessionId, Timestamp, Topic,
 };
 
 /// The version of the shape of events.
@@ -144,12 +144,20 @@ pub enum EventPayload {
         remote: RelPath,
         /// What is missing or different, at most 100 names.
         names: Vec<String>,
+        /// How many there are in all; 0 in events of a version that did not count.
+        #[serde(skip_serializing_if = "is_zero", default)]
+        total: u64,
     },
     /// The daemon's own state.
     Health {
         /// `started`, `stopping`, `recovered` or `degraded`.
         status: String,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a field by reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What there is to say of a sync job.
@@ -167,4 +175,8 @@ pub struct SyncPayload {
     pub proof: Option<CaptureProof>,
     /// Why it waits or rests.
     pub note: Option<String>,
+    /// What was found at the destination that is not as it was pushed, where this step looked and found something else than
+    /// the last.
+    #[serde(skip_serializing_if = "Findings::is_empty", default)]
+    pub findings: Findings,
 }

@@ -17,6 +17,7 @@ mod edit;
 mod event;
 mod failure;
 mod file;
+mod findings;
 mod hash;
 mod id;
 mod job;
@@ -60,6 +61,7 @@ pub use file::{
     ByteCount, FileKind, FileMode, FileStat, FileTimes, FileWrite, NotRegular, Owner, OwnerPolicy, Staging,
     WriteMode,
 };
+pub use findings::{FINDINGS_MAX, Finding, Findings, Named};
 pub use hash::{Digest, Hasher, ParseDigestError};
 pub use id::{
     CaptureName, DecoyName, DestinationName, EventId, Fence, IdempotencyKey, InvalidName, JobId, PersonaName,

@@ -72,6 +72,8 @@ pub enum SyncEvent {
     MismatchedAgain,
     /// Some files could not be proved within the bounds.
     Unproved,
+    /// It was verified before, and nobody could look again just now: that is no finding.
+    Unreached,
     /// A further pass is due.
     PassDue,
     /// Cleanup is on and every interlock holds.
@@ -137,6 +139,7 @@ impl SyncState {
             (Self::AwaitingVerify, E::BackOff | E::LeaseLost) => Self::AwaitingVerify,
             (Self::AwaitingVerify, E::Blocked) => Self::Blocked(ResumeAt::Verify),
             (Self::AwaitingVerify, E::Unproved) => Self::Unverified,
+            (Self::AwaitingVerify, E::Unreached) => Self::Verified,
             (Self::Verified, E::PassDue) => Self::AwaitingVerify,
             (Self::Verified, E::InterlocksHold) => Self::CleanupEligible,
             (Self::CleanupEligible, E::InterlockLost) => Self::Verified,
@@ -185,7 +188,7 @@ impl SyncState {
 
 impl SyncEvent {
     /// Every event, for tests and tables.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Complete,
         Self::Leased,
         Self::Pushed,
@@ -199,6 +202,7 @@ impl SyncEvent {
         Self::Mismatched,
         Self::MismatchedAgain,
         Self::Unproved,
+        Self::Unreached,
         Self::PassDue,
         Self::InterlocksHold,
         Self::InterlockLost,
@@ -223,6 +227,7 @@ impl SyncEvent {
             Self::Mismatched => "mismatched",
             Self::MismatchedAgain => "mismatched again",
             Self::Unproved => "unproved",
+            Self::Unreached => "unreached",
             Self::PassDue => "pass due",
             Self::InterlocksHold => "interlocks hold",
             Self::InterlockLost => "interlock lost",
@@ -268,6 +273,7 @@ mod tests {
             (S::AwaitingVerify, E::Blocked, S::Blocked(ResumeAt::Verify)),
             (S::AwaitingVerify, E::SourceChanged, S::Waiting),
             (S::AwaitingVerify, E::Unproved, S::Unverified),
+            (S::AwaitingVerify, E::Unreached, S::Verified),
             (S::Verified, E::PassDue, S::AwaitingVerify),
             (S::Verified, E::SourceChanged, S::Waiting),
             (S::Verified, E::InterlocksHold, S::CleanupEligible),

@@ -4,14 +4,12 @@ use std::path::Path;
 
 use futures_util::StreamExt;
 use verisim_core::manifest::{Entry, Verdict, settle};
-use verisim_core::{Digest, Failure, ManifestStream, RelPath, RemoteFile, TransportError};
+use verisim_core::{Digest, Failure, Findings, ManifestStream, Named, RelPath, RemoteFile, TransportError};
 
 use crate::manifest_file::ManifestFile;
 
 /// The most paths that are remembered to be sent again; with more, everything is.
 pub(crate) const FORCED_MAX: usize = 1000;
-/// The most names that are told.
-const NAMES_MAX: usize = 100;
 const OPERATION: &str = "sync.verify";
 
 /// What a comparison found.
@@ -21,57 +19,62 @@ pub(crate) struct Comparison {
     pub(crate) same: u64,
     /// Files that are not there, or differ: to be sent again. At most [`FORCED_MAX`].
     pub(crate) wrong: Vec<RelPath>,
-    /// How many of these there are in all.
-    pub(crate) wrong_total: u64,
-    /// What is wrong, by name, for people; at most 100.
-    pub(crate) names: Vec<String>,
-    /// How many files are there that were not pushed, and the first of them.
-    pub(crate) extra_total: u64,
-    pub(crate) extra_first: Option<RelPath>,
-    /// How many files could not be read there, and why the first could not.
-    pub(crate) unproved_total: u64,
-    pub(crate) unproved_first: Option<String>,
+    /// What is not as it should be, by name, for people and scripts; bounded.
+    pub(crate) findings: Findings,
 }
 
 impl Comparison {
     fn take(&mut self, verdict: Verdict) {
         match verdict {
             Verdict::Same(_) => self.same += 1,
-            Verdict::Missing(entry) => self.wrong(entry.path, "missing"),
-            Verdict::Different { path, .. } => self.wrong(path, "different"),
-            Verdict::Extra(entry) => {
-                self.extra_total += 1;
-                self.extra_first.get_or_insert(entry.path);
+            Verdict::Missing(entry) => {
+                self.force(&entry.path);
+                self.findings.missing.add(entry.path, None);
             }
+            Verdict::Different { path, .. } => {
+                self.force(&path);
+                self.findings.different.add(path, None);
+            }
+            Verdict::Extra(entry) => self.findings.extra.add(entry.path, None),
         }
     }
 
-    fn wrong(&mut self, path: RelPath, how: &str) {
-        self.wrong_total += 1;
-        if self.names.len() < NAMES_MAX {
-            self.names.push(format!("{how}: {path}"));
-        }
+    fn force(&mut self, path: &RelPath) {
         if self.wrong.len() < FORCED_MAX {
-            self.wrong.push(path);
+            self.wrong.push(path.clone());
         }
     }
 
-    fn unproved(&mut self, path: &RelPath, failure: &Failure) {
-        self.unproved_total += 1;
-        self.unproved_first.get_or_insert_with(|| format!("{path}: {}", failure.detail));
+    /// What is missing or different, by name, in the order of the paths.
+    pub(crate) fn damaged(&self) -> Vec<String> {
+        let named = |how, named: &Named| -> Vec<(RelPath, &'static str)> {
+            named.first.iter().map(|finding| (finding.path.clone(), how)).collect()
+        };
+        let mut all = named("missing", &self.findings.missing);
+        all.extend(named("different", &self.findings.different));
+        all.sort();
+        all.into_iter().map(|(path, how)| format!("{how}: {path}")).collect()
     }
 
     /// What there is to say beside the verdict itself.
     pub(crate) fn note(&self) -> Option<String> {
+        let found = &self.findings;
         let mut parts = Vec::new();
-        if self.wrong_total > 0 {
-            parts.push(format!("{} files missing or different at the destination", self.wrong_total));
+        if let Some(first) = self.damaged().first() {
+            parts.push(format!(
+                "{} files missing or different at the destination: {first}",
+                found.wrong_total()
+            ));
         }
-        if let Some(first) = &self.unproved_first {
-            parts.push(format!("{} files could not be read there: {first}", self.unproved_total));
+        if let Some(first) = found.unverifiable.first.first() {
+            let why = first.why.as_deref().unwrap_or_default();
+            parts.push(format!(
+                "{} files could not be read there: {}: {why}",
+                found.unverifiable.total, first.path
+            ));
         }
-        if let Some(first) = &self.extra_first {
-            parts.push(format!("{} files there were not pushed: {first}", self.extra_total));
+        if let Some(first) = found.extra.first.first() {
+            parts.push(format!("{} files there were not pushed: {}", found.extra.total, first.path));
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }
@@ -106,10 +109,9 @@ pub(crate) async fn compare(
             if !before {
                 let is_ours = expected.take_if(|entry| entry.path == *path).is_some();
                 if is_ours {
-                    found.unproved(path, failure);
+                    found.findings.unverifiable.add(path.clone(), Some(failure.detail.clone()));
                 } else {
-                    found.extra_total += 1;
-                    found.extra_first.get_or_insert_with(|| path.clone());
+                    found.findings.extra.add(path.clone(), None);
                 }
                 unread = None;
                 continue;

@@ -22,6 +22,11 @@ pub(crate) enum SyncCommand {
         #[arg(long, short = 'n', value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
     },
+    /// Show all that is known of one capture: where it goes, its passes, and what is not there as it was pushed
+    Show {
+        /// The job
+        job: i64,
+    },
     /// Try a failed, cancelled or unverified capture again, or all that failed
     Retry(SyncRetryArgs),
     /// Read what is at the destination, and compare it with what was pushed

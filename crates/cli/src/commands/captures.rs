@@ -1,6 +1,6 @@
 //! Captures as a table: how far each is, since when, how much it holds, and why it waits.
 
-use verisim_core::{Timestamp, printable};
+use verisim_core::{Findings, Proof, Timestamp, printable};
 use verisim_engine::control::JobView;
 
 use super::show::tone;
@@ -9,13 +9,15 @@ use crate::context::Context;
 use crate::error::CliResult;
 use crate::exit::Exit;
 use crate::output::{Output, Tone, terminal_width};
-use crate::render::table::{Cell, cell, fit_end, plain, table, wrap};
+use crate::render::table::{Cell, cell, counted, fit_end, plain, table, wrap};
 use crate::render::time;
 
 /// The columns that notes are wrapped to where nobody says how wide the page is.
 const WIDTH: usize = 80;
 /// How far a note stands in from the left.
 const INDENT: usize = 8;
+/// How many names of each kind are listed for people; scripts get all that are kept.
+const NAMES_MAX: usize = 20;
 /// The columns that everything but the name takes at the most: `123456  cleanup eligible  90m  123456  1023 MiB` and gaps.
 const BESIDE_NAME: usize = 52;
 
@@ -30,6 +32,57 @@ pub(super) fn show_captures(context: &Context, jobs: &[JobView], none: &str) -> 
         output.raw(text(output, jobs, context.now()).as_bytes())?;
     }
     Ok(Exit::Done)
+}
+
+/// Prints all that is known of one capture. For a script it is the object that `ls` prints.
+pub(super) fn show_capture(context: &Context, job: &JobView) -> CliResult {
+    show_captures(context, std::slice::from_ref(job), "")?;
+    let output = context.output;
+    let Some(progress) = job.progress.as_ref().filter(|_| !output.json) else { return Ok(Exit::Done) };
+    let now = context.now();
+    let mut lines = Vec::new();
+    let to = job.lane.0.trim_start_matches("destination/");
+    lines.push(("to", format!("{to}:{}", job.remote.as_deref().unwrap_or_default())));
+    if let Some(manifest) = progress.manifest {
+        lines.push(("manifest", format!("sha256 {manifest}; `verisim sync manifest {}` prints it", job.id)));
+    }
+    for pass in &progress.passes {
+        let how = match pass.proof {
+            Proof::Sha256Remote => "hashed there",
+            Proof::Sha256Readback => "read back and hashed here",
+            Proof::Other => "by another hash and the size",
+        };
+        lines.push(("pass", format!("{}, {how}", time::utc(pass.at))));
+    }
+    if let Some(at) = job.next_at.filter(|_| !job.rests) {
+        lines.push(("next look", time::distance(at, now)));
+    }
+    for (name, said) in lines {
+        output.line(format!("{:INDENT$}{name:<10} {}", "", printable(&said)))?;
+    }
+    show_findings(output, &progress.findings).map(|()| Exit::Done)
+}
+
+/// Prints what is not at the destination as it was pushed, kind by kind and name by name; nothing where all of it is.
+pub(super) fn show_findings(output: Output, findings: &Findings) -> CliResult<()> {
+    for (kind, named) in findings.kinds() {
+        if named.total == 0 {
+            continue;
+        }
+        let tone = if kind == "extra" { Tone::Warn } else { Tone::Bad };
+        let count = output.paint(tone, counted(named.total, "file"));
+        output.line(format!("{:INDENT$}{kind:<12} {count}", ""))?;
+        for finding in named.first.iter().take(NAMES_MAX) {
+            // A path shows its own bytes as escapes; why it is so came from a tool or a host.
+            let why = finding.why.as_deref().map_or_else(String::new, |why| format!(": {}", printable(why)));
+            output.line(format!("{:INDENT$}  {}{why}", "", finding.path))?;
+        }
+        let more = named.total.saturating_sub(named.first.len().min(NAMES_MAX) as u64);
+        if more > 0 {
+            output.line(format!("{:INDENT$}  and {more} more", ""))?;
+        }
+    }
+    Ok(())
 }
 
 /// The table, with the notes below their captures. A name is cut on a terminal alone: a pipe gets all of it.

@@ -13,6 +13,7 @@ mod show;
 mod sync;
 mod trust;
 mod up;
+mod verify;
 
 use crate::args::Command;
 use crate::context::Context;

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
-use verisim_core::{EventPayload, JobId, JobKind, Progress, RelPath, Timestamp};
+use verisim_core::{JobId, JobKind, Progress, RelPath, Timestamp};
 use verisim_engine::control::{Answer, JobQuery, JobView, Request, RetryQuery, RunningView};
 
-use super::captures::show_captures;
-use super::show::{list, tone};
+use super::captures::{show_capture, show_captures};
+use super::show::list;
 use crate::access::Access;
 use crate::args::{SyncAddArgs, SyncCommand, SyncRetryArgs};
 use crate::config::units::show_size;
@@ -16,7 +16,6 @@ use crate::config::{Config, Each};
 use crate::context::{Context, absolute};
 use crate::error::{CliError, CliResult, advice, show};
 use crate::exit::Exit;
-use crate::output::Output;
 use crate::render;
 use crate::render::progress::{Progress as Drawn, bar};
 
@@ -47,7 +46,14 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
         SyncCommand::Cancel { job } => {
             change(context, context.config()?, Request::Cancel { job: JobId(*job) }).await
         }
-        SyncCommand::Verify { job } => verify(context, context.config()?, job.map(JobId)).await,
+        SyncCommand::Show { job } => {
+            let mut access = Access::look(context, context.config()?).await?;
+            let job = access.job(JobId(*job)).await?;
+            show_capture(context, &job)
+        }
+        SyncCommand::Verify { job } => {
+            super::verify::verify(context, context.config()?, job.map(JobId)).await
+        }
         SyncCommand::Manifest { job } => manifest(context, context.config()?, JobId(*job)).await,
         SyncCommand::Watch { job } => watch(context, context.config()?, job.map(JobId)).await,
         SyncCommand::Trust { destination, accept } => {
@@ -99,7 +105,7 @@ async fn manifest(context: &Context, config: Config, job: JobId) -> CliResult {
     Ok(Exit::Done)
 }
 
-fn captures() -> JobQuery {
+pub(super) fn captures() -> JobQuery {
     JobQuery { kind: Some(JobKind::Sync), limit: CAPTURES_MAX, ..JobQuery::default() }
 }
 
@@ -231,7 +237,7 @@ async fn add(context: &Context, config: Config, args: &SyncAddArgs) -> CliResult
 
 /// Whether a capture's job rests, well or badly, as far as a person who waits is concerned: one that lacks something is
 /// asked about again some minutes later, and nobody waits for that.
-fn is_settled(job: &JobView, now: Timestamp) -> bool {
+pub(super) fn is_settled(job: &JobView, now: Timestamp) -> bool {
     let lacks = job.state == "BLOCKED" && job.next_at.is_some_and(|at| at > now);
     job.rests || lacks || job.away_since.is_some() || matches!(job.state.as_str(), "VERIFIED" | "CLEANED")
 }
@@ -268,7 +274,7 @@ async fn follow(context: &Context, access: &mut Access, jobs: &[JobId]) -> CliRe
 }
 
 /// What a capture's state means for the exit code.
-fn verdict(job: &JobView) -> Exit {
+pub(super) fn verdict(job: &JobView) -> Exit {
     match job.state.as_str() {
         "VERIFIED" | "CLEANED" | "CLEANUP_ELIGIBLE" | "CLEANING" => Exit::Done,
         "UNVERIFIED" => Exit::Found,
@@ -279,7 +285,7 @@ fn verdict(job: &JobView) -> Exit {
 
 /// How fast jobs go since they were first seen to go: where each stood, and when.
 #[derive(Default)]
-struct Pace(HashMap<JobId, (Duration, u64)>);
+pub(super) struct Pace(HashMap<JobId, (Duration, u64)>);
 
 impl Pace {
     /// `, 80 MiB/s, 12s left`, or nothing while there is nothing to tell it from.
@@ -301,7 +307,12 @@ impl Pace {
     }
 }
 
-fn lines(views: &[JobView], running: &[RunningView], context: &Context, pace: &mut Pace) -> Vec<String> {
+pub(super) fn lines(
+    views: &[JobView],
+    running: &[RunningView],
+    context: &Context,
+    pace: &mut Pace,
+) -> Vec<String> {
     let (now, moment) = (context.now(), context.clock().monotonic());
     let line = |job: &JobView| {
         let progress = running.iter().find(|running| running.job == job.id).map(|running| running.progress);
@@ -325,69 +336,6 @@ fn lines(views: &[JobView], running: &[RunningView], context: &Context, pace: &m
         )
     };
     views.iter().filter(|job| !is_settled(job, now)).take(20).map(line).collect()
-}
-
-/// Has captures verified once more, and says what was found damaged.
-async fn verify(context: &Context, config: Config, job: Option<JobId>) -> CliResult {
-    let mut access = Access::open(context, config).await?;
-    let mut cleaned = 0;
-    let jobs = match job {
-        Some(job) => vec![job],
-        None => {
-            let all = list(&mut access, captures()).await?;
-            cleaned = all.iter().filter(|job| job.state == "CLEANED").count();
-            all.into_iter()
-                .filter(|job| matches!(job.state.as_str(), "VERIFIED" | "CLEANUP_ELIGIBLE"))
-                .map(|job| job.id)
-                .collect()
-        }
-    };
-    if jobs.is_empty() {
-        context.output.say("no capture was verified before; `verisim sync ls` lists them");
-        return Ok(Exit::Done);
-    }
-    let before = access.last_event().await?;
-    for job in &jobs {
-        access.ask_job(Request::Verify { job: *job }).await?;
-    }
-    let mut progress = Drawn::new(context.output);
-    let mut pace = Pace::default();
-    let tick = |views: &[JobView], running: &[RunningView]| {
-        progress.draw(&lines(views, running, context, &mut pace));
-    };
-    let views = access.settle(context, &jobs, None, |job| is_settled(job, context.now()), tick).await?;
-    drop(progress);
-    let mut damaged = false;
-    access
-        .events(before, "sync.>", |event| {
-            let ours = event.body.job.is_some_and(|job| jobs.contains(&job));
-            if ours && matches!(event.body.payload, EventPayload::RemoteDamaged { .. }) {
-                damaged = true;
-                return render::event::show(context.output, &event);
-            }
-            Ok(())
-        })
-        .await?;
-    show_captures(context, &views, "")?;
-    summary(context.output, &views, damaged);
-    if cleaned > 0 {
-        context.output.say(format_args!(
-            "{cleaned} cleaned up were not looked at; `sha256sum -c .verisim/checksums.sha256` in each folder there does that"
-        ));
-    }
-    let worst = views.iter().map(verdict).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done);
-    Ok(if damaged { Exit::Found } else { worst })
-}
-
-fn summary(output: Output, views: &[JobView], damaged: bool) {
-    let good = views.iter().filter(|job| job.state == "VERIFIED").count();
-    let rest = match damaged {
-        true if good == views.len() => " now; what is listed above was damaged there, and was pushed again",
-        true => "; what is listed above was damaged there",
-        false => "",
-    };
-    let text = format!("{good} of {} captures are at the destination as they were pushed{rest}", views.len());
-    output.say(output.paint(tone(if damaged { "FAILED" } else { "VERIFIED" }), text));
 }
 
 #[cfg(test)]

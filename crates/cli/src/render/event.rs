@@ -86,11 +86,14 @@ pub(crate) fn tell(event: &Event) -> Told {
             );
         }
         EventPayload::Sync(payload) => sync(event, payload, &mut told),
-        EventPayload::RemoteDamaged { remote, names } => {
+        EventPayload::RemoteDamaged { remote, names, total } => {
             told.place = "evidence".into();
             told.verb = "DAMAGED".into();
             told.object = remote.to_string();
-            told.detail = format!("{} at the destination: {}", names.len(), printable(&names.join(", ")));
+            let more = (*total).saturating_sub(names.len() as u64);
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            let total = (*total).max(names.len() as u64);
+            told.detail = format!("{total} at the destination: {}{more}", printable(&names.join(", ")));
             told.tone = Tone::Bad;
         }
         EventPayload::Health { status } => {

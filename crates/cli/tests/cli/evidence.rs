@@ -1,6 +1,7 @@
 //! Captures on their way home.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 
 use crate::sandbox::{Sandbox, assert_clean, eventually, sha256};
 
@@ -45,6 +46,83 @@ fn a_corrupted_byte_in_the_vault_is_found_by_verify() {
     assert_eq!(events.len(), 1);
     // Nothing local went, whatever was found.
     assert!(sandbox.path("captures/run-1/logs/3.log").exists());
+}
+
+/// What is not there as it was pushed is named, kind by kind, for people and for scripts, whatever bytes a name has.
+#[test]
+fn the_report_of_a_verification_names_files() {
+    let sandbox = Sandbox::new();
+    let odd = sandbox.path("captures/run-1/logs").join(std::ffi::OsStr::from_bytes(b"\x1b[2Jtwo\nlines\xff"));
+    sandbox.capture("run-1");
+    fs::write(&odd, "odd").unwrap();
+    add(&sandbox, "run-1");
+    let there = sandbox.path("vault/sensor/run-1/logs");
+    fs::remove_file(there.join(odd.file_name().unwrap())).unwrap();
+    fs::write(there.join("3.log"), "rotten").unwrap();
+    fs::write(there.join("thumbs.db"), "t").unwrap();
+    let told = sandbox.run(&["--json", "sync", "verify", "1"]).exits(6).json();
+    let report = told.iter().find(|line| line["type"] == "verification").unwrap();
+    assert_eq!(report["result"], "damaged");
+    assert_eq!((&report["capture"], &report["state"]), (&"sensor/run-1".into(), &"VERIFIED".into()));
+    let found = &report["findings"];
+    assert_eq!(found["missing"]["first"][0]["path"], "logs/\\x1b[2Jtwo\\x0alines\\xff");
+    assert_eq!(found["different"]["first"][0]["path"], "logs/3.log");
+    assert_eq!(found["extra"]["first"][0]["path"], "logs/thumbs.db");
+    for kind in ["missing", "different", "extra"] {
+        assert_eq!(found[kind]["total"], 1, "{found}");
+    }
+    // The history keeps it, although it was mended since; what was not pushed stays and is told.
+    let events = sandbox.run(&["--json", "events", "--topic", "sync.1.queued"]).exits(0).json();
+    assert_eq!(events.last().unwrap()["payload"]["sync"]["findings"]["missing"]["total"], 1);
+    let shown = sandbox.run(&["sync", "show", "1"]).exits(0).stdout;
+    assert!(
+        shown.contains("extra") && shown.contains("logs/thumbs.db") && shown.contains("read back"),
+        "{shown}"
+    );
+    assert!(!shown.contains("missing") && !shown.contains('\x1b'), "{shown}");
+    // For people, damage is told once more where it is found once more.
+    fs::write(there.join("3.log"), "rotten again").unwrap();
+    let told = sandbox.run(&["sync", "verify"]).exits(6);
+    assert!(told.stdout.contains("different") && told.stdout.contains("logs/3.log"), "{}", told.stdout);
+    assert!(told.stderr.contains("damaged there"), "{}", told.stderr);
+}
+
+/// A destination that is away is no finding: every capture stays what it was, and the command says that it could not look.
+#[test]
+fn verifying_while_the_storage_is_away_changes_nothing() {
+    let sandbox = Sandbox::new();
+    for name in ["run-1", "run-2", "run-3"] {
+        add(&sandbox, name);
+    }
+    let all_verified = || sandbox.captures().iter().all(|job| job["state"] == "VERIFIED");
+    for with_daemon in [false, true] {
+        let daemon = with_daemon.then(|| sandbox.up());
+        fs::rename(sandbox.path("vault"), sandbox.path("share")).unwrap();
+        fs::create_dir(sandbox.path("vault")).unwrap();
+        for _ in 0..2 {
+            let said = sandbox.run(&["sync", "verify"]).exits(5);
+            assert!(
+                said.stdout.contains("nobody could look") && said.stdout.contains("mount the share"),
+                "{said:?}"
+            );
+            assert!(
+                said.stderr.contains("0 of 3") && said.stderr.contains("3 could not be looked at"),
+                "{said:?}"
+            );
+            assert!(all_verified(), "{:?}", sandbox.captures());
+        }
+        let told = sandbox.run(&["--json", "sync", "verify", "2"]).exits(5).json();
+        let report = told.iter().find(|line| line["type"] == "verification").unwrap();
+        assert_eq!((&report["result"], &report["state"]), (&"not_looked".into(), &"VERIFIED".into()));
+        assert!(report["why"].to_string().contains("mount the share"), "{report}");
+        fs::remove_dir(sandbox.path("vault")).unwrap();
+        fs::rename(sandbox.path("share"), sandbox.path("vault")).unwrap();
+        let said = sandbox.run(&["sync", "verify"]).exits(0);
+        assert!(said.stderr.contains("3 of 3"), "{said:?}");
+        if let Some(daemon) = daemon {
+            assert_eq!(daemon.terminate().0, Some(0));
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What is published about a change that an operator made.
 
-use verisim_core::{FailureKind, Job, JobState, NewEvent, SyncProgress, SyncState, Timestamp, Work};
+use verisim_core::{
+    FailureKind, Findings, Job, JobState, NewEvent, SyncProgress, SyncState, Timestamp, Work,
+};
 
 use crate::activity::not_done;
 use crate::sync::sync_event;
@@ -13,7 +15,11 @@ pub(super) fn change_event(job: &Job, to: JobState, now: Timestamp) -> Option<Ne
     match (&job.work, to) {
         (Work::Sync(spec), JobState::Sync(state)) => {
             // What its last step had to say is not what happens now.
-            let progress = SyncProgress { note: None, ..job.progress.clone().unwrap_or_default() };
+            let progress = SyncProgress {
+                note: None,
+                findings: Findings::default(),
+                ..job.progress.clone().unwrap_or_default()
+            };
             let mut event = sync_event(job.id, spec, state, &progress, None, now);
             event.detail = "by the operator".into();
             event.success = state != SyncState::Cancelled;

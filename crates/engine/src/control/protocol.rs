@@ -334,6 +334,8 @@ pub enum RefusalKind {
     Store,
     /// The decoy could not be reached, or refused.
     Decoy,
+    /// The destination could not be reached.
+    Away,
     /// It is not set up for this.
     Unsupported,
     /// The time was up.

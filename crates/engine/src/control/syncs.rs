@@ -40,10 +40,10 @@ impl Operator {
         Ok(Answer::Piece { body: bytes.into(), more })
     }
 
-    /// Has a capture verified once more.
+    /// Has a capture verified once more. One whose destination is away stays what it is.
     ///
     /// # Errors
-    /// When its state does not allow it, there is none of this id, or the store cannot be written.
+    /// When its state does not allow it, its destination is away, there is none of this id, or the store cannot be written.
     pub async fn verify(&self, id: JobId) -> Asked<JobView> {
         let job = self.find(id).await?;
         let JobState::Sync(state) = job.state else {
@@ -70,7 +70,33 @@ impl Operator {
             };
             wrong_state(&job, why)
         })?;
+        if to != state {
+            self.require_there(&job).await?;
+        }
         self.change(&job, JobState::Sync(to), Schedule::At(self.shared().now()), None).await
+    }
+
+    /// Asks the destination, where it was away when it was last heard of.
+    async fn require_there(&self, job: &Job) -> Asked<()> {
+        let shared = self.shared();
+        let (Some(away), Some(worker), Work::Sync(spec)) =
+            (shared.away.get(&job.work.lane()), &shared.sync, &job.work)
+        else {
+            return Ok(());
+        };
+        let why = match shared.bounded(&shared.ending, worker.answers(&spec.remote)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(failure)) => failure.detail,
+            Err(_) => "it did not answer in time".to_owned(),
+        };
+        let message = format!(
+            "job {} stays {}: {} is away since {:.0}: {why}",
+            job.id,
+            job.state,
+            job.work.lane(),
+            away.since
+        );
+        Err(Refusal { kind: RefusalKind::Away, message, failure: Some(FailureKind::Network) })
     }
 
     /// Has captures tried again that are in one of the states of `query`, newest first; answers which, and where the next

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use verisim_core::{
-    Decision, EventPayload, FailureKind, IllegalTransition, JobId, JobState, Ladder, LeasedJob, NewEvent,
-    OperationClass, PROBE_INTERVAL, Record, Schedule, SyncEvent, SyncPayload, SyncProgress, SyncReport,
-    SyncSpec, SyncState, Timestamp, ToolOutput, Topic, TransportError, policy,
+    Decision, EventPayload, FailureKind, Findings, IllegalTransition, JobId, JobState, Ladder, LeasedJob,
+    NewEvent, OperationClass, PROBE_INTERVAL, Record, Schedule, SyncEvent, SyncPayload, SyncProgress,
+    SyncReport, SyncSpec, SyncState, Timestamp, ToolOutput, Topic, TransportError, policy,
 };
 
 use crate::jitter::jitter;
+
+/// How long is waited where the ladder has no further step and nothing fails for it.
+const LAST_WAIT: Duration = Ladder::DELAYS[Ladder::DELAYS.len() - 1];
 
 /// What is needed to judge.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +41,7 @@ pub(crate) fn sync_event(
     let relative = spec.capture.relative.as_ref().map_or_else(String::new, |path| format!("/{path}"));
     let (kind, detail) = failure.map_or((None, String::new()), |(kind, detail)| (Some(kind), detail));
     // A step that failed has nothing to say beside its failure.
-    let note = progress.note.clone().filter(|note| *note != detail);
+    let note = progress.note.clone().filter(|note| detail.is_empty() || !note.contains(&detail));
     NewEvent {
         time: now,
         topic: Topic::sync(job, state),
@@ -56,6 +59,7 @@ pub(crate) fn sync_event(
             inventory: progress.inventory,
             proof: progress.passes.last().copied(),
             note,
+            findings: progress.findings.clone(),
         }),
     }
 }
@@ -76,18 +80,21 @@ impl Bench {
             SyncReport::Advanced { event, progress, next, damaged } => {
                 let verdict = self.advanced(leased, event, next);
                 let to = from.next(verdict.event.unwrap_or(event))?;
+                let total = progress.findings.wrong_total();
                 let mut record = self.record(leased, spec, verdict, to, *progress, None);
-                record.events.extend(damage(leased.job.id, spec, damaged, self.now));
+                record.events.extend(damage(leased.job.id, spec, damaged, total, self.now));
                 Ok(record)
             }
             SyncReport::Stay { progress, next, damaged } => {
                 let verdict = Verdict { event: None, schedule: next, counters };
+                let total = progress.findings.wrong_total();
                 let mut record = self.record(leased, spec, verdict, from, *progress, None);
-                record.events.extend(damage(leased.job.id, spec, damaged, self.now));
+                record.events.extend(damage(leased.job.id, spec, damaged, total, self.now));
                 Ok(record)
             }
             SyncReport::Failed { error, class, progress } => {
-                let verdict = self.failed(leased, from, &error, class);
+                let was_verified = progress.passes_total > 0;
+                let verdict = self.failed(leased, from, &error, class, was_verified);
                 let to = verdict.event.map_or(Ok(from), |event| from.next(event))?;
                 Ok(self.record(leased, spec, verdict, to, *progress, Some(*error)))
             }
@@ -127,7 +134,10 @@ impl Bench {
 
     fn advanced(&self, leased: &LeasedJob, event: SyncEvent, next: Schedule) -> Verdict {
         let mut counters = leased.job.counters;
-        counters.failures = 0;
+        // That a pass is due says nothing of whether the destination can be looked at.
+        if event != SyncEvent::PassDue {
+            counters.failures = 0;
+        }
         // How often it has differed since it was last retried is ours to know, not the worker's: and so is what follows.
         let (event, schedule) = match event {
             SyncEvent::Mismatched | SyncEvent::MismatchedAgain => match mismatch(&mut counters) {
@@ -145,10 +155,15 @@ impl Bench {
         from: SyncState,
         error: &TransportError,
         class: OperationClass,
+        was_verified: bool,
     ) -> Verdict {
         let mut counters = leased.job.counters;
         let failure = &error.failure;
-        let (event, schedule) = match policy(failure.kind, failure.effect, class).decision {
+        let decision = policy(failure.kind, failure.effect, class).decision;
+        if from == SyncState::AwaitingVerify && was_verified && says_nothing(decision) {
+            return self.unreached(decision, class, counters);
+        }
+        let (event, schedule) = match decision {
             Decision::BackOff | Decision::Unreachable => {
                 counters.failures += 1;
                 let noise = jitter(self.seed, leased.job.id, counters.failures);
@@ -181,14 +196,33 @@ impl Bench {
         self.resting(from, counters)
     }
 
+    /// Nobody could look, and nothing was found: what was verified is verified still, and no try is used up.
+    fn unreached(
+        &self,
+        decision: Decision,
+        class: OperationClass,
+        mut counters: verisim_core::Counters,
+    ) -> Verdict {
+        let schedule = if class == OperationClass::Away {
+            // Nothing is begun there before the destination is back.
+            Schedule::At(self.now)
+        } else if decision == Decision::Block {
+            counters.blocks += 1;
+            self.after(PROBE_INTERVAL)
+        } else {
+            counters.failures += 1;
+            self.after(Ladder::delay(counters.failures, 1 << 31).unwrap_or(LAST_WAIT))
+        };
+        Verdict { event: Some(SyncEvent::Unreached), schedule, counters }
+    }
+
     /// A failure in a state that does not know it: the job stays what it is, and is looked at again. What was about to be
     /// deleted is not any more.
     fn resting(&self, from: SyncState, counters: verisim_core::Counters) -> Verdict {
         let event = matches!(from, SyncState::CleanupEligible).then_some(SyncEvent::InterlockLost);
-        let last = Ladder::DELAYS.last().copied().unwrap_or(PROBE_INTERVAL);
         let wait = match from {
             SyncState::Blocked(_) | SyncState::Cleaning => PROBE_INTERVAL,
-            _ => Ladder::delay(counters.failures.max(1), 1 << 31).unwrap_or(last),
+            _ => Ladder::delay(counters.failures.max(1), 1 << 31).unwrap_or(LAST_WAIT),
         };
         Verdict { event, schedule: self.after(wait), counters }
     }
@@ -208,6 +242,9 @@ impl Bench {
             (Some((failure.kind, failure.detail)), said)
         });
         if let Some((_, detail)) = &failure {
+            if verdict.event == Some(SyncEvent::Unreached) {
+                progress.note = Some(format!("the last pass could not be made: {detail}"));
+            }
             progress.note.get_or_insert_with(|| detail.clone());
         }
         let before = leased.job.progress.as_ref();
@@ -215,7 +252,13 @@ impl Bench {
             || failure.is_some()
             || before.and_then(|progress| progress.note.as_ref()) != progress.note.as_ref();
         let events = is_news
-            .then(|| sync_event(leased.job.id, spec, to, &progress, failure.clone(), self.now))
+            .then(|| {
+                let mut told = progress.clone();
+                if before.is_some_and(|before| before.findings == told.findings) {
+                    told.findings = Findings::default();
+                }
+                sync_event(leased.job.id, spec, to, &told, failure.clone(), self.now)
+            })
             .into_iter()
             .collect();
         let is_over = matches!(to, SyncState::Unverified) || to.is_final();
@@ -243,7 +286,13 @@ fn mismatch(counters: &mut verisim_core::Counters) -> SyncEvent {
     if counters.mismatches == 1 { SyncEvent::Mismatched } else { SyncEvent::MismatchedAgain }
 }
 
-fn damage(job: JobId, spec: &SyncSpec, names: Vec<String>, now: Timestamp) -> Option<NewEvent> {
+/// Whether a failure says only that nobody could look.
+const fn says_nothing(decision: Decision) -> bool {
+    matches!(decision, Decision::BackOff | Decision::Unreachable | Decision::Block)
+}
+
+fn damage(job: JobId, spec: &SyncSpec, names: Vec<String>, total: u64, now: Timestamp) -> Option<NewEvent> {
+    let total = total.max(names.len() as u64);
     (!names.is_empty()).then(|| NewEvent {
         time: now,
         topic: Topic::remote_damaged(job),
@@ -253,7 +302,7 @@ fn damage(job: JobId, spec: &SyncSpec, names: Vec<String>, now: Timestamp) -> Op
         session: None,
         success: false,
         failure: Some(FailureKind::HashMismatch),
-        detail: format!("{} names are missing or different at the destination", names.len()),
-        payload: EventPayload::RemoteDamaged { remote: spec.remote.path.clone(), names },
+        detail: format!("{total} files are missing or different at the destination"),
+        payload: EventPayload::RemoteDamaged { remote: spec.remote.path.clone(), names, total },
     })
 }

@@ -2,6 +2,7 @@
 
 mod discover;
 mod judge;
+mod stand;
 mod step;
 mod tidy;
 mod wake;
@@ -9,6 +10,7 @@ mod wake;
 pub(crate) use discover::discover;
 pub use discover::new_job;
 pub(crate) use judge::sync_event;
+pub(crate) use stand::stand_by;
 pub(crate) use step::{Step, StepEnd};
 pub(crate) use tidy::tidy;
 pub(crate) use wake::wake;

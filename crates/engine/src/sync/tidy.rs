@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use verisim_core::{
-    FailureKind, JobFilter, JobKind, JobState, StoreResult, SyncProgress, SyncState, SyncWorker, Work,
+    FailureKind, Findings, JobFilter, JobKind, JobState, StoreResult, SyncProgress, SyncState, SyncWorker,
+    Work,
 };
 
 use super::judge::sync_event;
@@ -54,7 +55,11 @@ async fn tell_left_over(shared: &Shared, worker: &dyn SyncWorker) -> StoreResult
                     continue;
                 }
             };
-            let progress = SyncProgress { note: None, ..job.progress.clone().unwrap_or_default() };
+            let progress = SyncProgress {
+                note: None,
+                findings: Findings::default(),
+                ..job.progress.clone().unwrap_or_default()
+            };
             let failure = Some((FailureKind::SourceChanged, found.note.clone()));
             let event = sync_event(job.id, spec, SyncState::Cleaned, &progress, failure, shared.now());
             shared.store.emit(vec![event]).await?;

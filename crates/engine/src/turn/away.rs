@@ -6,6 +6,7 @@ use verisim_core::{EventPayload, FailureKind, Lane, NewEvent, Remote, Timestamp,
 
 use super::{End, Loop};
 use crate::away::FoundAway;
+use crate::sync::stand_by;
 
 impl Loop {
     /// A step found its destination away.
@@ -13,6 +14,7 @@ impl Loop {
         let event = about(&found.remote, false, &found.why, now);
         if self.shared.away.note(lane, found, now) {
             self.unsent.push_back(event);
+            self.stand_by(lane);
         }
     }
 
@@ -31,9 +33,18 @@ impl Loop {
         }
     }
 
+    /// Passes that wait there are not made, and leave their captures what they were.
+    fn stand_by(&mut self, lane: &Lane) {
+        let (shared, lane) = (Arc::clone(&self.shared), lane.clone());
+        self.tasks.spawn(async move { End::Tidied(stand_by(shared, lane).await) });
+    }
+
     pub(super) fn end_asking(&mut self, lane: &Lane, answer: Result<(), String>, now: Timestamp) {
         match answer {
-            Err(why) => self.shared.away.still(lane, why, now),
+            Err(why) => {
+                self.shared.away.still(lane, why, now);
+                self.stand_by(lane);
+            }
             Ok(()) => {
                 if let Some(found) = self.shared.away.back(lane) {
                     self.unsent.push_back(about(&found.remote, true, "it is back; its captures go on", now));

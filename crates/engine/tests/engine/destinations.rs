@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use verisim_core::{CancellationToken, DestinationName, Job, JobState, Lane, ResumeAt, SyncState, Work};
+use verisim_core::{
+    CancellationToken, DestinationName, FailureKind, Job, JobState, Lane, ResumeAt, SyncState, Work,
+};
 use verisim_engine::Engine;
 use verisim_engine::control::{Answer, Operator, RefusalKind, RetryQuery};
 use verisim_testkit::doubles::{ModelSync, sync_spec};
@@ -110,6 +112,91 @@ async fn a_verification_goes_on_where_it_was_and_a_new_start_finds_out_again() {
     assert!(stage.store.all_jobs().iter().all(is_verified));
     let pushes = stage.sync.steps().iter().filter(|step| **step == (job.id, SyncState::Running)).count();
     assert_eq!(pushes, 1, "what was pushed is not pushed again");
+}
+
+/// A capture that was verified is verified still, where nobody can look: by its own pass, by one that an operator asks for,
+/// and by those that wait behind it.
+#[tokio::test]
+async fn a_destination_that_is_away_is_no_finding() {
+    let stage = stage(6);
+    let engine = Engine::new(stage.parts());
+    let (handle, stop) = (engine.handle(), CancellationToken::new());
+    let run = tokio::spawn(engine.run(stop.clone()));
+    pass_time(&handle, &stage.clock, at(10)).await;
+    assert!(stage.store.all_jobs().iter().all(is_verified));
+    stage.sync.set_away(&vault(), true);
+    let operator = Operator::new(handle.clone());
+    let jobs = stage.store.all_jobs();
+    for job in of(&jobs, "vault") {
+        let asked = operator.verify(job.id).await;
+        assert!(asked.is_ok_and(|job| job.state == "AWAITING_VERIFY"));
+    }
+    pass_time(&handle, &stage.clock, at(70)).await;
+    let jobs = stage.store.all_jobs();
+    assert!(
+        of(&jobs, "vault").all(is_verified),
+        "{:?}",
+        jobs.iter().map(|job| job.state).collect::<Vec<_>>()
+    );
+    assert_eq!(said(&stage), (1, 0));
+    let told = stage.store.all_events().into_iter().filter(|event| {
+        event.body.topic.as_str().ends_with(".verified") && event.body.failure == Some(FailureKind::Network)
+    });
+    assert!((1..=2).contains(&told.count()), "by those that found out");
+    // Known to be away, it is asked, and nothing is changed.
+    let first = of(&jobs, "vault").next().unwrap().id;
+    let (asked, events) = (stage.sync.asked(), stage.store.all_events().len());
+    let refusal = operator.verify(first).await.unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Away);
+    assert!(
+        refusal.message.contains("stays VERIFIED") && refusal.message.contains("not mounted"),
+        "{refusal:?}"
+    );
+    assert_eq!((stage.sync.asked(), stage.store.all_events().len()), (asked + 1, events));
+    // It is back, and the next one who asks gets a pass.
+    stage.sync.set_away(&vault(), false);
+    let passes = stage.job(first).progress.unwrap().passes_total;
+    operator.verify(first).await.unwrap();
+    pass_time(&handle, &stage.clock, at(80)).await;
+    assert_eq!(stage.job(first).progress.unwrap().passes_total, passes + 1);
+    assert!(stage.store.all_jobs().iter().all(is_verified));
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
+/// Where every further pass fails as the network does, the ladder's last wait is the pace, and nothing ever fails of it.
+#[tokio::test]
+async fn passes_that_cannot_be_made_use_up_no_try() {
+    let stage = stage(1);
+    stage.live_until(at(10)).await;
+    let job = stage.store.all_jobs()[0].id;
+    stage.sync.set_script(move |task| {
+        let error = crate::stage::failure(FailureKind::Network, verisim_core::Effect::NotApplied);
+        let progress = Box::new(task.progress.clone());
+        match task.state {
+            SyncState::Verified => Some(verisim_core::SyncReport::Advanced {
+                event: verisim_core::SyncEvent::PassDue,
+                progress,
+                next: verisim_core::Schedule::At(task.now),
+                damaged: Vec::new(),
+            }),
+            SyncState::AwaitingVerify => Some(verisim_core::SyncReport::Failed {
+                error: Box::new(error.into()),
+                class: verisim_core::OperationClass::Destination,
+                progress,
+            }),
+            _ => None,
+        }
+    });
+    stage.sync.set_outdated(true);
+    stage.live_until(at(24 * HOUR)).await;
+    let looks =
+        stage.sync.steps().into_iter().filter(|step| *step == (job, SyncState::AwaitingVerify)).count();
+    let row = stage.job(job);
+    assert!(is_verified(&row) || row.state == JobState::Sync(SyncState::AwaitingVerify), "{}", row.state);
+    assert!((10..40).contains(&looks), "{looks}");
+    let note = row.progress.unwrap().note.unwrap_or_default();
+    assert!(note.contains("could not be made"), "{note}");
 }
 
 #[tokio::test]

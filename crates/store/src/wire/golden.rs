@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use verisim_core::{
     Action, AppendFile, Body, Capture, CaptureProof, CleanupRule, Decoy, Digest, EditFile, Email,
-    EventPayload, FailureKind, FileClass, FileMode, FileTimes, Intended, Inventory, MoveFile, NewEvent,
-    Owner, OwnerPolicy, Payload, PlantFile, PlantPayload, Proof, RelPath, Remote, RemoveFile, RootIdentity,
-    SyncPayload, SyncProgress, SyncSpec, TextEdit, ToolOutput, Topic, Traffic, TrafficAsk, TrafficPayload,
-    TrafficProtocol, TrafficStyle, Work,
+    EventPayload, FailureKind, FileClass, FileMode, FileTimes, Findings, Intended, Inventory, MoveFile,
+    NewEvent, Owner, OwnerPolicy, Payload, PlantFile, PlantPayload, Proof, RelPath, Remote, RemoveFile,
+    RootIdentity, SyncPayload, SyncProgress, SyncSpec, TextEdit, ToolOutput, Topic, Traffic, TrafficAsk,
+    TrafficPayload, TrafficProtocol, TrafficStyle, Work,
 };
 
 use super::*;
@@ -134,6 +134,13 @@ fn intended() {
     check("intended.jsonl", include_str!("../../golden/intended.jsonl"), &intended);
 }
 
+fn found() -> Findings {
+    let mut found = Findings::default();
+    found.missing.add(RelPath::new(b"a\xff").unwrap(), None);
+    found.unverifiable.add(RelPath::new("a/b").unwrap(), Some("it may not be read".into()));
+    found
+}
+
 #[test]
 fn progress() {
     let proof = CaptureProof { at: at(), proof: Proof::Sha256Readback, manifest: sha256() };
@@ -147,6 +154,7 @@ fn progress() {
         cleanup_list: Some(sha256()),
         kept_files: 5,
         note: Some("waits for the sentinel".into()),
+        findings: found(),
         source_changes: 6,
         rests_under: Some(CleanupRule {
             enabled: true,
@@ -196,12 +204,23 @@ fn events() {
         inventory: Some(Inventory { files: 3, bytes: 4 }),
         proof: None,
         note: None,
+        findings: Findings::default(),
     };
     let not_done =
         EventPayload::NotDone { action: "edit".into(), path: Some(path("/a")), state: "FAILED".into() };
     let tampered = EventPayload::Tampered { path: path("/a"), expected: Some(sha256()), found: None };
-    let damaged =
-        EventPayload::RemoteDamaged { remote: RelPath::new("a").unwrap(), names: vec!["a/b".into()] };
+    let damaged = EventPayload::RemoteDamaged {
+        remote: RelPath::new("a").unwrap(),
+        names: vec!["a/b".into()],
+        total: 0,
+    };
+    let found =
+        EventPayload::Sync(SyncPayload { state: "UNVERIFIED".into(), findings: found(), ..synced.clone() });
+    let counted = EventPayload::RemoteDamaged {
+        remote: RelPath::new("a").unwrap(),
+        names: vec!["missing: a/b".into()],
+        total: 3,
+    };
     let visited = TrafficPayload {
         to: "files01".parse().unwrap(),
         protocol: TrafficProtocol::Ssh,
@@ -240,6 +259,8 @@ fn events() {
         EventPayload::Health { status: "started".into() },
         EventPayload::Activity(Payload::Traffic(visited)),
         EventPayload::Activity(Payload::Traffic(talked)),
+        found,
+        counted,
     ];
     let events: Vec<NewEvent> = payloads
         .into_iter()

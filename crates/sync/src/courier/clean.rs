@@ -81,14 +81,15 @@ impl Courier {
     async fn verify_again(&self, task: &SyncTask) -> Step {
         let (found, pass) = self.compare(task).await?;
         let mut progress = task.progress.clone();
-        if found.wrong_total == 0 && found.unproved_total == 0 {
+        progress.findings = found.findings.clone();
+        if found.findings.wrong_total() == 0 && found.findings.unverifiable.total == 0 {
             note_pass(&mut progress, pass);
             return Ok(stay(progress, None, Some(Schedule::At(task.now))));
         }
         let note = found.note().map(|found| format!("nothing more is deleted here: {found}"));
         progress.note = note;
         let next = after(task.now, LOOK_LATER);
-        Ok(SyncReport::Stay { progress: Box::new(progress), next, damaged: found.names })
+        Ok(SyncReport::Stay { progress: Box::new(progress), next, damaged: found.damaged() })
     }
 
     /// Finds out every fact there is to find out, now, and asks every interlock.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use verisim_core::{
-    CaptureProof, Decision, Digest, Failure, FailureKind, OperationClass, PROBE_INTERVAL, RelPath, Schedule,
-    SyncEvent, SyncProgress, SyncReport, SyncTask, Timestamp, TransportError, policy,
+    CaptureProof, Decision, Digest, Failure, FailureKind, Findings, OperationClass, PROBE_INTERVAL, RelPath,
+    Schedule, SyncEvent, SyncProgress, SyncReport, SyncTask, Timestamp, TransportError, policy,
 };
 
 use super::{Courier, blocking, rest};
@@ -92,6 +92,7 @@ impl Courier {
         progress.inventory = Some(pushed.inventory);
         progress.manifest = Some(pushed.manifest_sha256);
         progress.cleanup_list = None;
+        progress.findings = Findings::default();
         let note = remarks(&pushed.remarks);
         Ok(advanced(SyncEvent::Pushed, progress, note, Schedule::At(task.now)))
     }
@@ -106,11 +107,12 @@ impl Courier {
             return Err(late::late(&told).into());
         }
         let (found, pass) = self.compare(task).await?;
-        if found.wrong_total > 0 {
+        if found.findings.wrong_total() > 0 {
             return Ok(mismatched(task, found));
         }
         let mut progress = task.progress.clone();
-        if found.unproved_total > 0 {
+        progress.findings = found.findings.clone();
+        if found.findings.unverifiable.total > 0 {
             return Ok(advanced(SyncEvent::Unproved, progress, found.note(), Schedule::Parked));
         }
         destination.transport.seal(&task.spec.remote, &self.work_dir(task.job).join(MANIFEST)).await?;
@@ -221,7 +223,9 @@ fn mismatched(task: &SyncTask, found: Comparison) -> SyncReport {
     progress.note = found.note();
     progress.passes.clear();
     progress.passes_total = 0;
-    progress.force_all = found.wrong_total > FORCED_MAX as u64;
+    progress.force_all = found.findings.wrong_total() > FORCED_MAX as u64;
+    let damaged = found.damaged();
+    progress.findings = found.findings;
     let mut forced: Vec<RelPath> = found.wrong;
     if progress.force_all {
         forced.clear();
@@ -231,7 +235,7 @@ fn mismatched(task: &SyncTask, found: Comparison) -> SyncReport {
         SyncEvent::Mismatched => Schedule::At(task.now),
         _ => Schedule::Parked,
     };
-    SyncReport::Advanced { event, progress: Box::new(progress), next, damaged: found.names }
+    SyncReport::Advanced { event, progress: Box::new(progress), next, damaged }
 }
 
 /// Notes a pass; of many, the first and the last are kept.
