@@ -15,9 +15,10 @@ use verisim_core::{
     SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncTransport, SyncWorker, Timestamp,
 };
 use verisim_sync::{
-    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, KnownDestination, NativeOptions,
-    NativeTransport, Reading,
+    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, GateTools, KnownDestination,
+    NativeOptions, NativeTransport, Reading,
 };
+use verisim_sys::Runner;
 
 use crate::measure::{Bar, Contender, Error, compare};
 use crate::report::Report;
@@ -216,6 +217,7 @@ pub(crate) fn carry(source: &Path, dir: &Path, transport: Arc<dyn SyncTransport>
         path: source.parent().ok_or("the capture has no folder")?.to_owned(),
         each: Each::Directory,
         complete: Completeness::Quiet(Duration::ZERO),
+        gate: [].into(),
         destination: vault.clone(),
         cleanup: CleanupRule {
             enabled: false,
@@ -229,6 +231,7 @@ pub(crate) fn carry(source: &Path, dir: &Path, transport: Arc<dyn SyncTransport>
         rules: vec![rule],
         destinations: HashMap::from([(vault, Destination { transport, bandwidth: None })]),
         state_dir: dir.join("state"),
+        tools: GateTools { runner: Runner::new([])?, environment: Vec::new() },
         installation: "bench".into(),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -10,7 +10,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use verisim_core::{ActivityState, DecoyName, FileMode, PersonaName, SyncState};
 
 pub(crate) use self::decoy::{AcceptArgs, DecoyCommand, LedgerArgs, ReleaseArgs, TrustArgs};
-pub(crate) use self::sync::{ExplainArgs, OperationArg, SyncAddArgs, SyncCommand, SyncRetryArgs, ToolArg};
+pub(crate) use self::sync::{
+    ExplainArgs, OperationArg, SyncAddArgs, SyncCommand, SyncOverrideArgs, SyncRetryArgs, ToolArg,
+};
 use crate::config::units;
 
 /// Keeps decoys alive, and brings home what they catch.

@@ -83,6 +83,9 @@ fn tell(event: &Event) {
                 tracing::warn!(event = %id, capture = sync.capture, state = sync.state, note, detail, "capture");
             }
         }
+        EventPayload::Gate { capture, rule, by, reason, revoked } => {
+            tracing::warn!(event = %id, %topic, capture, rule, by, reason, revoked, "its gate was overridden, or that was revoked");
+        }
         EventPayload::Health { status } if status == "degraded" => {
             tracing::warn!(event = %id, detail, "degraded");
         }

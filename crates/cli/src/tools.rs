@@ -26,6 +26,14 @@ pub(crate) fn environment() -> Vec<(OsString, OsString)> {
     VARIABLES.iter().filter_map(|name| Some((OsString::from(name), variable(name)?))).collect()
 }
 
+/// Who asks, for the record: the login that the environment gives, and the account that it is in truth.
+pub(crate) fn who(named: Option<&str>) -> String {
+    let login = || ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable);
+    let named = named.map(ToOwned::to_owned).or_else(|| Some(login()?.to_string_lossy().into_owned()));
+    let uid = rustix::process::getuid().as_raw();
+    named.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
+}
+
 /// What rclone asks about beside that: proxies and certificates, what opens its configuration or describes remotes, and the
 /// credentials of cloud services. None of its other options, which would change what we ask of it.
 const RCLONE_VARIABLES: [&str; 9] = [

@@ -13,9 +13,9 @@ use verisim_drivers::{FileDriver, TrafficDriver};
 use verisim_engine::{EngineParts, Fleet, Member};
 use verisim_realism::{DecoyProfile, Persona, World};
 use verisim_sync::{
-    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each as SyncEach, KnownDestination,
-    NativeOptions, NativeTransport, RcloneOptions, RcloneTransport, RsyncOptions, RsyncTransport,
-    SftpOptions, SftpTransport,
+    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each as SyncEach, GateTools,
+    KnownDestination, NativeOptions, NativeTransport, RcloneOptions, RcloneTransport, RsyncOptions,
+    RsyncTransport, SftpOptions, SftpTransport,
 };
 
 use verisim_ssh::Target;
@@ -143,6 +143,7 @@ impl Wired {
             rules: rules?,
             destinations: destinations?,
             state_dir: state.work(),
+            tools: GateTools { runner: crate::tools::runner()?, environment: crate::tools::environment() },
             installation: state.installation()?,
         }))))
     }
@@ -361,6 +362,7 @@ fn rule_of(capture: &CaptureConfig) -> CliResult<CaptureRule> {
             Complete::Manifest(name) => Completeness::Manifest(file(name)?),
             Complete::Quiet(span) => Completeness::Quiet(*span),
         },
+        gate: Arc::clone(&capture.gate),
         destination: capture.destination.clone(),
         cleanup: capture.cleanup,
     })

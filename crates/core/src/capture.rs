@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CaptureName, DestinationName, Digest, Findings, RelPath, Timestamp};
+use crate::{CaptureName, DestinationName, Digest, Findings, GateOverride, GateReport, RelPath, Timestamp};
 
 /// A directory of evidence on this machine that is ready to be pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +130,12 @@ pub struct SyncProgress {
     pub source_changes: u32,
     /// The rule under which it came to rest. Where the operator's rule is another now, it is looked at again.
     pub rests_under: Option<CleanupRule>,
+    /// What the gate said when it was asked last; `None` where there is none, or it was not asked yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateReport>,
+    /// Who let it through in spite of that, oldest first, revoked ones included.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<GateOverride>,
 }
 
 /// How fast a destination may be filled.

@@ -138,6 +138,19 @@ pub enum EventPayload {
     },
     /// A sync job reached a state.
     Sync(SyncPayload),
+    /// A person decided about what the gate before a capture found.
+    Gate {
+        /// The capture, as `rule` or `rule/relative path`.
+        capture: String,
+        /// The rule of the gate.
+        rule: String,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// It is an override that was taken back, not one that was given.
+        revoked: bool,
+    },
     /// Damage at a destination.
     RemoteDamaged {
         /// The remote folder.

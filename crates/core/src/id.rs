@@ -101,6 +101,8 @@ name_id! {
     DestinationName;
     /// The name of a capture rule: a folder that is watched for captures.
     CaptureName;
+    /// The name of a rule of a gate.
+    GateRuleName;
 }
 
 fn check_name(name: &str) -> Result<(), InvalidName> {

@@ -18,6 +18,7 @@ mod event;
 mod failure;
 mod file;
 mod findings;
+mod gate;
 mod hash;
 mod id;
 mod job;
@@ -62,10 +63,14 @@ pub use file::{
     WriteMode,
 };
 pub use findings::{FINDINGS_MAX, Finding, Findings, Named};
+pub use gate::{
+    FINDINGS_KEPT_MAX, GateFinding, GateOverride, GateReport, OVERRIDES_MAX, REASON_CHARS_MAX, Revocation,
+    RuleFindings, Severity,
+};
 pub use hash::{Digest, Hasher, ParseDigestError};
 pub use id::{
-    CaptureName, DecoyName, DestinationName, EventId, Fence, IdempotencyKey, InvalidName, JobId, PersonaName,
-    SessionId, WorkerId,
+    CaptureName, DecoyName, DestinationName, EventId, Fence, GateRuleName, IdempotencyKey, InvalidName,
+    JobId, PersonaName, SessionId, WorkerId,
 };
 pub use job::{
     Counters, Enqueued, Job, JobFilter, JobKind, JobState, LeaseRequest, LeasedJob, NewJob, OrderKey, Record,
@@ -79,7 +84,9 @@ pub use payload::{
     SPOKEN_LINES_MAX, TrafficPayload,
 };
 pub use policy::{Decision, Ladder, OperationClass, PROBE_INTERVAL, Policy, policy};
-pub use store::{EventPage, EventQuery, Health, Intervention, PruneRule, Store, StoreError, StoreResult};
+pub use store::{
+    Decided, EventPage, EventQuery, Health, Intervention, PruneRule, Store, StoreError, StoreResult,
+};
 pub use sync_state::{IllegalTransition, ResumeAt, SyncEvent, SyncState};
 pub use sync_work::{LeftOver, Progress, ProgressSink, SyncReport, SyncTask, SyncWorker};
 pub use topic::{InvalidTopic, Topic, TopicFilter};

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Amendment, Capture, Counters, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, Fence, Job,
-    JobFilter, JobId, JobState, LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, Record, Recorded,
-    Schedule, StartMark, Timestamp, TopicFilter, WorkerId,
+    Amendment, Capture, Counters, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, Fence, GateOverride,
+    Job, JobFilter, JobId, JobState, LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, Record,
+    Recorded, Schedule, StartMark, Timestamp, TopicFilter, WorkerId,
 };
 
 /// Jobs, events, the ledger, decoys, captures and manifests, durably.
@@ -211,8 +211,19 @@ pub struct Intervention {
     pub schedule: Schedule,
     /// New counters; `None` leaves them.
     pub counters: Option<Counters>,
+    /// What was decided about a gate; `None` leaves it.
+    pub overrides: Option<Decided>,
     /// What is published.
     pub events: Vec<NewEvent>,
+}
+
+/// A change of the overrides of a job's gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// What they must be: where somebody else was faster, nothing changes.
+    pub from: Vec<GateOverride>,
+    /// What they get.
+    pub to: Vec<GateOverride>,
 }
 
 /// Which events are wanted.

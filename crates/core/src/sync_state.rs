@@ -58,6 +58,8 @@ pub enum SyncEvent {
     LeaseLost,
     /// The capture changed under our hands, or after it was pushed.
     SourceChanged,
+    /// The gate closed again before it was pushed: an override was revoked.
+    GateClosed,
     /// A tool or space is missing.
     Blocked,
     /// What was missing is there again.
@@ -131,6 +133,7 @@ impl SyncState {
             (Self::Running, E::Pushed) => Self::AwaitingVerify,
             (Self::Running, E::BackOff | E::LeaseLost) => Self::Queued,
             (Self::Running, E::Blocked) => Self::Blocked(ResumeAt::Push),
+            (Self::Running, E::GateClosed) => Self::Waiting,
             // What came or changed after it was verified is evidence too.
             (Self::Running | Self::AwaitingVerify | Self::Verified, E::SourceChanged) => Self::Waiting,
             (Self::AwaitingVerify, E::Matched) => Self::Verified,
@@ -188,13 +191,14 @@ impl SyncState {
 
 impl SyncEvent {
     /// Every event, for tests and tables.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Complete,
         Self::Leased,
         Self::Pushed,
         Self::BackOff,
         Self::LeaseLost,
         Self::SourceChanged,
+        Self::GateClosed,
         Self::Blocked,
         Self::Unblocked,
         Self::Failed,
@@ -220,6 +224,7 @@ impl SyncEvent {
             Self::BackOff => "back-off",
             Self::LeaseLost => "lease lost",
             Self::SourceChanged => "source changed",
+            Self::GateClosed => "gate closed",
             Self::Blocked => "blocked",
             Self::Unblocked => "unblocked",
             Self::Failed => "failed",
@@ -262,6 +267,7 @@ mod tests {
             (S::Running, E::BackOff, S::Queued),
             (S::Running, E::LeaseLost, S::Queued),
             (S::Running, E::SourceChanged, S::Waiting),
+            (S::Running, E::GateClosed, S::Waiting),
             (S::Running, E::Blocked, S::Blocked(ResumeAt::Push)),
             (S::Running, E::Failed, S::Failed),
             (S::AwaitingVerify, E::Matched, S::Verified),

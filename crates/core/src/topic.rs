@@ -72,6 +72,12 @@ impl Topic {
         Self(format!("sync.{job}.remote_damaged"))
     }
 
+    /// A person overrode what a capture's gate found, or took that back: `sync.<job>.gate_overridden`, `.gate_revoked`.
+    #[must_use]
+    pub fn gate(job: JobId, is_revoked: bool) -> Self {
+        Self(format!("sync.{job}.gate_{}", if is_revoked { "revoked" } else { "overridden" }))
+    }
+
     /// A destination went away or answers again: `destination.<destination>.reachable`.
     #[must_use]
     pub fn destination(destination: &DestinationName) -> Self {

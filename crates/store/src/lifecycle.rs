@@ -2,7 +2,8 @@
 
 use rusqlite::OptionalExtension;
 use verisim_core::{
-    Counters, Fence, Intervention, JobId, LeaseRequest, Record, Recorded, StartMark, Timestamp, WorkerId,
+    Counters, Decided, Fence, Intervention, JobId, LeaseRequest, Record, Recorded, StartMark, SyncProgress,
+    Timestamp, WorkerId,
 };
 
 use crate::codes;
@@ -272,6 +273,7 @@ pub(crate) struct Intervene {
     at: i64,
     due_at: Option<i64>,
     counters: Option<Counters>,
+    overrides: Option<Decided>,
     events: NewEvents,
 }
 
@@ -284,8 +286,23 @@ impl Intervene {
             at: codes::time(change.at),
             due_at: codes::schedule(change.schedule),
             counters: change.counters,
+            overrides: change.overrides.clone(),
             events: NewEvents::new(&change.events)?,
         })
+    }
+
+    /// The progress as it is with what was decided, encoded; `None` where somebody else was faster.
+    fn decide(&self, tx: &Tx<'_>, decided: &Decided) -> Outcome<Option<String>> {
+        let stored = tx.first("SELECT progress FROM job WHERE id = ?1", [self.job], |row| {
+            row.get::<_, Option<String>>(0)
+        })?;
+        let Some(stored) = stored else { return Ok(None) };
+        let mut progress: SyncProgress = stored.as_deref().map(wire::decode).transpose()?.unwrap_or_default();
+        if progress.overrides != decided.from {
+            return Ok(None);
+        }
+        progress.overrides.clone_from(&decided.to);
+        wire::encode(&progress).map(Some)
     }
 }
 
@@ -294,11 +311,18 @@ impl Write for Intervene {
     const SAFETY: Safety = Safety::Power;
 
     fn run(&self, tx: &mut Tx<'_>) -> Outcome<Recorded> {
+        let progress = match &self.overrides {
+            None => None,
+            Some(decided) => match self.decide(tx, decided)? {
+                None => return Ok(Recorded::Stale),
+                progress => progress,
+            },
+        };
         let entry = tx.first(
             "UPDATE job SET state = ?3, due_at = ?4, updated_at = ?5, fence = fence + 1,
-             lease_until = NULL, lease_worker = NULL
+             lease_until = NULL, lease_worker = NULL, progress = coalesce(?6, progress)
              WHERE id = ?1 AND state = ?2 RETURNING lane, order_a, order_b",
-            (self.job, self.from, self.to, self.due_at, self.at),
+            (self.job, self.from, self.to, self.due_at, self.at, progress),
             |row| {
                 let order = [row.get(1)?, row.get(2)?];
                 Ok((row.get(0)?, order))

@@ -181,6 +181,7 @@ impl World {
             at: self.at(0),
             schedule: if to.is_final() { Schedule::Parked } else { Schedule::At(self.at(0)) },
             counters: (job.id.0 % 2 == 0).then(Counters::default),
+            overrides: None,
             events: vec![suite::event("d1", self.now)],
         };
         let expected = self.model.intervene(change.clone()).await.unwrap();

@@ -52,6 +52,7 @@ async fn a_capture_outlives_its_job() {
         at: suite::at(1),
         schedule: Schedule::Parked,
         counters: None,
+        overrides: None,
         events: Vec::new(),
     };
     // What is not proved to be home is never forgotten: a person may still bring it there.

@@ -115,7 +115,7 @@ fn still(
 }
 
 /// One hash over the name, kind, size, time and inode of everything.
-fn fingerprint(items: &[Item]) -> Digest {
+pub(crate) fn fingerprint(items: &[Item]) -> Digest {
     let mut hasher = Hasher::new();
     for item in items {
         let stamp = item.stamp;

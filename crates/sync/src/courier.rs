@@ -24,6 +24,7 @@ use verisim_core::{
 use crate::blocking::blocking;
 use crate::discover::{discover, spec_for};
 use crate::errno::{Side, failure};
+use crate::gate::GateTools;
 use crate::leftover;
 use crate::rule::CaptureRule;
 use crate::sending::MANIFEST;
@@ -48,6 +49,8 @@ pub struct CourierOptions {
     pub destinations: HashMap<DestinationName, Destination>,
     /// A folder of the courier's own: one folder per job below it, with journals and manifests.
     pub state_dir: PathBuf,
+    /// What the commands of gates are started with.
+    pub tools: GateTools,
     /// Names this installation in owner markers: another machine's captures at the same destination are not ours.
     pub installation: String,
 }
@@ -57,6 +60,7 @@ pub struct Courier {
     rules: HashMap<CaptureName, CaptureRule>,
     destinations: HashMap<DestinationName, Destination>,
     state_dir: PathBuf,
+    tools: GateTools,
     installation: String,
 }
 
@@ -68,6 +72,7 @@ impl Courier {
             rules: options.rules.into_iter().map(|rule| (rule.name.clone(), rule)).collect(),
             destinations: options.destinations,
             state_dir: options.state_dir,
+            tools: options.tools,
             installation: options.installation,
         }
     }

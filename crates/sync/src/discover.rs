@@ -205,6 +205,7 @@ mod tests {
             path: path.to_owned(),
             each: Each::Directory,
             complete: Completeness::Quiet(Duration::from_secs(1)),
+            gate: [].into(),
             destination: "vault".parse().unwrap(),
             cleanup: CleanupRule {
                 enabled: false,

@@ -217,7 +217,7 @@ impl fmt::Display for Interlock {
             Self::RemoteSilent(why) => write!(f, "the destination does not answer: {why}"),
             Self::RemoteNotOurs => f.write_str("the folder at the destination is not ours"),
             Self::NotSealed => f.write_str("the verified manifest is not sealed at the destination"),
-            Self::GateClosed => f.write_str("the gate is closed"),
+            Self::GateClosed => f.write_str("its gate is closed, see `verisim sync show`"),
             Self::RootEmpty => f.write_str("the capture's folder is suddenly empty"),
             Self::RootAnother => f.write_str("another folder stands in the capture's place"),
             Self::RootGone => f.write_str("the capture's folder is gone"),

@@ -11,6 +11,7 @@ mod courier;
 mod discover;
 mod errno;
 mod explain;
+mod gate;
 mod identity;
 mod interlock;
 mod journal;
@@ -34,6 +35,9 @@ mod verify;
 
 pub use courier::{Courier, CourierOptions, Destination};
 pub use explain::{Explanation, Probe, Tool, ToolEnd, ToolOperation, ToolRun, decision_name, explain};
+pub use gate::{
+    GateAsks, GateCommand, GateRule, GateTools, Glob, NameProfile, Placeholder, Placeholders, SCAN_BYTES_MAX,
+};
 pub use identity::{KnownDestination, Recognised};
 pub use interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, RootNow, interlocks};
 pub use native::{NativeOptions, NativeTransport, Reading};

@@ -1,9 +1,12 @@
 //! What the operator says of a folder of captures.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use verisim_core::{CaptureName, CleanupRule, DestinationName, RelPath};
+
+use crate::gate::GateRule;
 
 /// A folder that is watched for captures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub struct CaptureRule {
     pub each: Each,
     /// When a capture is complete.
     pub complete: Completeness,
+    /// What a complete capture must pass before it goes; empty for no gate.
+    pub gate: Arc<[GateRule]>,
     /// Where it goes.
     pub destination: DestinationName,
     /// When local files may be deleted.

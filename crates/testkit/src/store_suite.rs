@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use verisim_core::{
-    Action, ActivityState, Amend, Amendment, AppendFile, Body, Capture, CaptureName, Counters, Decoy,
-    DecoyName, DecoyPath, DestinationName, Digest, Enqueued, Event, EventId, EventPayload, EventQuery,
-    FailureKind, FileClass, IdempotencyKey, Intended, Intervention, Job, JobFilter, JobId, JobKind, JobState,
-    Lane, LaneKind, LeaseRequest, LeasedJob, LedgerChange, LedgerEntry, MoveFile, NewEvent, NewJob,
-    OwnershipPolicy, PruneRule, Record, Recorded, RelPath, Remote, RootIdentity, Schedule, StartMark, Store,
-    SyncProgress, SyncSpec, SyncState, Timestamp, ToolOutput, Topic, Traffic, TrafficProtocol, Work,
-    WorkerId,
+    Action, ActivityState, Amend, Amendment, AppendFile, Body, Capture, CaptureName, Counters, Decided,
+    Decoy, DecoyName, DecoyPath, DestinationName, Digest, Enqueued, Event, EventId, EventPayload, EventQuery,
+    FailureKind, FileClass, GateOverride, IdempotencyKey, Intended, Intervention, Job, JobFilter, JobId,
+    JobKind, JobState, Lane, LaneKind, LeaseRequest, LeasedJob, LedgerChange, LedgerEntry, MoveFile,
+    NewEvent, NewJob, OwnershipPolicy, PruneRule, Record, Recorded, RelPath, Remote, RootIdentity, Schedule,
+    StartMark, Store, SyncProgress, SyncSpec, SyncState, Timestamp, ToolOutput, Topic, Traffic,
+    TrafficProtocol, Work, WorkerId,
 };
 
 /// Makes a test of every case. `$make` is an expression that gives a new `Arc<dyn Store>`, and what must live as long as
@@ -34,6 +34,7 @@ macro_rules! store_conformance {
             a_move_waits_for_both_its_paths
             a_back_off_holds_up_its_own_path_only
             a_parked_job_holds_up_nobody
+            what_is_decided_about_a_gate_loses_nothing
             lanes_are_served_within_their_allowance
             a_full_lane_does_not_starve_the_others
             connections_have_a_lane_of_their_own
@@ -406,12 +407,53 @@ pub async fn a_parked_job_holds_up_nobody(store: Arc<dyn Store>) {
         at: at(1),
         schedule: Schedule::At(at(1)),
         counters: None,
+        overrides: None,
         events: Vec::new(),
     };
     assert_eq!(store.intervene(woken).await.unwrap(), Recorded::Committed);
     assert!(store.lease(ask(1)).await.unwrap().is_empty(), "another one with its key is leased");
     store.take_back(at(2), true).await.unwrap();
     assert_eq!(ids(&store.lease(ask(2)).await.unwrap()), [made[0].0], "the earlier one goes first");
+}
+
+/// What a person decided about a gate changes that part of the progress and nothing else, and only if nobody was faster.
+pub async fn what_is_decided_about_a_gate_loses_nothing(store: Arc<dyn Store>) {
+    let made = enqueue(&store, vec![sync_job("one", 1, 0)]).await;
+    let given = |reason: &str| GateOverride {
+        rule: "names".parse().unwrap(),
+        print: Digest::of(b"seen"),
+        reason: reason.into(),
+        by: "ann".into(),
+        at: at(1),
+        revoked: None,
+    };
+    let waiting = JobState::Sync(SyncState::Waiting);
+    let decide = |from: &[GateOverride], to: &[GateOverride]| Intervention {
+        job: made[0],
+        from: waiting,
+        to: waiting,
+        at: at(1),
+        schedule: Schedule::At(at(1)),
+        counters: None,
+        overrides: Some(Decided { from: from.to_vec(), to: to.to_vec() }),
+        events: vec![event("d1", 1)],
+    };
+    // The job has no progress yet; then a step, which knows nothing of what is decided while it runs.
+    let one = [given("one")];
+    assert_eq!(store.intervene(decide(&one, &[])).await.unwrap(), Recorded::Stale);
+    assert_eq!(store.intervene(decide(&[], &one)).await.unwrap(), Recorded::Committed);
+    let ask = LeaseRequest { kind: LaneKind::Destination, ..request(1) };
+    let leased = store.lease(ask).await.unwrap();
+    let progress = leased[0].job.progress.clone().unwrap();
+    assert_eq!(progress.overrides, one);
+    let two = [given("one"), given("two")];
+    assert_eq!(store.intervene(decide(&[], &two)).await.unwrap(), Recorded::Stale, "somebody was faster");
+    assert_eq!(store.intervene(decide(&one, &two)).await.unwrap(), Recorded::Committed);
+    let late = Record { progress: Some(progress), to: waiting, ..done(&leased[0], 2) };
+    assert_eq!(store.record(vec![late]).await.unwrap(), [Recorded::Stale], "its lease ended");
+    let job = store.job(made[0]).await.unwrap().unwrap();
+    assert_eq!(job.progress.unwrap().overrides, two);
+    assert_eq!(store.health().await.unwrap().last_event, EventId(2), "what changed nothing tells nothing");
 }
 
 /// The allowance stands for the lanes it names, the general numbers for the others.
@@ -514,6 +556,7 @@ pub async fn an_intervention_ends_a_lease(store: Arc<dyn Store>) {
         at: at(1),
         schedule: Schedule::Parked,
         counters: None,
+        overrides: None,
         events: vec![event("d1", 1)],
     };
     assert_eq!(store.intervene(cancel.clone()).await.unwrap(), Recorded::Stale);
@@ -534,6 +577,7 @@ pub async fn an_intervention_ends_a_lease(store: Arc<dyn Store>) {
         at: at(3),
         schedule: Schedule::At(at(3)),
         counters: Some(Counters::default()),
+        overrides: None,
         events: Vec::new(),
     };
     assert_eq!(store.intervene(retry).await.unwrap(), Recorded::Committed);

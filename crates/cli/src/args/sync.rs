@@ -49,6 +49,8 @@ pub(crate) enum SyncCommand {
         /// The job
         job: i64,
     },
+    /// Let a capture through in spite of what a rule of its gate found, or take that back
+    Override(SyncOverrideArgs),
     /// Show the key by which a destination over SSH is known, and accept it
     Trust {
         /// The destination
@@ -107,6 +109,25 @@ pub(crate) struct SyncAddArgs {
     /// Wait until it is verified
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+/// Arguments of `sync override`.
+#[derive(Debug, Args)]
+pub(crate) struct SyncOverrideArgs {
+    /// The job
+    pub(crate) job: i64,
+    /// The rule of the gate, as `sync show` names it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) rule: verisim_core::GateRuleName,
+    /// Why; it is kept, and told in an event
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Who; otherwise the login of whoever runs this
+    #[arg(long, value_name = "WHO")]
+    pub(crate) by: Option<String>,
+    /// Take the override back: what is not pushed yet is held again, and nothing more is cleaned up
+    #[arg(long)]
+    pub(crate) revoke: bool,
 }
 
 /// Arguments of `sync retry`.

@@ -3,6 +3,7 @@
 use verisim_core::{Findings, Proof, Timestamp, printable};
 use verisim_engine::control::JobView;
 
+use super::gate::{is_held, show_gate};
 use super::show::tone;
 use crate::config::units::show_size;
 use crate::context::Context;
@@ -38,7 +39,8 @@ pub(super) fn show_captures(context: &Context, jobs: &[JobView], none: &str) -> 
 pub(super) fn show_capture(context: &Context, job: &JobView) -> CliResult {
     show_captures(context, std::slice::from_ref(job), "")?;
     let output = context.output;
-    let Some(progress) = job.progress.as_ref().filter(|_| !output.json) else { return Ok(Exit::Done) };
+    let exit = if is_held(job) { Exit::Found } else { Exit::Done };
+    let Some(progress) = job.progress.as_ref().filter(|_| !output.json) else { return Ok(exit) };
     let now = context.now();
     let mut lines = Vec::new();
     let to = job.lane.0.trim_start_matches("destination/");
@@ -60,7 +62,8 @@ pub(super) fn show_capture(context: &Context, job: &JobView) -> CliResult {
     for (name, said) in lines {
         output.line(format!("{:INDENT$}{name:<10} {}", "", printable(&said)))?;
     }
-    show_findings(output, &progress.findings).map(|()| Exit::Done)
+    show_gate(output, progress)?;
+    show_findings(output, &progress.findings).map(|()| exit)
 }
 
 /// Prints what is not at the destination as it was pushed, kind by kind and name by name; nothing where all of it is.
@@ -145,6 +148,7 @@ fn note(job: &JobView, now: Timestamp) -> String {
         );
     }
     match &job.failure {
+        _ if is_held(job) => printable(&noted),
         Some((kind, detail)) if !matches!(job.state.as_str(), "VERIFIED" | "CLEANED") => {
             printable(&format!("{kind}: {detail}"))
         }

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod files;
+mod gate;
 mod init;
 mod life;
 mod shell;

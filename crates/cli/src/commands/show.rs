@@ -314,5 +314,10 @@ fn status_text(output: Output, running: bool, status: &StatusView, captures: &[J
         .collect();
     let _ =
         writeln!(out, "captures  {}", if states.is_empty() { "none".to_owned() } else { states.join(", ") });
+    let held = captures.iter().filter(|job| super::gate::is_held(job)).count();
+    if held > 0 {
+        let told = format!("{held} held by their gate; `verisim sync ls --in waiting` says by what");
+        let _ = writeln!(out, "          {}", output.paint(Tone::Bad, told));
+    }
     out
 }

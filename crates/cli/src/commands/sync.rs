@@ -8,6 +8,7 @@ use verisim_core::{JobId, JobKind, Progress, RelPath, Timestamp};
 use verisim_engine::control::{Answer, JobQuery, JobView, Request, RetryQuery, RunningView};
 
 use super::captures::{show_capture, show_captures};
+use super::gate::is_held;
 use super::show::list;
 use crate::access::Access;
 use crate::args::{SyncAddArgs, SyncCommand, SyncRetryArgs};
@@ -55,6 +56,7 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
             super::verify::verify(context, context.config()?, job.map(JobId)).await
         }
         SyncCommand::Manifest { job } => manifest(context, context.config()?, JobId(*job)).await,
+        SyncCommand::Override(args) => super::gate::decide(context, args).await,
         SyncCommand::Watch { job } => watch(context, context.config()?, job.map(JobId)).await,
         SyncCommand::Trust { destination, accept } => {
             super::trust::trust_destination(context, &context.config()?, destination, accept).await
@@ -109,7 +111,7 @@ pub(super) fn captures() -> JobQuery {
     JobQuery { kind: Some(JobKind::Sync), limit: CAPTURES_MAX, ..JobQuery::default() }
 }
 
-async fn change(context: &Context, config: Config, request: Request) -> CliResult {
+pub(super) async fn change(context: &Context, config: Config, request: Request) -> CliResult {
     let mut access = Access::open(context, config).await?;
     let job = access.ask_job(request).await?;
     show_captures(context, &[job], "")?;
@@ -238,7 +240,8 @@ async fn add(context: &Context, config: Config, args: &SyncAddArgs) -> CliResult
 /// Whether a capture's job rests, well or badly, as far as a person who waits is concerned: one that lacks something is
 /// asked about again some minutes later, and nobody waits for that.
 pub(super) fn is_settled(job: &JobView, now: Timestamp) -> bool {
-    let lacks = job.state == "BLOCKED" && job.next_at.is_some_and(|at| at > now);
+    let waits = job.state == "BLOCKED" || is_held(job);
+    let lacks = waits && job.next_at.is_some_and(|at| at > now);
     job.rests || lacks || job.away_since.is_some() || matches!(job.state.as_str(), "VERIFIED" | "CLEANED")
 }
 
@@ -278,6 +281,7 @@ pub(super) fn verdict(job: &JobView) -> Exit {
     match job.state.as_str() {
         "VERIFIED" | "CLEANED" | "CLEANUP_ELIGIBLE" | "CLEANING" => Exit::Done,
         "UNVERIFIED" => Exit::Found,
+        _ if is_held(job) => Exit::Found,
         _ if job.away_since.is_some() => Exit::Unreachable,
         _ => job.failure.as_ref().map_or(Exit::Failed, |(kind, _)| advice(*kind).0),
     }

@@ -125,6 +125,7 @@ pub(super) fn read_capture(section: Section<'_>, reader: &Reader<'_>) -> Option<
         other => Err(format!("{other:?} is neither \"directory\" (every sub-directory is a capture) nor \"folder\" (the folder is one)")),
     });
     let complete = read_complete(&section);
+    let gate = super::gate::read_gate(&section);
     if section.value("destination").is_none() {
         section.missing("destination", "\"vault\"");
     }
@@ -140,6 +141,7 @@ pub(super) fn read_capture(section: Section<'_>, reader: &Reader<'_>) -> Option<
         path: root?,
         each: each.map_or(Each::Directory, |each| each.value),
         complete: complete?,
+        gate: gate.into(),
         destination: destination?.value,
         cleanup,
     })

@@ -5,6 +5,7 @@ mod check;
 mod connector;
 mod discover;
 mod far;
+mod gate;
 pub(crate) mod mistake;
 mod model;
 mod rclone;

@@ -298,6 +298,8 @@ pub(crate) struct CaptureConfig {
     pub(crate) each: Each,
     /// When one is complete.
     pub(crate) complete: Complete,
+    /// What a complete one must pass.
+    pub(crate) gate: Arc<[verisim_sync::GateRule]>,
     /// Where it goes.
     pub(crate) destination: DestinationName,
     /// When the local files may go.

@@ -86,6 +86,14 @@ pub(crate) fn tell(event: &Event) -> Told {
             );
         }
         EventPayload::Sync(payload) => sync(event, payload, &mut told),
+        EventPayload::Gate { capture, rule, by, reason, revoked } => {
+            told.place = "evidence".into();
+            told.who = printable(by);
+            told.verb = if *revoked { "revokes the override of" } else { "overrides" }.into();
+            told.object = format!("{} of {}", printable(rule), printable(capture));
+            told.detail = printable(reason);
+            told.tone = Tone::Warn;
+        }
         EventPayload::RemoteDamaged { remote, names, total } => {
             told.place = "evidence".into();
             told.verb = "DAMAGED".into();

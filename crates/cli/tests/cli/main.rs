@@ -10,6 +10,7 @@ mod evidence;
 mod explain;
 mod files;
 mod fleet;
+mod gate;
 mod hosts;
 mod laboratory;
 mod looking;

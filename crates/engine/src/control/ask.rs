@@ -44,6 +44,7 @@ impl Operator {
             Request::Retry { job: id } => job(self.retry(id).await?),
             Request::RetryAll(query) => self.retry_all(&query).await?,
             Request::Cancel { job: id } => job(self.cancel(id).await?),
+            Request::Gate(decision) => job(self.decide_gate(&decision).await?),
             Request::Manifest { job, piece } => self.manifest(job, piece).await?,
             Request::Progress => Answer::Progress(self.progress()),
             Request::Plan { limit } => Answer::Plan(self.preview(limit)),

@@ -6,6 +6,7 @@
 mod ask;
 mod change;
 mod client;
+mod gate;
 mod ledger;
 mod operator;
 mod protocol;
@@ -16,8 +17,8 @@ mod view;
 pub use client::{Client, ClientError, Stream};
 pub use operator::{Asked, Operator};
 pub use protocol::{
-    Answer, Call, JobQuery, LINE_BYTES_MAX, PROTOCOL_VERSION, Refusal, RefusalKind, Release, Reply, Request,
-    RetryQuery, SOCKET_NAME,
+    Answer, Call, GateDecision, JobQuery, LINE_BYTES_MAX, PROTOCOL_VERSION, Refusal, RefusalKind, Release,
+    Reply, Request, RetryQuery, SOCKET_NAME,
 };
 pub use server::{Server, ServerParts};
 pub use syncs::RETRIED_STATES;

@@ -334,6 +334,7 @@ impl Operator {
             at: now,
             schedule,
             counters,
+            overrides: None,
             events: change_event(job, to, now).into_iter().collect(),
         };
         match self.shared().store.intervene(change).await? {

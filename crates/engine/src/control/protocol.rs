@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use verisim_core::{
-    Action, Body, CaptureName, DecoyName, DecoyPath, DestinationName, Event, EventId, FailureKind, JobId,
-    JobKind, Lane, RelPath, StoreError, Timestamp,
+    Action, Body, CaptureName, DecoyName, DecoyPath, DestinationName, Event, EventId, FailureKind,
+    GateRuleName, JobId, JobKind, Lane, RelPath, StoreError, Timestamp,
 };
 
 use super::view::{JobView, LedgerView, RunningView, StatusView};
@@ -116,6 +116,8 @@ pub enum Request {
         /// Which.
         job: JobId,
     },
+    /// A decision about what a capture's gate found.
+    Gate(GateDecision),
     /// A piece of the manifest of a capture that was verified, 0 first.
     Manifest {
         /// Whose.
@@ -171,6 +173,21 @@ pub struct RetryQuery {
     pub rule: Option<CaptureName>,
     /// With a lower id than this: where the last answer says so.
     pub before: Option<JobId>,
+}
+
+/// What a person decides about the gate before a capture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateDecision {
+    /// Which capture.
+    pub job: JobId,
+    /// The rule of its gate.
+    pub rule: GateRuleName,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub by: String,
+    /// An override is taken back, not given.
+    pub revoke: bool,
 }
 
 /// What a person decides about a path.
@@ -402,6 +419,16 @@ mod tests {
             (Request::Verify { job }, r#"{"v":1,"request":"verify","job":7}"#),
             (Request::Retry { job }, r#"{"v":1,"request":"retry","job":7}"#),
             (Request::Cancel { job }, r#"{"v":1,"request":"cancel","job":7}"#),
+            (
+                Request::Gate(GateDecision {
+                    job,
+                    rule: GateRuleName::new("names").unwrap(),
+                    reason: "known".into(),
+                    by: "ann".into(),
+                    revoke: false,
+                }),
+                r#"{"v":1,"request":"gate","job":7,"rule":"names","reason":"known","by":"ann","revoke":false}"#,
+            ),
             (Request::Manifest { job, piece: 2 }, r#"{"v":1,"request":"manifest","job":7,"piece":2}"#),
             (Request::Progress, r#"{"v":1,"request":"progress"}"#),
             (Request::Plan { limit: 3 }, r#"{"v":1,"request":"plan","limit":3}"#),

@@ -43,6 +43,7 @@ pub(crate) async fn stand_by(shared: Arc<Shared>, lane: Lane) -> StoreResult<()>
                 at: now,
                 schedule: Schedule::At(now),
                 counters: None,
+                overrides: None,
                 events: Vec::new(),
             };
             shared.store.intervene(change).await?;

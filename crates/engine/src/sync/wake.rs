@@ -38,6 +38,7 @@ pub(crate) async fn wake(shared: &Shared, worker: &Arc<dyn SyncWorker>) -> Store
                 at: now,
                 schedule: Schedule::At(now),
                 counters: None,
+                overrides: None,
                 events: Vec::new(),
             };
             shared.store.intervene(change).await?;

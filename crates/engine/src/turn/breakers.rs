@@ -163,6 +163,7 @@ async fn skip_late(shared: &Shared, decoy: &DecoyName) -> StoreResult<()> {
                 at: now,
                 schedule: Schedule::Parked,
                 counters: None,
+                overrides: None,
                 events: not_done(&job, to, None, detail.into(), now).into_iter().collect(),
             };
             shared.store.intervene(change).await?;

@@ -201,6 +201,7 @@ async fn cancel_queued(shared: &Shared, decoy: &DecoyName) -> StoreResult<()> {
                 at: now,
                 schedule: Schedule::Parked,
                 counters: None,
+                overrides: None,
                 events: not_done(&job, to, Some(FailureKind::Cancelled), detail, now).into_iter().collect(),
             };
             shared.store.intervene(change).await?;

@@ -323,6 +323,7 @@ async fn every_request_in_every_state_takes_a_legal_edge_or_is_refused_with_a_re
                 at: at(0),
                 schedule: Schedule::At(at(1000)),
                 counters: None,
+                overrides: None,
                 events: Vec::new(),
             };
             if from != S::Waiting {

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use verisim_core::{
     Action, AppendFile, Body, Capture, CaptureProof, CleanupRule, Decoy, Digest, EditFile, Email,
-    EventPayload, FailureKind, FileClass, FileMode, FileTimes, Findings, Intended, Inventory, MoveFile,
-    NewEvent, Owner, OwnerPolicy, Payload, PlantFile, PlantPayload, Proof, RelPath, Remote, RemoveFile,
-    RootIdentity, SyncPayload, SyncProgress, SyncSpec, TextEdit, ToolOutput, Topic, Traffic, TrafficAsk,
-    TrafficPayload, TrafficProtocol, TrafficStyle, Work,
+    EventPayload, FailureKind, FileClass, FileMode, FileTimes, Findings, GateFinding, GateOverride,
+    GateReport, Intended, Inventory, MoveFile, NewEvent, Owner, OwnerPolicy, Payload, PlantFile,
+    PlantPayload, Proof, RelPath, Remote, RemoveFile, Revocation, RootIdentity, RuleFindings, Severity,
+    SyncPayload, SyncProgress, SyncSpec, TextEdit, ToolOutput, Topic, Traffic, TrafficAsk, TrafficPayload,
+    TrafficProtocol, TrafficStyle, Work,
 };
 
 use super::*;
@@ -163,8 +164,37 @@ fn progress() {
             accept_other_proof: false,
             remove_metadata: true,
         }),
+        gate: None,
+        overrides: Vec::new(),
     };
-    check("progress.jsonl", include_str!("../../golden/progress.jsonl"), &[SyncProgress::default(), full]);
+    let found = RuleFindings {
+        rule: "names".parse().unwrap(),
+        hard_total: 2,
+        warnings_total: 1,
+        findings: vec![GateFinding {
+            severity: Severity::Hard,
+            path: Some("a:b".into()),
+            what: "has the character :, which Windows does not allow".into(),
+            mend: "rename it".into(),
+        }],
+        print: sha256(),
+    };
+    let given = GateOverride {
+        rule: "names".parse().unwrap(),
+        print: sha256(),
+        reason: "the share is Linux's".into(),
+        by: "ann (uid 1000)".into(),
+        at: at(),
+        revoked: None,
+    };
+    let back = Revocation { reason: "it is not".into(), by: "bob".into(), at: at() };
+    let gated = SyncProgress {
+        gate: Some(GateReport { rules: sha256(), since: at(), found: vec![found] }),
+        overrides: vec![given.clone(), GateOverride { revoked: Some(back), ..given }],
+        ..SyncProgress::default()
+    };
+    let all = [SyncProgress::default(), full, gated];
+    check("progress.jsonl", include_str!("../../golden/progress.jsonl"), &all);
 }
 
 #[test]
@@ -184,6 +214,40 @@ fn decoys_and_captures() {
     };
     check("decoy.jsonl", include_str!("../../golden/decoy.jsonl"), &[decoy]);
     check("capture.jsonl", include_str!("../../golden/capture.jsonl"), &[spec().capture]);
+}
+
+fn decided_about_a_gate() -> EventPayload {
+    EventPayload::Gate {
+        capture: "cowrie/a".into(),
+        rule: "names".into(),
+        by: "ann".into(),
+        reason: "known".into(),
+        revoked: true,
+    }
+}
+
+fn visits() -> [TrafficPayload; 2] {
+    let visited = TrafficPayload {
+        to: "files01".parse().unwrap(),
+        protocol: TrafficProtocol::Ssh,
+        banner: Some("SSH-2.0-OpenSSH_9.2p1".into()),
+        status: Some(0),
+        sent_bytes: 1,
+        received_bytes: 2,
+        duration_ms: 3,
+        port: None,
+        login: None,
+        requests: None,
+        spoken: Vec::new(),
+    };
+    let talked = TrafficPayload {
+        port: Some(2222),
+        login: Some("ann".into()),
+        requests: Some(1),
+        spoken: vec!["uptime: 0".into()],
+        ..visited.clone()
+    };
+    [visited, talked]
 }
 
 #[test]
@@ -221,26 +285,7 @@ fn events() {
         names: vec!["missing: a/b".into()],
         total: 3,
     };
-    let visited = TrafficPayload {
-        to: "files01".parse().unwrap(),
-        protocol: TrafficProtocol::Ssh,
-        banner: Some("SSH-2.0-OpenSSH_9.2p1".into()),
-        status: Some(0),
-        sent_bytes: 1,
-        received_bytes: 2,
-        duration_ms: 3,
-        port: None,
-        login: None,
-        requests: None,
-        spoken: Vec::new(),
-    };
-    let talked = TrafficPayload {
-        port: Some(2222),
-        login: Some("ann".into()),
-        requests: Some(1),
-        spoken: vec!["uptime: 0".into()],
-        ..visited.clone()
-    };
+    let [visited, talked] = visits();
     let payloads = [
         EventPayload::Activity(Payload::Plant(planted)),
         not_done,
@@ -255,6 +300,7 @@ fn events() {
         EventPayload::Released { path: path("/a"), decision: "adopt".into(), sha256: Some(sha256()) },
         EventPayload::RootAccepted { forgotten: 3 },
         EventPayload::Sync(synced),
+        decided_about_a_gate(),
         damaged,
         EventPayload::Health { status: "started".into() },
         EventPayload::Activity(Payload::Traffic(visited)),

@@ -1,7 +1,8 @@
 //! Cleanup: the interlocks asked, the list written, and deleting by it.
 
 use verisim_core::{
-    CleanupRule, Failure, FailureKind, PROBE_INTERVAL, Schedule, SyncEvent, SyncReport, SyncTask,
+    CleanupRule, Failure, FailureKind, PROBE_INTERVAL, Schedule, SyncEvent, SyncProgress, SyncReport,
+    SyncTask,
 };
 
 use super::rest::LOOK_LATER;
@@ -111,6 +112,7 @@ impl Courier {
             Survey::Here(found) => found.told().map_or(Evidence::AsPushed, Evidence::Late),
             Survey::Gone { .. } => Evidence::Unknown("its folder is not here".into()),
         };
+        let has_gate = !self.rule(&task.spec)?.gate.is_empty();
         let (capture, work_dir) = (task.spec.capture.clone(), self.work_dir(task.job));
         let root = blocking("sync.interlocks", move || Ok(cleanup::root_now(&capture, &work_dir))).await?;
         Ok(interlocks(&Facts {
@@ -120,11 +122,20 @@ impl Courier {
             manifest: task.progress.manifest,
             now: task.now,
             remote: &remote,
-            // No rule has a gate: there is nothing in the configuration that could set one up.
-            gate: Gate::None,
+            gate: gate_now(&task.progress, has_gate),
             root,
             evidence: &evidence,
         }))
+    }
+}
+
+/// What the gate says. One that was never asked about this capture is closed.
+fn gate_now(progress: &SyncProgress, has_gate: bool) -> Gate {
+    match &progress.gate {
+        Some(report) if !report.is_clear(&progress.overrides) => Gate::Closed,
+        Some(_) => Gate::Clear,
+        None if has_gate => Gate::Closed,
+        None => Gate::None,
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use verisim_core::{CleanupRule, PROBE_INTERVAL, Schedule, SyncEvent, SyncProgress, SyncTask, Timestamp};
+use verisim_core::{
+    CleanupRule, GateReport, PROBE_INTERVAL, Schedule, SyncEvent, SyncProgress, SyncTask, Timestamp,
+};
 
 use super::Courier;
 use super::clean::told;
 use super::steps::{Step, advanced, after, stay};
+use crate::gate;
 use crate::interlock::is_recent;
 use crate::late::{self, Survey};
 use crate::rule::CaptureRule;
@@ -54,6 +57,12 @@ impl Courier {
             }
         }
         if due == Some(Due::Cleanup) {
+            // What was pushed before there was such a gate has to pass it, too.
+            let is_asked = |report: &GateReport| report.rules == gate::print_of(&rule.gate);
+            if !rule.gate.is_empty() && !progress.gate.as_ref().is_some_and(is_asked) {
+                progress.gate = self.ask_gate(task).await?;
+            }
+            let task = &SyncTask { progress: progress.clone(), ..task.clone() };
             return Ok(match self.ask(task, &rule.cleanup, survey).await? {
                 Ok(()) => advanced(SyncEvent::InterlocksHold, progress, None, Schedule::At(task.now)),
                 Err(open) => stay(progress, Some(told(&open)), Some(after(task.now, PROBE_INTERVAL))),
@@ -139,6 +148,7 @@ mod tests {
             path: "/captures".into(),
             each: crate::Each::Whole,
             complete: crate::Completeness::Quiet(Duration::ZERO),
+            gate: [].into(),
             destination: "vault".parse().unwrap(),
             cleanup: CleanupRule {
                 enabled: true,

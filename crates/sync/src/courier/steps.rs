@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use verisim_core::{
-    CaptureProof, Decision, Digest, Failure, FailureKind, Findings, OperationClass, PROBE_INTERVAL, RelPath,
-    Schedule, SyncEvent, SyncProgress, SyncReport, SyncTask, Timestamp, TransportError, policy,
+    CaptureProof, Decision, Digest, Failure, FailureKind, Findings, GateReport, OperationClass,
+    PROBE_INTERVAL, RelPath, Schedule, SyncEvent, SyncProgress, SyncReport, SyncTask, Timestamp,
+    TransportError, policy,
 };
 
 use super::{Courier, blocking, rest};
 use crate::completeness::{self, Look};
+use crate::gate::{self, Subject};
 use crate::late::{self, Survey};
 use crate::native::folder;
 use crate::sending::{MANIFEST, NEEDED};
@@ -75,13 +77,41 @@ impl Courier {
         let look = move || completeness::look(&capture, &owner, &rule, changes, &work_dir, now, &cancel);
         let progress = task.progress.clone();
         Ok(match blocking("sync.completeness", look).await? {
-            Look::Complete => advanced(SyncEvent::Complete, progress, None, Schedule::At(now)),
+            Look::Complete => return self.pass_gate(task).await,
             Look::Wait { why, again } => stay(progress, Some(why), Some(after(now, again))),
         })
     }
 
+    /// A complete capture before its gate: hard findings that nobody has overridden hold it.
+    async fn pass_gate(&self, task: &SyncTask) -> Step {
+        let mut progress = task.progress.clone();
+        progress.gate = self.ask_gate(task).await?;
+        Ok(match gate::held(task, &progress) {
+            Some((why, again)) => stay(progress, Some(why), Some(after(task.now, again))),
+            None => {
+                let told = gate::passed_with(task, &progress);
+                advanced(SyncEvent::Complete, progress, told, Schedule::At(task.now))
+            }
+        })
+    }
+
+    /// Asks the gate, where the rule has one.
+    pub(super) async fn ask_gate(&self, task: &SyncTask) -> Result<Option<GateReport>, Failure> {
+        let rule = self.rule(&task.spec)?;
+        if rule.gate.is_empty() {
+            return Ok(None);
+        }
+        let work_dir = self.work_dir(task.job);
+        let subject = Subject::of(task, &work_dir);
+        gate::ask(&rule.gate, &self.tools, &subject, task.progress.gate.as_ref()).await.map(Some)
+    }
+
     pub(super) async fn push(&self, task: &SyncTask) -> Step {
         let destination = self.destination(&task.spec)?;
+        if let Some((why, _)) = gate::held(task, &task.progress) {
+            let next = Schedule::At(task.now);
+            return Ok(advanced(SyncEvent::GateClosed, task.progress.clone(), Some(why), next));
+        }
         let options = self.options(task);
         let pushed = destination.transport.push(&task.spec.capture, &task.spec.remote, &options).await?;
         let mut progress = task.progress.clone();

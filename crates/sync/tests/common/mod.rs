@@ -16,8 +16,8 @@ use verisim_core::{
     SyncState, SyncTask, SyncWorker, Timestamp,
 };
 use verisim_sync::{
-    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, KnownDestination, NativeOptions,
-    NativeTransport,
+    CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, GateTools, KnownDestination,
+    NativeOptions, NativeTransport,
 };
 
 mod carried;
@@ -185,6 +185,7 @@ pub fn rule_at(site: &Path, complete: Completeness, cleanup: CleanupRule) -> Cap
         path: site.join("captures"),
         each: Each::Directory,
         complete,
+        gate: [].into(),
         destination: DestinationName::new("vault").unwrap(),
         cleanup,
     }
@@ -197,8 +198,15 @@ pub fn courier_at(site: &Path, rule: CaptureRule) -> Courier {
         rules: vec![rule],
         destinations: HashMap::from([(DestinationName::new("vault").unwrap(), destination)]),
         state_dir: site.join("state"),
+        tools: tools(),
         installation: "site-a".into(),
     })
+}
+
+/// What commands of gates are started with.
+pub fn tools() -> GateTools {
+    let runner = verisim_sys::Runner::new(["/usr/bin".into(), "/bin".into()]).unwrap();
+    GateTools { runner, environment: vec![("PATH".into(), "/usr/bin:/bin".into())] }
 }
 
 /// The vault of a site, known again by its state folder.

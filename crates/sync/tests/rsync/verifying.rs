@@ -170,6 +170,7 @@ fn courier(
         rules: vec![rule_at(place.scratch.path(), sentinel(), cleanup)],
         destinations: [(DestinationName::new("vault").unwrap(), destination)].into(),
         state_dir: place.path("state"),
+        tools: crate::common::tools(),
         installation: "site-a".into(),
     })
 }

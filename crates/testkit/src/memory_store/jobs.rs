@@ -216,6 +216,14 @@ impl State {
         if row.job.state != change.from {
             return Recorded::Stale;
         }
+        if let Some(decided) = change.overrides {
+            let mut progress = row.job.progress.clone().unwrap_or_default();
+            if progress.overrides != decided.from {
+                return Recorded::Stale;
+            }
+            progress.overrides = decided.to;
+            row.job.progress = Some(progress);
+        }
         row.lease = None;
         row.job.state = change.to;
         row.job.schedule = change.schedule;

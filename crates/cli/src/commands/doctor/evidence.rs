@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use verisim_core::DestinationName;
-use verisim_sync::Recognised;
+use verisim_sync::{GateAsks, Recognised};
 
 use super::{Check, Sheet, far, free_bytes, remote, space, writable};
 use crate::config::{CaptureConfig, Config, DestinationConfig, TransportConfig};
@@ -106,7 +106,30 @@ pub(super) fn note_identity(sheet: &mut Sheet, found: Recognised) -> bool {
 pub(super) fn look_at_captures(capture: &CaptureConfig) -> Sheet {
     let mut sheet = Sheet::of(format!("capture {}", capture.name));
     look_into_captures(&mut sheet, &capture.path, capture.cleanup.enabled);
+    look_at_gate(&mut sheet, capture);
     sheet
+}
+
+/// Whether what the gate asks can be asked: a command that is not there holds every capture.
+fn look_at_gate(sheet: &mut Sheet, capture: &CaptureConfig) {
+    let Ok(runner) = crate::tools::runner() else { return };
+    for rule in capture.gate.iter() {
+        let GateAsks::Command(command) = &rule.asks else { continue };
+        match runner.find(&command.program) {
+            Some(program) => {
+                sheet.good(Check::Tools, format!("its gate asks {} by {}", rule.name, show(&program)));
+            }
+            None => sheet.bad(
+                Check::Tools,
+                Exit::Failed,
+                format!(
+                    "its gate asks {} by {}, which is not here or may not be run",
+                    rule.name, command.program
+                ),
+                "install it, or mend `command`; until then every capture is held",
+            ),
+        }
+    }
 }
 
 fn look_into_captures(sheet: &mut Sheet, path: &Path, cleanup: bool) {
