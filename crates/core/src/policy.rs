@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn six_attempts_use_all_five_delays() {
+    fn defect_15_six_attempts_use_all_five_delays() {
         let mut failures = 0;
         let mut used = Vec::new();
         loop {

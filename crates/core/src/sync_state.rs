@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_can_be_reached_from_waiting_and_every_unfinished_one_can_be_left() {
+    fn defect_03_every_state_can_be_reached_from_waiting_and_every_unfinished_one_can_be_left() {
         let mut reached = vec![SyncState::Waiting];
         let mut index = 0;
         while index < reached.len() {

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn inv_6_a_stop_at_any_step_goes_on_by_the_list_and_takes_nothing_else() {
+    fn defect_09_inv_6_a_stop_at_any_step_goes_on_by_the_list_and_takes_nothing_else() {
         let mut stops = 0;
         for k in 0.. {
             let site = site();

@@ -293,7 +293,7 @@ mod tests {
 
     /// Every combination of every input, against the rules written out a second time.
     #[test]
-    fn inv_6_cleanup_needs_every_interlock() {
+    fn defect_16_inv_6_cleanup_needs_every_interlock() {
         let now = Timestamp::from_second(NOW).unwrap();
         let (mut held, mut refused) = (0, 0);
         let mut check = |facts: &Facts<'_>, expected: bool| {

@@ -31,7 +31,7 @@ async fn inv_5_a_capture_is_verified_by_reading_what_arrived() {
 }
 
 #[tokio::test]
-async fn inv_6_cleanup_comes_after_the_second_pass_and_takes_only_what_was_verified() {
+async fn defect_09_inv_6_cleanup_comes_after_the_second_pass_and_takes_only_what_was_verified() {
     let site = Site::new();
     let run = site.path("captures/run1");
     write_tree(&run, &[("a", b"alpha"), ("d/b", b"beta"), ("keep/changed", b"1"), ("done", b"")]);

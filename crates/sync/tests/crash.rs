@@ -71,7 +71,7 @@ async fn work(site: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn inv_12_a_kill_at_any_instant_loses_nothing_and_repeats_nothing_confirmed() {
+async fn defect_03_inv_12_a_kill_at_any_instant_loses_nothing_and_repeats_nothing_confirmed() {
     if let Some(site) = std::env::var_os(CHILD) {
         work(&PathBuf::from(site)).await;
         return;
@@ -98,7 +98,10 @@ async fn inv_12_a_kill_at_any_instant_loses_nothing_and_repeats_nothing_confirme
     while !load(&row_path).0.state.is_final() {
         assert!(Instant::now() < deadline, "it does not come to an end: {:?}", load(&row_path).0);
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "inv_12_a_kill_at_any_instant_loses_nothing_and_repeats_nothing_confirmed"])
+            .args([
+                "--exact",
+                "defect_03_inv_12_a_kill_at_any_instant_loses_nothing_and_repeats_nothing_confirmed",
+            ])
             .env(CHILD, site.dir.path())
             .stdout(Stdio::null())
             .spawn()

@@ -106,7 +106,7 @@ async fn a_capture_that_rests_is_looked_at_hourly_for_a_day_and_then_daily_until
 }
 
 #[tokio::test]
-async fn inv_6_late_evidence_is_never_deleted_around() {
+async fn defect_09_inv_6_late_evidence_is_never_deleted_around() {
     let (site, courier, mut row, now) = site_in(ON, SyncState::CleanupEligible).await;
     let run = site.path("captures/run");
     fs::write(run.join("late"), b"late").unwrap();

@@ -252,7 +252,7 @@ impl Drop for Mounted {
 }
 
 #[tokio::test]
-async fn a_bandwidth_is_kept_to_and_may_change_on_the_way() {
+async fn defect_17_a_bandwidth_is_kept_to_and_may_change_on_the_way() {
     let site = Site::new();
     fs::create_dir_all(site.path("captures/run")).unwrap();
     for file in 0..4 {
@@ -283,7 +283,7 @@ async fn a_bandwidth_is_kept_to_and_may_change_on_the_way() {
 
 /// A large file whose sending was cut off goes on; what the destination kept is not sent again, and the hash is of all of it.
 #[tokio::test]
-async fn a_large_file_goes_on_where_it_was() {
+async fn defect_13_a_large_file_goes_on_where_it_was() {
     let site = Site::new();
     fs::create_dir_all(site.path("captures/run")).unwrap();
     let size: usize = 48 << 20;
@@ -366,7 +366,7 @@ async fn a_huge_file_gives_way_at_once_whatever_is_done_with_it() {
 
 /// Whatever happens to the capture while it is pushed, the push does not succeed over it.
 #[tokio::test]
-async fn a_capture_that_changes_under_our_hands_is_noticed() {
+async fn defect_08_a_capture_that_changes_under_our_hands_is_noticed() {
     type Change = fn(&Path);
     let changes: [(Change, FailureKind); 4] = [
         (|run| fs::write(run.join("late"), b"late").unwrap(), FailureKind::SourceChanged),

@@ -29,7 +29,7 @@ fn reverify(row: &mut Row) {
 }
 
 #[tokio::test]
-async fn inv_5_a_byte_that_rots_in_the_vault_is_found_named_and_mended() {
+async fn defects_14_20_inv_5_a_byte_that_rots_in_the_vault_is_found_named_and_mended() {
     let site = Site::new();
     let (courier, mut row) = verified(&site).await;
     let remote = site.remote_of(&row.spec);
@@ -94,7 +94,7 @@ async fn files_that_were_not_pushed_are_told_and_do_not_count_as_damage() {
 
 /// The states in which a job rests have something that drives them: the second pass is made, a day later, by itself.
 #[tokio::test]
-async fn inv_6_the_second_pass_is_made_when_it_is_due_and_not_before() {
+async fn defect_03_inv_6_the_second_pass_is_made_when_it_is_due_and_not_before() {
     let site = Site::new();
     write_tree(&site.path("captures/run"), &[("a", b"alpha"), ("done", b"")]);
     let courier = site.courier(site.rule(sentinel(), ON));

@@ -62,7 +62,7 @@ async fn code_signal_and_absence_are_told_apart() {
 }
 
 #[tokio::test]
-async fn endless_output_is_bounded_and_secrets_are_masked() {
+async fn defect_06_endless_output_is_bounded_and_secrets_are_masked() {
     let mut ask = sh(
         "echo begin; i=0; while [ $i -lt 3000 ]; do echo hunter2-$i; echo hunter2-$i >&2; i=$((i+1)); done; echo end",
     );
@@ -93,7 +93,7 @@ async fn what_it_reads_is_given_and_need_not_be_taken() {
 }
 
 #[tokio::test]
-async fn silence_and_time_are_bounded_each_by_its_own() {
+async fn defect_05_silence_and_time_are_bounded_each_by_its_own() {
     let with = |script: &str, total: Option<Duration>| {
         let mut ask = sh(script);
         ask.limits = Limits { total, ..short() };
@@ -112,7 +112,7 @@ async fn silence_and_time_are_bounded_each_by_its_own() {
 }
 
 #[tokio::test]
-async fn what_ignores_signals_and_what_it_left_behind_ends_too() {
+async fn defect_05_what_ignores_signals_and_what_it_left_behind_ends_too() {
     let dir = tempfile::tempdir().unwrap();
     let pids = dir.path().join("pids");
     let script = format!(

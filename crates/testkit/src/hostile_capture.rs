@@ -9,6 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+/// How long the sparse file is.
+const SPARSE_BYTES: u64 = 1 << 20;
+
 /// Names of regular files that a transport must carry byte for byte, each with why it is here.
 #[must_use]
 pub fn names() -> Vec<(&'static str, Vec<u8>)> {
@@ -33,6 +36,12 @@ pub fn names() -> Vec<(&'static str, Vec<u8>)> {
         ("lower case", b"case".to_vec()),
         ("255 bytes", vec![b'n'; 255]),
         ("a colon, as remotes have", b"remote:path".to_vec()),
+        ("trailing dot", b"dot.".to_vec()),
+        ("a directory with a trailing space", b"dir /inside".to_vec()),
+        ("as rsync names what is not whole", b".plain.bin.AbCdEf".to_vec()),
+        ("as rsync names its temporary folder", b".~tmp~/plain.bin".to_vec()),
+        ("as rsync names its partial folder", b".rsync-partial/plain.bin".to_vec()),
+        ("as rclone names what is not whole", b"plain.bin.1a2b3c4d.partial".to_vec()),
         ("a comment", b"#comment".to_vec()),
         ("words that classifiers look for", b"permission denied assay.bin".to_vec()),
         ("a name of ours, but not at the top", b"sub/.verisim/owner".to_vec()),
@@ -43,7 +52,7 @@ pub fn names() -> Vec<(&'static str, Vec<u8>)> {
 
 /// Makes the capture at `root` and says what of it must arrive: path and content of every regular file.
 ///
-/// Beside the names it holds an empty file, an empty directory, links that lead out, in circles and nowhere, hard links, a
+/// Beside the names it holds an empty file, a sparse one, an empty directory, links that lead out, in circles and nowhere, hard links, a
 /// pipe and a socket. The file that a link leads out to lies beside `root` and holds [`CANARY`].
 #[must_use]
 pub fn make(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -58,12 +67,19 @@ pub fn make(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     }
     fs::write(root.join("empty"), b"").unwrap();
     expected.insert("empty".into(), Vec::new());
+    // A hole, some bytes, and a hole at the end.
+    let sparse = fs::File::create(root.join("sparse")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"between holes", SPARSE_BYTES / 2).unwrap();
+    sparse.set_len(SPARSE_BYTES).unwrap();
+    expected.insert("sparse".into(), fs::read(root.join("sparse")).unwrap());
     fs::create_dir_all(root.join("hollow/inner")).unwrap();
     let outside = root.with_file_name("outside");
     fs::write(&outside, CANARY).unwrap();
     symlink(&outside, root.join("leads-out")).unwrap();
     symlink("/etc", root.join("leads-to-a-directory")).unwrap();
     symlink("circle", root.join("circle")).unwrap();
+    symlink("loop-b", root.join("loop-a")).unwrap();
+    symlink("loop-a", root.join("loop-b")).unwrap();
     symlink("..", root.join("sub/up")).unwrap();
     symlink("nowhere\nat all", root.join("broken")).unwrap();
     fs::hard_link(root.join("plain.bin"), root.join("second-name")).unwrap();

@@ -27,7 +27,7 @@ macro_rules! store_conformance {
             a_known_key_is_left_as_it_is
             inv_1_a_job_is_there_before_it_is_given_out
             inv_2_outcome_event_and_state_come_together_or_not_at_all
-            inv_3_a_stale_worker_changes_nothing
+            defect_18_inv_3_a_stale_worker_changes_nothing
             a_lease_ends_with_the_heartbeats
             every_lease_is_taken_back_at_the_start
             jobs_of_one_path_keep_their_order
@@ -281,7 +281,7 @@ pub async fn inv_2_outcome_event_and_state_come_together_or_not_at_all(store: Ar
 }
 
 /// A worker whose lease was lost can neither start, prolong nor record, whoever has the job now.
-pub async fn inv_3_a_stale_worker_changes_nothing(store: Arc<dyn Store>) {
+pub async fn defect_18_inv_3_a_stale_worker_changes_nothing(store: Arc<dyn Store>) {
     let id = enqueue(&store, vec![append_job("a", "d1", "/a", 0)]).await[0];
     let old = store.lease(request(0)).await.unwrap().remove(0);
     assert_eq!(store.take_back(at(31), false).await.unwrap(), 1);

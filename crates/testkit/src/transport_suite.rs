@@ -21,6 +21,8 @@ use verisim_core::{
     PushOptions, Pushed, RelPath, Remote, RemoteFile, RootIdentity, SyncTransport, TransportError,
 };
 
+mod judge;
+
 use crate::hostile_capture::{self, read_tree};
 
 /// Makes a test of every case. `$make` is an expression that gives a new [`TransportFixture`].
@@ -28,21 +30,22 @@ use crate::hostile_capture::{self, read_tree};
 macro_rules! transport_conformance {
     ($make:expr) => {
         $crate::transport_conformance!(@cases $make;
-            inv_5_what_was_pushed_is_there_and_hashes_the_same
-            inv_7_a_hostile_capture_arrives_whole_and_nothing_else
+            defect_01_inv_5_what_was_pushed_is_there_and_hashes_the_same
+            defects_04_11_12_inv_7_a_hostile_capture_arrives_whole_and_nothing_else
             inv_7_a_link_planted_at_the_destination_leads_nowhere
             inv_12_what_is_complete_is_not_sent_again
             a_second_push_sends_only_what_changed
-            what_is_forced_is_sent_again_and_mended
-            another_owner_is_refused_with_nothing_changed
+            defect_14_what_is_forced_is_sent_again_and_mended
+            defect_02_runs_of_one_name_do_not_meet
+            defect_02_another_owner_is_refused_with_nothing_changed
             foreign_content_is_refused_with_nothing_changed
             a_folder_inside_another_owners_is_refused
             a_metadata_folder_in_the_capture_is_refused
             another_directory_under_the_same_name_is_refused
-            damage_shows_in_the_hashes
+            defect_08_damage_shows_in_the_hashes
             a_cancelled_push_says_so
-            the_seal_comes_last_and_sha256sum_takes_it
-            progress_ends_where_the_capture_ends
+            defect_10_the_seal_comes_last_and_sha256sum_takes_it
+            defect_06_progress_ends_where_the_capture_ends
         );
     };
     (@cases $make:expr; $($case:ident)*) => {$(
@@ -191,7 +194,7 @@ fn kind<T: std::fmt::Debug>(result: Result<T, TransportError>) -> FailureKind {
 }
 
 /// The manifest of what was sent, what stands there seen from outside, and what the transport says stands there are one.
-pub async fn inv_5_what_was_pushed_is_there_and_hashes_the_same(at: &TransportFixture) {
+pub async fn defect_01_inv_5_what_was_pushed_is_there_and_hashes_the_same(at: &TransportFixture) {
     at.write(&[("a", "alpha"), ("d/b", ""), ("d/e/c", "gamma")]);
     let pushed = at.push().await.unwrap();
     let expected = read_tree(&at.source());
@@ -205,8 +208,9 @@ pub async fn inv_5_what_was_pushed_is_there_and_hashes_the_same(at: &TransportFi
     assert_eq!(stat.owner.as_deref(), Some("site/lab/run/1"));
 }
 
-/// Names in any bytes arrive; what is no regular file is neither followed nor made; nothing outside is read.
-pub async fn inv_7_a_hostile_capture_arrives_whole_and_nothing_else(at: &TransportFixture) {
+/// Names in any bytes arrive, or are refused by name; what is no regular file is neither followed nor made; nothing outside is
+/// read. Two programs of others that look at both sides agree: `sha256sum -c` and `rclone check`.
+pub async fn defects_04_11_12_inv_7_a_hostile_capture_arrives_whole_and_nothing_else(at: &TransportFixture) {
     let mut expected = hostile_capture::make(&at.source());
     let carries = |path: &Path| (at.lacks.carries)(path.as_os_str().as_bytes());
     let bad: Vec<PathBuf> = expected.keys().filter(|path| !carries(path)).cloned().collect();
@@ -233,7 +237,20 @@ pub async fn inv_7_a_hostile_capture_arrives_whole_and_nothing_else(at: &Transpo
     } else {
         assert!(pushed.remarks.iter().any(|remark| remark.contains("empty folders")), "{:?}", pushed.remarks);
     }
-    for name in ["leads-out", "leads-to-a-directory", "circle", "broken", "sub/up", "pipe", "socket"] {
+    at.transport.seal(&at.remote(), &pushed.manifest).await.unwrap();
+    judge::sha256sum(&at.there());
+    judge::rclone(&at.source(), &at.there());
+    for name in [
+        "leads-out",
+        "leads-to-a-directory",
+        "circle",
+        "loop-a",
+        "loop-b",
+        "broken",
+        "sub/up",
+        "pipe",
+        "socket",
+    ] {
         assert!(fs::symlink_metadata(at.there().join(name)).is_err(), "{name} was made");
         assert!(pushed.remarks.iter().any(|remark| remark.starts_with(name)), "{name} is not remarked");
     }
@@ -303,10 +320,13 @@ pub async fn a_second_push_sends_only_what_changed(at: &TransportFixture) {
 }
 
 /// A file that was damaged there, with its size kept, comes right by being forced.
-pub async fn what_is_forced_is_sent_again_and_mended(at: &TransportFixture) {
+pub async fn defect_14_what_is_forced_is_sent_again_and_mended(at: &TransportFixture) {
     at.write(&[("a", "alpha"), ("b", "beta")]);
     at.push().await.unwrap();
+    // With its time kept too, as a bad sector does it.
+    let time = fs::metadata(at.there().join("a")).unwrap().modified().unwrap();
     fs::write(at.there().join("a"), "ALPHA").unwrap();
+    fs::File::options().write(true).open(at.there().join("a")).unwrap().set_modified(time).unwrap();
     assert_eq!(at.push().await.unwrap().sent.files, 0, "the journal believes it to be there");
     let mut options = at.options();
     options.forced = vec![RelPath::new("a").unwrap()];
@@ -315,8 +335,23 @@ pub async fn what_is_forced_is_sent_again_and_mended(at: &TransportFixture) {
     assert_eq!(read_tree(&at.there()), read_tree(&at.source()));
 }
 
+/// Two projects' runs of one name: the folder there is the full path, not its last component.
+pub async fn defect_02_runs_of_one_name_do_not_meet(at: &TransportFixture) {
+    at.write(&[("a", "alpha")]);
+    at.push().await.unwrap();
+    at.write(&[("a", "of another project")]);
+    let mut other = at.remote();
+    other.path = RelPath::new("other/run").unwrap();
+    other.owner = "site/other/run/1".into();
+    let mut options = at.options();
+    options.work_dir = at.scratch.path().join("other-work");
+    at.transport.push(&at.capture(), &other, &options).await.unwrap();
+    assert_eq!(fs::read(at.there().join("a")).unwrap(), b"alpha");
+    assert_eq!(fs::read(at.remote_root.join("other/run/a")).unwrap(), b"of another project");
+}
+
 /// A folder with another owner's marker.
-pub async fn another_owner_is_refused_with_nothing_changed(at: &TransportFixture) {
+pub async fn defect_02_another_owner_is_refused_with_nothing_changed(at: &TransportFixture) {
     at.write(&[("a", "alpha")]);
     at.push().await.unwrap();
     let before = everything(&at.remote_root);
@@ -373,7 +408,7 @@ pub async fn another_directory_under_the_same_name_is_refused(at: &TransportFixt
 }
 
 /// One flipped byte there, and a file that went away there.
-pub async fn damage_shows_in_the_hashes(at: &TransportFixture) {
+pub async fn defect_08_damage_shows_in_the_hashes(at: &TransportFixture) {
     at.write(&[("a", "alpha"), ("b", "beta")]);
     at.push().await.unwrap();
     fs::write(at.there().join("a"), "alphA").unwrap();
@@ -392,7 +427,7 @@ pub async fn a_cancelled_push_says_so(at: &TransportFixture) {
 }
 
 /// No manifest before the seal; afterwards it is the one that was given, and its names are below the folder.
-pub async fn the_seal_comes_last_and_sha256sum_takes_it(at: &TransportFixture) {
+pub async fn defect_10_the_seal_comes_last_and_sha256sum_takes_it(at: &TransportFixture) {
     let name = if (at.lacks.carries)(b"d/b\\\n") { "d/b\\\n" } else { "d/b\\" };
     at.write(&[("a", "alpha"), (name, "beta")]);
     let pushed = at.push().await.unwrap();
@@ -408,7 +443,7 @@ pub async fn the_seal_comes_last_and_sha256sum_takes_it(at: &TransportFixture) {
 }
 
 /// The last progress says that everything is done.
-pub async fn progress_ends_where_the_capture_ends(at: &TransportFixture) {
+pub async fn defect_06_progress_ends_where_the_capture_ends(at: &TransportFixture) {
     at.write(&[("a", "alpha"), ("d/b", "beta")]);
     let sink = Arc::new(LastProgress::default());
     let mut options = at.options();

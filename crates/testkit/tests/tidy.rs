@@ -162,6 +162,128 @@ fn every_invariant_is_named_by_a_test() {
     );
 }
 
+/// What goes wrong in flows that push a directory with a tool and compare listings, and what is done here instead.
+const DEFECTS: [(&str, &str); 20] = [
+    (
+        "the content lands in a folder within the folder",
+        "the content of the capture is mirrored; every transport is held to it with the real tools",
+    ),
+    (
+        "only the last component of a path names the folder there",
+        "the full mirrored path, and an owner marker; another owner is refused",
+    ),
+    (
+        "a job waits for a verification or a second pass that nobody makes",
+        "every state that is not final has something that drives it, also after a kill",
+    ),
+    (
+        "one unexpected error leaves a job stuck for ever",
+        "paths are bytes; every error, and every panic, becomes a kind",
+    ),
+    (
+        "no time limit on a tool; two pushes of one run after a restart",
+        "process groups, limits for start, silence and the whole, leases with fencing tokens",
+    ),
+    (
+        "the whole output of a tool in memory, and no progress",
+        "output is a stream, kept within bounds; progress is told",
+    ),
+    ("one job at a time for everybody", "lanes per destination, woken when something is due"),
+    (
+        "the manifest is made after the push, and compared with itself",
+        "hashed as it is sent, or before, with every file looked at before and after; what is there is read there",
+    ),
+    (
+        "files are deleted that were never verified",
+        "by a written list, file by file, if unchanged since, under interlocks; what else is there stays",
+    ),
+    ("the manifest never reaches the destination", "written there last, in one step: the commit mark"),
+    (
+        "names with spaces, newlines and backslashes make false mismatches",
+        "the escapes of `sha256sum`, lists that end with NUL, bytes",
+    ),
+    (
+        "links, special files and odd names are met only by failing",
+        "looked for first, decided by kind, and told",
+    ),
+    (
+        "a part of a file stands under its final name",
+        "another name or folder until it is whole; what is cut goes on",
+    ),
+    ("a retry keeps the corrupt file", "what differs, and nothing else, is sent again by force"),
+    ("the last delay of the table is never used", "five delays, six attempts"),
+    ("safety hangs on convenient defaults", "required inputs; an interlock has none that means \"fine\""),
+    (
+        "a bandwidth is 4.9 % too fast, set once, and knows no midnight",
+        "125,000 bytes a second per Mbit/s, asked for again while it runs, windows over midnight",
+    ),
+    (
+        "a state is written without a look at the one before",
+        "state and fencing token stand in the WHERE of every write",
+    ),
+    (
+        "ssh is not told whom to believe and how long to wait, and raw data is compressed",
+        "one identity, checked host keys, time limits, no compression",
+    ),
+    (
+        "every pass hashes the whole destination again",
+        "as many full passes as are asked for and no more; a mismatch sends what differs alone",
+    ),
+];
+
+/// The numbers in names such as `defect_07_..` and `defects_04_11_12_..`.
+fn defects_in(name: &str) -> Vec<usize> {
+    let mut parts = name.split(|c: char| !c.is_ascii_alphanumeric());
+    match parts.next() {
+        Some("defect" | "defects") => parts.map_while(|part| part.parse().ok()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The page is what this makes: `VERISIM_WRITE_DOCS=1` writes it anew.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "whether to write the page is asked for from outside")]
+fn every_known_defect_has_a_test_and_the_page_names_it() {
+    let mut tests: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in sources().iter().filter(|(path, _)| !path.ends_with("tests/tidy.rs")) {
+        for line in text.lines() {
+            let Some(name) = line.trim_start().split("fn ").nth(1).and_then(|rest| rest.split('(').next())
+            else {
+                continue;
+            };
+            for number in defects_in(name) {
+                let place = path.trim_start_matches("crates/");
+                tests.entry(number).or_default().insert(format!("`{name}` ({place})"));
+            }
+        }
+    }
+    let numbers: Vec<usize> = tests.keys().copied().collect();
+    assert_eq!(
+        numbers,
+        (1..=DEFECTS.len()).collect::<Vec<_>>(),
+        "a defect without a test, or one without a row"
+    );
+    let mut page = String::from(
+        "# Twenty defects that this has not\n\n\
+         Each was found in flows that push a directory with a tool and compare listings. Each has tests that fail on it, found by its\n\
+         number: `cargo nextest run defect_13` (and `defects_` where a test stands for several). What is in `transport_suite.rs` runs once\n\
+         for every transport and way to it. Made by the tests.\n\n| # | What goes wrong elsewhere | What is done here | Tests |\n|---|---|---|---|\n",
+    );
+    for (at, (wrong, here)) in DEFECTS.iter().enumerate() {
+        let tests = tests[&(at + 1)].iter().cloned().collect::<Vec<_>>().join("<br>");
+        page.push_str(&format!("| {} | {wrong} | {here} | {tests} |\n", at + 1));
+    }
+    let file = root().join("docs/defects.md");
+    if std::env::var_os("VERISIM_WRITE_DOCS").is_some() {
+        fs::write(&file, &page).unwrap();
+    }
+    let known = fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        known == page,
+        "docs/defects.md is not what the tests are: VERISIM_WRITE_DOCS=1 cargo test -p verisim-testkit --test tidy"
+    );
+}
+
 #[test]
 fn no_source_file_is_longer_than_one_can_see() {
     let longer: BTreeMap<&str, usize> = LONGER.iter().copied().collect();

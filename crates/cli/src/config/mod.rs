@@ -116,4 +116,6 @@ pub(crate) fn parse(text: &str, file: &Path, state: Option<&Path>) -> Result<Con
 }
 
 #[cfg(test)]
+mod evidence_tests;
+#[cfg(test)]
 mod tests;

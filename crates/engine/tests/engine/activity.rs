@@ -125,7 +125,7 @@ async fn every_failure_kind_leads_where_the_policy_says() {
 }
 
 #[tokio::test]
-async fn a_network_failure_uses_all_five_delays_and_then_fails() {
+async fn defect_15_a_network_failure_uses_all_five_delays_and_then_fails() {
     let mut stage = Stage::new(&["files01"]);
     stage.settings.breaker_failures = 100;
     let tries = Arc::new(Mutex::new(Vec::new()));

@@ -177,7 +177,7 @@ async fn a_full_disk_stops_effects_is_told_when_it_can_be_and_is_waited_out() {
 }
 
 #[tokio::test]
-async fn inv_3_a_stale_worker_changes_nothing() {
+async fn defects_05_18_inv_3_a_stale_worker_changes_nothing() {
     let (stage, jobs) = populated().await;
     // Behind the engine's back every lease is taken away just before its outcome is recorded.
     let (store, mut robbed) = (Arc::clone(&stage.store), 0);

@@ -19,7 +19,7 @@ async fn seconds(stage: &Stage, count: u64) {
 }
 
 #[tokio::test]
-async fn inv_3_heartbeats_keep_a_lease_and_a_lost_one_stops_its_work() {
+async fn defect_05_inv_3_heartbeats_keep_a_lease_and_a_lost_one_stops_its_work() {
     let stage = Stage::with_sync(&[], ModelSync::new(vec![sync_spec("cowrie", "run-1", "vault").unwrap()]));
     stage.sync.set_held(true);
     let stop = CancellationToken::new();

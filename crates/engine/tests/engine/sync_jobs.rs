@@ -122,7 +122,7 @@ async fn every_failure_of_a_push_or_a_verification_leads_where_the_policy_says()
 }
 
 #[tokio::test]
-async fn a_step_that_panics_uses_up_an_attempt() {
+async fn defect_04_a_step_that_panics_uses_up_an_attempt() {
     let stage = one();
     stage.sync.set_script(|task| (task.state == SyncState::Running).then(|| panic!("the script says so")));
     stage.live_until(at(5)).await;
@@ -195,7 +195,7 @@ async fn damage_at_the_destination_is_an_event_of_its_own() {
 }
 
 #[tokio::test]
-async fn two_steps_at_a_time_per_destination_and_many_destinations_at_once() {
+async fn defect_07_two_steps_at_a_time_per_destination_and_many_destinations_at_once() {
     let mut specs = Vec::new();
     for destination in ["vault", "nas"] {
         for number in 0..12 {

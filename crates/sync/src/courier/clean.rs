@@ -10,6 +10,7 @@ use super::steps::{Step, advanced, after, note_pass, stay};
 use super::{Courier, blocking};
 use crate::interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, interlocks};
 use crate::late::Survey;
+use crate::rule::CaptureRule;
 use crate::{cleanup, leftover};
 
 impl Courier {
@@ -50,7 +51,10 @@ impl Courier {
         if let Err(mut open) = self.ask(task, &rule.cleanup, survey).await? {
             // It is we who emptied it; and what came late is not on the list, so it stays, and is told of at the end.
             open.retain(|it| !matches!(it, Interlock::RootEmpty | Interlock::LateEvidence(_)));
-            if open == [Interlock::Stale] {
+            // What a pass mends is mended here: no other state is left to make one. A rule that asks for more passes than there
+            // were when this began has them made as far apart as ever.
+            let by_passes = |it: &Interlock| matches!(it, Interlock::Stale | Interlock::Passes { .. });
+            if !open.is_empty() && open.iter().all(by_passes) && Self::pass_is_due(task, rule) {
                 return self.verify_again(task).await;
             }
             if !open.is_empty() {
@@ -75,6 +79,15 @@ impl Courier {
             Err(failure) if failure.kind == FailureKind::Cancelled => Err(failure.into()),
             Err(failure) => Ok(stay(progress, Some(failure.detail), Some(again))),
         }
+    }
+
+    /// Whether the last pass is as long ago as two passes are apart, or there was none.
+    fn pass_is_due(task: &SyncTask, rule: &CaptureRule) -> bool {
+        let last = task.progress.passes.last();
+        last.is_none_or(|last| match after(last.at, rule.pass_spacing()) {
+            Schedule::At(at) => at <= task.now || last.at > task.now,
+            Schedule::Parked => true,
+        })
     }
 
     /// A pass in the midst of cleaning: what was seen at the destination is too long ago to delete anything more on its word.

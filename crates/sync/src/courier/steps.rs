@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use verisim_core::{
-    CaptureProof, Decision, Digest, Failure, FailureKind, Findings, GateReport, OperationClass,
-    PROBE_INTERVAL, RelPath, Schedule, SyncEvent, SyncProgress, SyncReport, SyncTask, Timestamp,
+    CaptureProof, CleanupRule, Decision, Digest, Failure, FailureKind, Findings, GateReport, OperationClass,
+    PROBE_INTERVAL, Proof, RelPath, Schedule, SyncEvent, SyncProgress, SyncReport, SyncTask, Timestamp,
     TransportError, policy,
 };
 
@@ -150,6 +150,7 @@ impl Courier {
         progress.forced.clear();
         progress.force_all = false;
         progress.source_changes = 0;
+        forget_weaker(&mut progress, &rule.cleanup, pass.proof);
         note_pass(&mut progress, pass);
         // What it waits for now is said with the pass, so that one event tells both.
         let (why, next) = rest::wait(rule, &progress, task.now);
@@ -266,6 +267,16 @@ fn mismatched(task: &SyncTask, found: Comparison) -> SyncReport {
         _ => Schedule::Parked,
     };
     SyncReport::Advanced { event, progress: Box::new(progress), next, damaged }
+}
+
+/// Forgets passes that were not shown by SHA-256 where the operator does not take them for proof and this one is: nobody would
+/// ever delete on their word, and with them in the list on no other's either.
+fn forget_weaker(progress: &mut SyncProgress, rule: &CleanupRule, proof: Proof) {
+    let has_weaker = progress.passes.iter().any(|pass| pass.proof == Proof::Other);
+    if has_weaker && proof != Proof::Other && !rule.accept_other_proof {
+        progress.passes.retain(|pass| pass.proof != Proof::Other);
+        progress.passes_total = u32::try_from(progress.passes.len()).unwrap_or(u32::MAX);
+    }
 }
 
 /// Notes a pass; of many, the first and the last are kept.

@@ -115,7 +115,7 @@ mod tests {
 
     /// What today's flow leaves to chance is set.
     #[test]
-    fn ssh_is_told_never_to_ask_never_to_believe_and_never_to_wait_for_ever() {
+    fn defect_19_ssh_is_told_never_to_ask_never_to_believe_and_never_to_wait_for_ever() {
         let said: Vec<String> =
             arguments(&options()).iter().map(|word| word.to_string_lossy().into_owned()).collect();
         for expected in [

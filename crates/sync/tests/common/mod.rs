@@ -278,7 +278,9 @@ impl Row {
                 use verisim_core::Decision;
                 self.progress = *progress;
                 let policy = verisim_core::policy(error.failure.kind, error.failure.effect, class);
+                let was_verified = self.progress.passes_total > 0 && self.state == SyncState::AwaitingVerify;
                 let event = match policy.decision {
+                    Decision::BackOff | Decision::Block if was_verified => SyncEvent::Unreached,
                     Decision::BackOff => SyncEvent::BackOff,
                     Decision::Block => SyncEvent::Blocked,
                     Decision::AwaitCompleteness => SyncEvent::SourceChanged,

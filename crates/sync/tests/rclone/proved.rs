@@ -118,7 +118,7 @@ async fn inv_8_the_operators_configuration_is_left_alone_and_its_secrets_stay_in
 
 /// Killed while it sends, nothing that is not whole bears its name, and the next push ends what was begun.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn inv_12_a_push_that_is_killed_goes_on() {
+async fn defect_13_inv_12_a_push_that_is_killed_goes_on() {
     for generation in BOTH {
         let Some(place) = Place::new(Kind::Folder, generation) else { return };
         place.write(&[("small", b"small"), ("large", &vec![7; 8 << 20])]);
@@ -164,7 +164,7 @@ async fn what_a_push_replaces_is_kept_aside() {
 
 /// A window that opens while it sends is noticed: at the first rate it would take minutes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_rate_may_change_while_it_sends() {
+async fn defect_17_the_rate_may_change_while_it_sends() {
     let Some(place) = Place::new(Kind::Folder, Generation::Installed) else { return };
     for name in 0..20 {
         fs::write(place.path("run").join(name.to_string()), vec![7; 100 << 10]).unwrap();

@@ -220,7 +220,7 @@ async fn a_destination_that_is_read_only_or_was_used_and_is_empty() {
 
 /// What happens between the hashing here and the reading by the tool.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_capture_that_changes_under_the_tool() {
+async fn defect_08_a_capture_that_changes_under_the_tool() {
     for generation in BOTH {
         for (what, expected, change) in [
             ("a file goes away", FailureKind::SourceVanished, "rm RUN/b"),

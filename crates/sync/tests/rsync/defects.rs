@@ -22,7 +22,7 @@ use crate::resuming::noise;
 
 /// Pushed without a trailing slash, data lands in `run/run/`, and no probe finds it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_content_lands_in_the_folder_and_not_in_a_folder_within() {
+async fn defect_01_the_content_lands_in_the_folder_and_not_in_a_folder_within() {
     for account in [Account::Shell, Account::RsyncAlone] {
         let Some(place) = Place::new(account) else { return };
         place.write(&[("a", b"alpha"), ("d/b", b"beta")]);
@@ -36,7 +36,7 @@ async fn the_content_lands_in_the_folder_and_not_in_a_folder_within() {
 
 /// Two projects' runs of one name overwrite each other where only the last component of a path is mirrored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn runs_of_one_name_do_not_meet() {
+async fn defect_02_runs_of_one_name_do_not_meet() {
     let Some(place) = Place::new(Account::Shell) else { return };
     place.write(&[("a", b"alpha")]);
     let transport = place.transport();
@@ -59,7 +59,7 @@ async fn runs_of_one_name_do_not_meet() {
 /// One name that is not UTF-8, or that a listing's line cannot tell, leaves a job stuck or a false mismatch; and the path of the
 /// run itself may have one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_whose_own_name_has_any_bytes_is_pushed_and_verified() {
+async fn defects_04_11_a_run_whose_own_name_has_any_bytes_is_pushed_and_verified() {
     for name in [&b"two\nlines \xff'\"`$(id)*?[a]{b}\\"[..], b"-rf", b" blank ", "caf\u{e9}".as_bytes()] {
         let Some(place) = Place::new(Account::Shell) else { return };
         place.write(&[("a\u{2028}b", b"alpha"), ("c\\d\ne", b"beta")]);
@@ -94,7 +94,7 @@ async fn a_run_whose_own_name_has_any_bytes_is_pushed_and_verified() {
 
 /// No time limit on the tool: a silent one is waited for without end. (The limits themselves are the runner's, and tested there.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_far_side_that_says_nothing_is_given_up_by_ssh() {
+async fn defect_05_a_far_side_that_says_nothing_is_given_up_by_ssh() {
     let Some(place) = Place::new(Account::Shell) else { return };
     // It takes connections, and never says a word.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -108,7 +108,7 @@ async fn a_far_side_that_says_nothing_is_given_up_by_ssh() {
 
 /// The tool's whole output in memory, and no progress.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn output_without_end_is_kept_within_bounds_and_progress_is_told() {
+async fn defect_06_output_without_end_is_kept_within_bounds_and_progress_is_told() {
     let Some(place) = Place::new(Account::Shell) else { return };
     fs::write(place.path("run/large"), noise(8 << 20)).unwrap();
     place.write(&[("small", b"small")]);
@@ -130,7 +130,7 @@ async fn output_without_end_is_kept_within_bounds_and_progress_is_told() {
 
 /// The local manifest is made after the push, of whatever is there by then, and compared with itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_tool_read_otherwise_than_we_did_is_found() {
+async fn defect_08_what_the_tool_read_otherwise_than_we_did_is_found() {
     let Some(place) = Place::new(Account::Shell) else { return };
     place.write(&[("a", b"alpha"), ("b", b"beta")]);
     // Another content with the same size, time and inode, between our reading and the tool's.
@@ -163,7 +163,7 @@ async fn what_the_tool_read_otherwise_than_we_did_is_found() {
 /// `--checksum` without a common hash keeps the corrupt file, so that the retry repairs nothing; and one of the same size and time is
 /// passed over without it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_corrupt_file_of_the_same_size_and_time_is_repaired_and_no_other_is_sent() {
+async fn defect_14_a_corrupt_file_of_the_same_size_and_time_is_repaired_and_no_other_is_sent() {
     for account in [Account::Shell, Account::RsyncAlone] {
         let Some(place) = Place::new(account) else { return };
         place.write(&[("a", b"alpha"), ("*?[a]\\", b"beta!"), ("c", b"gamma")]);
@@ -200,7 +200,7 @@ async fn what_another_push_replaces_is_kept_aside() {
 
 /// Set once per push, and computed by 1024 / 8: 4.9 % too fast. Four seconds of half a MiB are asked for, and no fewer are taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bandwidth_is_kept_to() {
+async fn defect_17_a_bandwidth_is_kept_to() {
     let Some(place) = Place::new(Account::Shell) else { return };
     fs::write(place.path("run/large"), noise(2 << 20)).unwrap();
     let (_send, receive) = watch::channel(Some(BandwidthLimit { bytes_per_second: 512 << 10 }));
@@ -213,9 +213,38 @@ async fn a_bandwidth_is_kept_to() {
     assert!(began.elapsed() > Duration::from_millis(3300), "{:?}", began.elapsed());
 }
 
+/// No IdentitiesOnly, no ConnectTimeout, no ServerAlive; and `-z` on raw data.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defect_19_the_tools_are_told_what_to_believe_how_long_to_wait_and_not_to_compress() {
+    let Some(place) = Place::new(Account::Shell) else { return };
+    place.write(&[("a", b"alpha")]);
+    let (bin, told) = (place.path("bin"), place.path("told"));
+    fs::create_dir(&bin).unwrap();
+    for tool in ["rsync", "ssh"] {
+        let text =
+            format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >> {}\nexec /usr/bin/{tool} \"$@\"\n", told.display());
+        program(&bin.join(tool), &text);
+    }
+    let mut found = vec![bin];
+    found.extend(crate::place::PATH.map(PathBuf::from));
+    let runner = verisim_sys::Runner::new(found).unwrap();
+    let transport = verisim_sync::RsyncTransport::new(place.options.clone(), place.known(), runner);
+    place.push_by(&transport).await.unwrap();
+    let told = fs::read_to_string(told).unwrap();
+    for word in ["IdentitiesOnly=yes", "BatchMode=yes", "ConnectTimeout=15", "ServerAliveInterval=15"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    let compresses = |word: &str| {
+        word.starts_with("--compress")
+            || word == "Compression=yes"
+            || (word.starts_with('-') && !word.starts_with("--") && word.contains('z'))
+    };
+    assert!(!told.lines().any(compresses), "{told}");
+}
+
 /// The manifest never reaches the remote, or reaches it before the data.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_manifest_is_the_commit_mark_and_replaces_itself_in_one_step() {
+async fn defect_10_the_manifest_is_the_commit_mark_and_replaces_itself_in_one_step() {
     for account in [Account::Shell, Account::RsyncAlone] {
         let Some(place) = Place::new(account) else { return };
         place.write(&[("a", b"alpha")]);

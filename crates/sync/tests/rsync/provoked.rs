@@ -240,7 +240,7 @@ async fn a_file_of_the_capture_that_may_not_be_read() {
 
 /// What happens between the hashing here and the reading by the tool.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_capture_that_changes_under_the_tool() {
+async fn defect_08_a_capture_that_changes_under_the_tool() {
     for (what, expected, change) in [
         ("a file goes away", FailureKind::SourceVanished, "rm RUN/b"),
         ("a file grows", FailureKind::SourceChanged, "echo more >>RUN/b"),

@@ -43,7 +43,7 @@ async fn behind_a_proxy(account: Account) -> Option<(Place, Proxy)> {
 
 /// What the far side has of a file that was cut off is compared, and not sent again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn inv_12_a_large_file_goes_on_where_it_was_cut() {
+async fn defect_13_inv_12_a_large_file_goes_on_where_it_was_cut() {
     const SIZE: usize = 48 << 20;
     for account in [Account::Shell, Account::RsyncAlone] {
         let Some((place, proxy)) = behind_a_proxy(account).await else { return };
@@ -121,7 +121,7 @@ async fn inv_12_files_that_arrived_before_a_cut_are_not_sent_again() {
 
 /// A limit is kept to, and one that is lifted is noticed while the tool runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_rate_holds_at_once_and_nothing_is_lost_by_it() {
+async fn defect_17_another_rate_holds_at_once_and_nothing_is_lost_by_it() {
     let Some(place) = Place::new(Account::Shell) else { return };
     let large = noise(16 << 20);
     fs::write(place.path("run/large"), &large).unwrap();
@@ -208,7 +208,7 @@ const CHILD: &str = "VERISIM_RSYNC_CHILD";
 
 /// The test runs itself again as a child, which pushes slowly, and is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn inv_12_a_kill_of_ours_leaves_no_process_behind() {
+async fn defect_05_inv_12_a_kill_of_ours_leaves_no_process_behind() {
     if let Some(told) = std::env::var_os(CHILD) {
         let told = told.into_string().unwrap();
         let words: Vec<&str> = told.split('|').collect();
@@ -227,7 +227,11 @@ async fn inv_12_a_kill_of_ours_leaves_no_process_behind() {
         place.sshd.known_hosts().display()
     );
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "resuming::inv_12_a_kill_of_ours_leaves_no_process_behind", "--nocapture"])
+        .args([
+            "--exact",
+            "resuming::defect_05_inv_12_a_kill_of_ours_leaves_no_process_behind",
+            "--nocapture",
+        ])
         .env(CHILD, told)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -198,7 +198,7 @@ async fn inv_6_what_is_beyond_the_bound_of_reading_back_is_unverified_and_stays(
 
 /// The whole life of a capture: damage is found by name and mended, two passes, and only then it goes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn inv_6_a_capture_goes_after_two_passes_and_damage_in_between_is_mended() {
+async fn defect_09_inv_6_a_capture_goes_after_two_passes_and_damage_in_between_is_mended() {
     for account in [Account::Shell, Account::RsyncAlone] {
         let Some(place) = Place::new(account) else { return };
         let courier = courier(&place, ON, |_| {});

@@ -17,7 +17,7 @@ async fn proxy(place: &Place) -> Proxy {
 
 /// A push that is cut once at each of many places ends the next time, and everything is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn inv_12_a_push_that_is_cut_anywhere_is_ended_by_the_next() {
+async fn defect_13_inv_12_a_push_that_is_cut_anywhere_is_ended_by_the_next() {
     let Some(place) = Place::new(Account::SftpAlone) else { return };
     for at in 0..300 {
         place.write(&[(&format!("d{}/{at}", at % 7), format!("content {at}").as_bytes())]);

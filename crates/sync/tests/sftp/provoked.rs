@@ -188,7 +188,7 @@ async fn what_arrives_is_dressed_as_it_was_and_holes_stay_holes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_capture_that_changes_while_it_is_pushed_is_told() {
+async fn defect_08_a_capture_that_changes_while_it_is_pushed_is_told() {
     let Some(place) = Place::new(Account::SftpAlone) else { return };
     fs::write(place.path("run/large"), noise(24 << 20)).unwrap();
     place.write(&[("small", b"small")]);
@@ -212,9 +212,21 @@ fn limited(place: &Place, bytes_per_second: u64) -> (Limit, verisim_core::PushOp
     (limit, verisim_core::PushOptions { bandwidth: Some(seen), ..place.push_options() })
 }
 
+/// No time limit on the other side: one that takes connections and never says a word is given up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defect_05_a_server_that_says_nothing_is_given_up() {
+    let Some(place) = Place::new(Account::SftpAlone) else { return };
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    place.write(&[("a", b"alpha")]);
+    let transport = place.transport_with(|o| o.target.port = silent.local_addr().unwrap().port());
+    let pushing = tokio::time::timeout(Duration::from_secs(90), place.push_by(&transport));
+    let failed = pushing.await.unwrap().unwrap_err();
+    assert_eq!(failed.failure.kind, FailureKind::Network, "{failed:?}");
+}
+
 /// Two pushes to one destination share what it may take, and a window that opens is noticed in the middle of a file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_bandwidth_is_shared_and_followed() {
+async fn defect_17_the_bandwidth_is_shared_and_followed() {
     let Some(place) = Place::new(Account::SftpAlone) else { return };
     fs::write(place.path("run/large"), noise(4 << 20)).unwrap();
     let transport = place.transport();

@@ -1,0 +1,51 @@
+use std::path::Path;
+
+use super::*;
+
+/// What decides over evidence is asked for, and has no convenient default: where it goes, when it is complete, and that it may go.
+#[test]
+fn defect_16_what_is_safe_is_never_guessed() {
+    let about = |capture: &str| {
+        let text = format!(
+            "state = \"/nowhere/s\"\n[[destination]]\nname = \"v\"\nnative = {{ path = \"/nowhere/v\" }}\n[[capture]]\nname = \"c\"\n{capture}"
+        );
+        parse(&text, Path::new("/nowhere/verisim.toml"), None)
+    };
+    let whole =
+        [("path", "\"/nowhere/c\""), ("complete", "{ sentinel = \"done\" }"), ("destination", "\"v\"")];
+    let without = |left_out: &str| -> String {
+        whole
+            .iter()
+            .filter(|(key, _)| *key != left_out)
+            .map(|(key, value)| format!("{key} = {value}\n"))
+            .collect()
+    };
+    assert!(!about(&without("")).unwrap().captures[0].cleanup.enabled);
+    for (key, _) in whole {
+        let Err(ConfigError::Mistakes { mistakes, .. }) = about(&without(key)) else {
+            panic!("{key} was guessed")
+        };
+        assert!(mistakes.iter().any(|mistake| mistake.what.contains(key)), "{key}: {mistakes:#?}");
+    }
+}
+
+/// 1 Mbit/s is 125,000 bytes a second, no 4.9 % more; and a window may run over midnight.
+#[test]
+fn defect_17_a_bandwidth_is_what_it_says_and_its_window_goes_over_midnight() {
+    let text = "state = \"/nowhere/s\"\n[[destination]]\nname = \"v\"\nnative = { path = \"/nowhere/v\" }\n\
+                bandwidth = { mbit = 1, windows = [{ days = \"mon-fri\", from = \"22:00\", to = \"06:00\" }] }\n";
+    let config = parse(text, Path::new("/nowhere/verisim.toml"), None).unwrap();
+    let bandwidth = config.destinations[0].bandwidth.as_ref().unwrap();
+    // 2026-11-23 is a Monday.
+    for (at, limited) in [
+        ("2026-11-23T21:59:59Z", false),
+        ("2026-11-23T22:00:00Z", true),
+        ("2026-11-24T05:59:59Z", true),
+        ("2026-11-24T06:00:00Z", false),
+        ("2026-11-28T05:00:00Z", true),
+        ("2026-11-28T23:00:00Z", false),
+    ] {
+        let found = bandwidth.at(at.parse().unwrap()).map(|limit| limit.bytes_per_second);
+        assert_eq!(found, limited.then_some(125_000), "{at}");
+    }
+}
