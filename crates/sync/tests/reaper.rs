@@ -67,25 +67,49 @@ enum Turn {
     Clock(i64),
 }
 
-fn turn() -> impl Strategy<Value = Turn> {
-    prop_oneof![
-        3 => any::<bool>().prop_map(Turn::Away),
-        1 => any::<bool>().prop_map(Turn::ForeignOwner),
-        1 => any::<bool>().prop_map(Turn::NotSealed),
-        1 => any::<bool>().prop_map(Turn::Cut),
-        1 => any::<bool>().prop_map(Turn::OtherProof),
-        1 => (0..FILES.len()).prop_map(Turn::Rot),
-        1 => (0..3_usize).prop_map(Turn::Change),
-        1 => (0..3_usize).prop_map(Turn::Touch),
-        1 => any::<u8>().prop_map(Turn::Late),
-        1 => (0..3_usize, any::<bool>()).prop_map(|(file, hide)| Turn::Hide(file, hide)),
-        1 => any::<bool>().prop_map(Turn::Empty),
-        1 => Just(Turn::Replace),
-        3 => (any::<bool>(), 0..4_u32, 0..72_u64, any::<bool>())
-            .prop_map(|(enabled, passes, hours, other)| Turn::Rule { enabled, passes, hours, other }),
-        1 => any::<bool>().prop_map(Turn::Gate),
-        1 => (-96..96_i64).prop_map(Turn::Clock),
+/// A turn for the worse, and the one that undoes it; some cannot be undone.
+fn faults() -> Vec<(Turn, Option<Turn>)> {
+    let rule = |enabled, passes, hours| Turn::Rule { enabled, passes, hours, other: false };
+    let mut out: Vec<(Turn, Option<Turn>)> = [
+        Turn::Away as fn(bool) -> Turn,
+        Turn::ForeignOwner,
+        Turn::NotSealed,
+        Turn::Cut,
+        Turn::OtherProof,
+        Turn::Empty,
+        |is| Turn::Gate(!is),
+        |is| Turn::Hide(1, is),
     ]
+    .map(|turn| (turn(true), Some(turn(false))))
+    .into();
+    out.push((Turn::Replace, Some(Turn::Replace)));
+    out.push((rule(false, 2, 24), Some(rule(true, 2, 24))));
+    out.push((rule(true, 5, 24), Some(rule(true, 1, 24))));
+    out.push((rule(true, 2, 24 * 9), None));
+    let lasting =
+        [Turn::Rot(0), Turn::Change(1), Turn::Touch(2), Turn::Late(7), Turn::Clock(-96), Turn::Clock(96)];
+    out.extend(lasting.map(|turn| (turn, None)));
+    out
+}
+
+/// Some faults over a month, each with the hour in which it begins and how long it lasts, as turns in the order of their hours.
+fn month() -> impl Strategy<Value = Vec<(i64, Turn)>> {
+    let fault = (0..20 * 24_i64, 1..10 * 24_i64, prop::sample::select(faults()));
+    let rule = (1..5_u32, 1..12_u64, any::<bool>()).prop_map(|(passes, days, other)| Turn::Rule {
+        enabled: true,
+        passes,
+        hours: days * 24,
+        other,
+    });
+    (rule, prop::collection::vec(fault, 0..6)).prop_map(|(rule, faults)| {
+        let mut turns = vec![(0, rule)];
+        for (begins, lasts, (fault, undone)) in faults {
+            turns.push((begins, fault));
+            turns.extend(undone.map(|undone| (begins + lasts, undone)));
+        }
+        turns.sort_by_key(|(hour, _)| *hour);
+        turns
+    })
 }
 
 /// What the destination is like, and what it was asked and answered.
@@ -545,18 +569,16 @@ fn defect_09_inv_6_the_reaper_deletes_when_every_promise_holds_and_never_before(
     let config = Config { cases: 32, failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(config.rng_algorithm);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    // A month of some turns, hours apart.
-    let month = prop::collection::vec((1..120_i64, turn()), 0..16);
-    let done = TestRunner::new_with_rng(config, rng).run(&month, |month| {
+    let done = TestRunner::new_with_rng(config, rng).run(&month(), |month| {
         runtime.block_on(async {
             let mut world = World::new().await;
-            let mut left = 30 * 24;
-            for (hours, turn) in &month {
-                world.live((*hours).min(left)).await;
-                left = (left - hours).max(0);
+            let mut hour = 0;
+            for (at, turn) in &month {
+                world.live(at - hour).await;
+                hour = *at;
                 world.turn(*turn);
             }
-            world.live(left).await;
+            world.live(30 * 24 - hour).await;
             let is_cleaned = world.row.state == SyncState::Cleaned;
             world.recover().await;
             let mut tally = tally.borrow_mut();
@@ -571,6 +593,26 @@ fn defect_09_inv_6_the_reaper_deletes_when_every_promise_holds_and_never_before(
     done.unwrap();
     let tally = tally.into_inner();
     assert!(tally.cleaned_in_the_month > 8 && tally.deleted > tally.months, "{tally:?}");
+}
+
+/// Every fault in every state on the way to cleanup, at the very moment before the next step.
+#[tokio::test]
+async fn defect_09_inv_6_no_fault_at_any_moment_makes_the_reaper_take_what_it_may_not() {
+    use SyncState as S;
+    for state in [S::Waiting, S::AwaitingVerify, S::Verified, S::CleanupEligible, S::Cleaning] {
+        for (fault, undone) in faults() {
+            let mut world = World::new().await;
+            while world.row.state != state {
+                let Schedule::At(at) = world.step().await else { panic!("{state} is never reached") };
+                world.now = world.now.max(at);
+            }
+            world.turn(fault);
+            world.live(4 * 24).await;
+            undone.into_iter().for_each(|turn| world.turn(turn));
+            world.recover().await;
+            assert_eq!(world.row.state, S::Cleaned, "{fault:?} in {state}: {:?}", world.row.progress);
+        }
+    }
 }
 
 /// A pass reads all that is there, so there are as many as the operator asks for, and a capture at rest costs no reading. (In a pass
