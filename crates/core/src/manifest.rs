@@ -19,6 +19,9 @@ pub const METADATA_DIR: &str = ".verisim";
 /// The manifest's path inside a capture, as `sha256sum -c` is given it from the capture's root.
 pub const MANIFEST_PATH: &str = ".verisim/checksums.sha256";
 
+/// The path of the record of a run beside its data: metadata, and no part of the manifest.
+pub const LIFECYCLE_PATH: &str = ".verisim/lifecycle.jsonl";
+
 /// One line of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CancellationToken, Capture, CaptureName, Digest, Failure, JobId, OperationClass, RelPath, Remote,
-    Schedule, SyncEvent, SyncProgress, SyncSpec, SyncState, Timestamp, TransportError,
+    CancellationToken, Capture, CaptureName, Digest, Failure, JobId, NewEvent, OperationClass, RelPath,
+    Remote, Schedule, SyncEvent, SyncProgress, SyncSpec, SyncState, Timestamp, TransportError,
 };
 
 /// Carries out the steps of sync jobs.
@@ -56,12 +56,31 @@ pub trait SyncWorker: Send + Sync {
     /// `CLEANING` deletes by the list, `BLOCKED` asks whether what was missing is there.
     async fn step(&self, task: SyncTask) -> SyncReport;
 
+    /// Notes what was committed about a job in the record that is kept beside its capture. For people: nothing is decided by
+    /// it, and what is lost of it, the events of the store still have.
+    async fn chronicle(&self, what: &Committed) -> Result<(), Failure>;
+
     /// Whether the destination of `remote` is there just now; the failure says why it counts as away. Asked instead of every
     /// job of a destination that is away, and takes no longer than one question.
     async fn answers(&self, remote: &Remote) -> Result<(), Failure>;
 
     /// A piece, of at most 256 KiB, of the manifest of what the job's last push sent: piece 0 first, `None` after the last.
     async fn manifest(&self, job: JobId, piece: u32) -> Result<Option<Bytes>, Failure>;
+}
+
+/// What was committed about a job.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// The job.
+    pub job: JobId,
+    /// What it is about.
+    pub spec: SyncSpec,
+    /// Which try it is, counted from one; a step that went well begins anew.
+    pub attempt: u32,
+    /// The manifest of what was pushed last.
+    pub manifest: Option<Digest>,
+    /// What was published.
+    pub events: Vec<NewEvent>,
 }
 
 /// Files in the folder of a capture that was cleaned up.

@@ -8,8 +8,8 @@ use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BandwidthLimit, CancellationToken, Capture, Digest, Failure, Inventory, ProgressSink, Proof, RelPath,
-    Remote, manifest::Entry,
+    BandwidthLimit, CancellationToken, Capture, Digest, Failure, FailureKind, Inventory, ProgressSink, Proof,
+    RelPath, Remote, manifest::Entry,
 };
 
 /// How a capture reaches storage.
@@ -39,6 +39,15 @@ pub trait SyncTransport: Send + Sync {
 
     /// Whether the destination answers just now, and what is known of the folder.
     async fn stat(&self, at: &Remote) -> Result<RemoteStat, TransportError>;
+
+    /// Puts the record of the run (a file of ours) beside the data there, under `manifest::LIFECYCLE_PATH`, in one step and in
+    /// place of the one that was there. It is no part of the manifest, and nothing is decided by it. A transport that does not
+    /// carry it answers `Unsupported`, and has done nothing.
+    async fn keep_lifecycle(&self, at: &Remote, record: &std::path::Path) -> Result<(), TransportError> {
+        let _ = (at, record);
+        let what = "this transport does not carry the record of a run";
+        Err(Failure::new(FailureKind::Unsupported, "transport.keep_lifecycle", what).into())
+    }
 
     /// Writes the manifest to the metadata folder there: the commit mark, after every file has been verified. Durable.
     async fn seal(&self, at: &Remote, manifest: &std::path::Path) -> Result<(), TransportError>;

@@ -11,12 +11,13 @@ mod steps;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 use verisim_core::{
-    BandwidthLimit, Capture, CaptureName, DestinationName, Failure, FailureKind, JobId, LeftOver,
+    BandwidthLimit, Capture, CaptureName, Committed, DestinationName, Failure, FailureKind, JobId, LeftOver,
     OperationClass, PROBE_INTERVAL, ProgressSink, PushOptions, RelPath, Remote, SyncProgress, SyncReport,
     SyncSpec, SyncState, SyncTask, SyncTransport, SyncWorker, Timestamp, TransportError,
 };
@@ -25,10 +26,12 @@ use crate::blocking::blocking;
 use crate::discover::{discover, spec_for};
 use crate::errno::{Side, failure};
 use crate::gate::GateTools;
-use crate::leftover;
 use crate::rule::CaptureRule;
 use crate::sending::MANIFEST;
+use crate::{leftover, lifecycle};
 
+/// How long the copy of a run's record beside its data may take.
+const COPY_TIME: Duration = Duration::from_secs(5);
 /// How the work folders of jobs begin; the job's id follows.
 const WORK_PREFIX: &str = "sync-";
 
@@ -175,6 +178,22 @@ impl SyncWorker for Courier {
     fn is_outdated(&self, spec: &SyncSpec, progress: &SyncProgress) -> bool {
         let rule = self.rules.get(&spec.capture.rule);
         rule.is_some_and(|rule| progress.rests_under != Some(rule.cleanup))
+    }
+
+    async fn chronicle(&self, what: &Committed) -> Result<(), Failure> {
+        let (work_dir, what) = (self.work_dir(what.job), what.clone());
+        let record = work_dir.join(lifecycle::RECORD);
+        let (added, what) =
+            blocking("sync.lifecycle", move || Ok((lifecycle::add(&work_dir, &what)?, what))).await?;
+        if !added {
+            return Ok(());
+        }
+        let put = move || lifecycle::publish_here(&what.spec.capture, &what.spec.remote.owner, &record);
+        // The capture may be on a share that hangs; the next line brings the copy up to date.
+        match tokio::time::timeout(COPY_TIME, blocking("sync.lifecycle", put)).await {
+            Ok(done) => done,
+            Err(_) => Err(Failure::new(FailureKind::Network, "sync.lifecycle", "the capture's folder hangs")),
+        }
     }
 
     async fn step(&self, task: SyncTask) -> SyncReport {

@@ -12,7 +12,7 @@ use verisim_core::{Capture, Digest, Failure, FailureKind, Hasher};
 use crate::errno::{Side, failure};
 use crate::late::Named;
 use crate::tree::{Item, Kind};
-use crate::{private, source};
+use crate::{lifecycle, private, source};
 
 const OPERATION: &str = "sync.leftover";
 /// What was told, in the job's work folder.
@@ -71,7 +71,7 @@ pub(crate) fn news(work_dir: &Path, capture: &Capture) -> Result<Option<Left>, F
     Ok(is_new.then_some(left))
 }
 
-/// Removes everything from a job's work folder but what was told.
+/// Removes everything from a job's work folder but what was told, and the record of the run.
 pub(crate) fn lighten(work_dir: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(work_dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -79,7 +79,7 @@ pub(crate) fn lighten(work_dir: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        if entry.file_name() != TOLD {
+        if entry.file_name() != TOLD && entry.file_name() != lifecycle::RECORD {
             fs::remove_file(entry.path())?;
         }
     }

@@ -17,6 +17,7 @@ mod interlock;
 mod journal;
 mod late;
 mod leftover;
+mod lifecycle;
 mod manifest_file;
 mod native;
 mod operations;

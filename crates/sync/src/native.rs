@@ -33,6 +33,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, oneshot};
+use verisim_core::manifest::{LIFECYCLE_PATH, MANIFEST_PATH};
 use verisim_core::{
     Capture, Clock, Failure, FailureKind, Hashes, Proof, PushOptions, Remote, RemoteStat, SyncTransport,
     TransportCapabilities, TransportError, TransportResult,
@@ -196,17 +197,30 @@ impl SyncTransport for NativeTransport {
         Ok(self.blocking("native.stat", stat).await?)
     }
 
+    async fn keep_lifecycle(&self, at: &Remote, record: &Path) -> Result<(), TransportError> {
+        self.put(at, record, LIFECYCLE_PATH).await
+    }
+
     async fn seal(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
-        let (path, owner, manifest) = (at.path.clone(), at.owner.clone(), manifest.to_owned());
-        let seal = move |to: NativeOptions| {
+        self.put(at, manifest, MANIFEST_PATH).await
+    }
+}
+
+impl NativeTransport {
+    /// Puts a file of ours into the metadata folder there, in one step and durably.
+    async fn put(&self, at: &Remote, file: &Path, name: &'static str) -> Result<(), TransportError> {
+        let (path, owner, file) = (at.path.clone(), at.owner.clone(), file.to_owned());
+        let put = move |to: NativeOptions| {
             let lost = |error: std::io::Error| failure(Side::Destination, "native.seal", "sealing", &error);
             let folder = to.known.open_known(&to.root)?.descend(path.as_bytes()).map_err(lost)?;
             if folder::owner(&folder, b"").map_err(lost)?.as_deref() != Some(owner.as_str()) {
                 let what = format_args!("{path} is not ours any more");
                 return Err(Failure::new(FailureKind::Config, "native.seal", what));
             }
-            folder::seal(&folder, &manifest).map_err(lost)
+            std::fs::File::open(file)
+                .and_then(|mut file| folder::replace(&folder, name, &mut file))
+                .map_err(lost)
         };
-        Ok(self.blocking("native.seal", seal).await?)
+        Ok(self.blocking("native.seal", put).await?)
     }
 }

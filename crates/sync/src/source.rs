@@ -10,7 +10,14 @@ use crate::native::folder;
 use crate::tree::{self, Item, Kind, Root, Stamp, WalkError};
 
 /// What we ourselves leave in the metadata folder of a capture.
-pub(crate) const OURS: [&[u8]; 4] = [b"owner", b"owner.new", b"checksums.sha256", b"checksums.sha256.new"];
+pub(crate) const OURS: [&[u8]; 6] = [
+    b"owner",
+    b"owner.new",
+    b"checksums.sha256",
+    b"checksums.sha256.new",
+    b"lifecycle.jsonl",
+    b"lifecycle.jsonl.new",
+];
 
 /// Opens the capture, and only if it is the very directory that was found.
 pub(crate) fn open(capture: &Capture, operation: &'static str) -> Result<Root, Failure> {

@@ -186,7 +186,13 @@ async fn inv_7_links_in_our_own_folders_lead_nowhere() {
         }
         let is_dir = !planted.ends_with(".new");
         symlink(if is_dir { outside.clone() } else { outside.join("file") }, &link).unwrap();
-        assert_eq!(push(&site, &site.options()).await.unwrap_err(), FailureKind::Config, "{planted}");
+        let pushed = push(&site, &site.options()).await;
+        if is_dir {
+            assert_eq!(pushed.unwrap_err(), FailureKind::Config, "{planted}");
+        } else {
+            // What stands under the name of a file that we are about to make is taken away, and never opened.
+            pushed.unwrap();
+        }
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 1, "{planted}");
         assert_eq!(fs::read(outside.join("file")).unwrap(), b"precious", "{planted}");
     }

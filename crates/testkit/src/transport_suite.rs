@@ -45,6 +45,7 @@ macro_rules! transport_conformance {
             defect_08_damage_shows_in_the_hashes
             a_cancelled_push_says_so
             defect_10_the_seal_comes_last_and_sha256sum_takes_it
+            the_record_of_a_run_stands_beside_the_data_and_proves_nothing
             defect_06_progress_ends_where_the_capture_ends
         );
     };
@@ -440,6 +441,32 @@ pub async fn defect_10_the_seal_comes_last_and_sha256sum_takes_it(at: &Transport
     assert_eq!(stat.sealed, Some(pushed.manifest_sha256));
     // The metadata folder is no part of what is hashed.
     assert_eq!(at.hashes().await.len(), 2);
+}
+
+/// The record is replaced as a whole and is no part of what was pushed; a transport that does not carry it leaves nothing.
+pub async fn the_record_of_a_run_stands_beside_the_data_and_proves_nothing(at: &TransportFixture) {
+    at.write(&[("a", "alpha"), ("d/b", "beta")]);
+    let pushed = at.push().await.unwrap();
+    let (record, there) =
+        (at.scratch.path().join("record"), at.there().join(verisim_core::manifest::LIFECYCLE_PATH));
+    for text in ["{\"state\":\"QUEUED\"}\n", "{\"state\":\"QUEUED\"}\n{\"state\":\"VERIFIED\"}\n"] {
+        fs::write(&record, text).unwrap();
+        match at.transport.keep_lifecycle(&at.remote(), &record).await {
+            Ok(()) => assert_eq!(fs::read_to_string(&there).unwrap(), text),
+            Err(error) => {
+                assert_eq!(error.failure.kind, FailureKind::Unsupported, "{error}");
+                assert!(!there.exists());
+            }
+        }
+    }
+    assert_eq!(at.transport.stat(&at.remote()).await.unwrap().sealed, None);
+    assert_eq!(at.hashes().await.len(), 2);
+    at.transport.seal(&at.remote(), &pushed.manifest).await.unwrap();
+    // A second push leaves it, and sends nothing again.
+    assert_eq!(at.push().await.unwrap().sent.files, 0);
+    assert_eq!(at.hashes().await.len(), 2);
+    let foreign = Remote { owner: "somebody/else".into(), ..at.remote() };
+    assert!(at.transport.keep_lifecycle(&foreign, &record).await.is_err());
 }
 
 /// The last progress says that everything is done.

@@ -162,3 +162,43 @@ fn a_gate_that_is_written_wrongly_is_told_by_line_and_a_command_that_is_not_ther
     let told = sandbox.run(&["doctor"]).exits(1).stdout;
     assert!(told.contains("asks lims by no-such-check, which is not here"), "{told}");
 }
+
+#[test]
+fn the_record_of_a_run_travels_with_it_and_says_who_let_it_through() {
+    let sandbox = gated(&format!("{GATE}cleanup = {{ enabled = true, min_passes = 2, min_age = \"2s\" }}\n"));
+    sandbox.capture("run-1");
+    sandbox.write("captures/run-1/x.tmp", "scratch");
+    let dir = sandbox.path("captures/run-1");
+    sandbox.run(&["sync", "add", "--wait", dir.to_str().unwrap()]).exits(6);
+    let reason = ["--rule", "no-scratch", "--reason", "the scratch file is evidence", "--by", "ann"];
+    sandbox.run(&[&["sync", "override", "1"], &reason[..]].concat()).exits(0);
+    sandbox.run(&["sync", "watch", "1"]).exits(0);
+    let lines = |at: &str| {
+        let text = fs::read_to_string(sandbox.path(at).join(".verisim/lifecycle.jsonl")).unwrap();
+        crate::sandbox::json_lines(&text)
+    };
+    let states = |at: &str| -> Vec<String> {
+        lines(at).iter().map(|line| line["state"].as_str().unwrap().to_owned()).collect()
+    };
+    let expected = ["WAITING", "gate", "QUEUED", "AWAITING_VERIFY", "VERIFIED"];
+    assert_eq!(states("captures/run-1"), expected);
+    assert_eq!(states("vault/sensor/run-1"), expected);
+    let there = lines("vault/sensor/run-1");
+    assert!(there[0]["why"].to_string().contains("held by its gate"), "{there:?}");
+    assert_eq!(
+        (&there[1]["rule"], &there[1]["why"]),
+        (&"no-scratch".into(), &"the scratch file is evidence".into())
+    );
+    assert!(there[1]["by"].as_str().unwrap().starts_with("ann (uid "), "{there:?}");
+    assert_eq!(there[4]["pass"]["proof"], "sha256_readback");
+    assert_eq!(
+        there[4]["manifest"],
+        crate::sandbox::sha256(&sandbox.path("vault/sensor/run-1/.verisim/checksums.sha256"))
+    );
+    let daemon = sandbox.up();
+    eventually("it is cleaned up", || only(&sandbox)["state"] == "CLEANED");
+    assert_eq!(daemon.terminate().0, Some(0));
+    assert_eq!(states("vault/sensor/run-1").last().unwrap(), "CLEANED");
+    assert_eq!(states("captures/run-1"), states("vault/sensor/run-1"));
+    crate::sandbox::assert_clean(&sandbox.path("vault/sensor/run-1"));
+}

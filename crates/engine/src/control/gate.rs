@@ -46,8 +46,10 @@ impl Operator {
             overrides: Some(Decided { from: progress.overrides, to }),
             events: vec![event(&job, spec, decision, (reason, by), now)],
         };
+        let events = change.events.clone();
         match self.shared().store.intervene(change).await? {
             Recorded::Committed => {
+                self.chronicle(&job, events).await;
                 self.handle().stop_job(job.id);
                 self.handle().wake();
                 self.job(job.id).await

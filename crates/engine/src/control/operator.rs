@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use verisim_core::{
-    Action, ActivityEvent, ActivityState, ByteCount, CaptureName, Counters, DecoyName, DecoyPath, DriverKind,
-    Enqueued, EventId, EventPage, EventQuery, FailureKind, IdempotencyKey, Intervention, Job, JobFilter,
-    JobId, JobState, Lane, NewJob, Recorded, RelPath, Schedule, SyncEvent, SyncState, Timestamp, TopicFilter,
-    Work,
+    Action, ActivityEvent, ActivityState, ByteCount, CaptureName, Committed, Counters, DecoyName, DecoyPath,
+    DriverKind, Enqueued, EventId, EventPage, EventQuery, FailureKind, IdempotencyKey, Intervention, Job,
+    JobFilter, JobId, JobState, Lane, NewEvent, NewJob, Recorded, RelPath, Schedule, SyncEvent, SyncState,
+    Timestamp, TopicFilter, Work,
 };
 
 use super::change::change_event;
@@ -319,6 +319,20 @@ impl Operator {
         self.change(&job, to, Schedule::Parked, None).await
     }
 
+    /// Has what a person changed noted beside the capture.
+    pub(super) async fn chronicle(&self, job: &Job, events: Vec<NewEvent>) {
+        if let (Work::Sync(spec), Some(worker)) = (&job.work, &self.shared().sync) {
+            let what = Committed {
+                job: job.id,
+                spec: (**spec).clone(),
+                attempt: job.counters.failures.saturating_add(1),
+                manifest: job.progress.as_ref().and_then(|progress| progress.manifest),
+                events,
+            };
+            crate::sync::chronicle(worker, what).await;
+        }
+    }
+
     pub(super) async fn change(
         &self,
         job: &Job,
@@ -337,8 +351,10 @@ impl Operator {
             overrides: None,
             events: change_event(job, to, now).into_iter().collect(),
         };
+        let events = change.events.clone();
         match self.shared().store.intervene(change).await? {
             Recorded::Committed => {
+                self.chronicle(job, events).await;
                 // A step that runs works for a lease that is over.
                 self.handle.stop_job(job.id);
                 // Whoever has something done now does not want to wait until its destination is asked again.

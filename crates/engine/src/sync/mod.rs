@@ -11,6 +11,6 @@ pub(crate) use discover::discover;
 pub use discover::new_job;
 pub(crate) use judge::sync_event;
 pub(crate) use stand::stand_by;
-pub(crate) use step::{Step, StepEnd};
+pub(crate) use step::{Step, StepEnd, chronicle};
 pub(crate) use tidy::tidy;
 pub(crate) use wake::wake;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use verisim_core::{
-    CancellationToken, Effect, Failure, FailureKind, JobId, JobState, Lane, LeasedJob, OperationClass,
-    StoreResult, SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Work,
+    CancellationToken, Committed, Effect, Failure, FailureKind, JobId, JobState, Lane, LeasedJob,
+    OperationClass, Record, Recorded, StoreResult, SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState,
+    SyncTask, SyncWorker, Work,
 };
 
 use super::judge::Bench;
@@ -101,7 +102,14 @@ impl Step {
             (false, _) => bench.judge(&leased, spec, report),
         };
         match record {
-            Ok(record) => Done { recorded: self.shared.record(vec![record]).await.is_ok(), away },
+            Ok(record) => {
+                let told = committed(&leased, spec, &record);
+                let recorded = self.shared.record(vec![record]).await;
+                if recorded.as_deref().is_ok_and(|answers| answers.contains(&Recorded::Committed)) {
+                    chronicle(&self.worker, told).await;
+                }
+                Done { recorded: recorded.is_ok(), away }
+            }
             Err(error) => {
                 log_misfit(leased.job.id, &error);
                 abandoned
@@ -164,6 +172,30 @@ impl Step {
             }
         }
         Ok(None)
+    }
+}
+
+/// What a record says, for whoever keeps the history of the run.
+fn committed(leased: &LeasedJob, spec: &SyncSpec, record: &Record) -> Committed {
+    let progress = record.progress.as_ref().or(leased.job.progress.as_ref());
+    Committed {
+        job: leased.job.id,
+        spec: spec.clone(),
+        attempt: leased.job.counters.failures.saturating_add(1),
+        manifest: progress.and_then(|progress| progress.manifest),
+        events: record.events.clone(),
+    }
+}
+
+/// Has what was committed noted beside the capture. It is told again nowhere: the events are the truth.
+pub(crate) async fn chronicle(worker: &Arc<dyn SyncWorker>, what: Committed) {
+    if what.events.is_empty() {
+        return;
+    }
+    let job = what.job;
+    let noted = unless_it_panics(worker.chronicle(&what)).await;
+    if let Ok(Err(error)) = noted {
+        tracing::warn!(%job, %error, "the record beside a capture could not be written");
     }
 }
 

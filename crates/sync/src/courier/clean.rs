@@ -2,7 +2,7 @@
 
 use verisim_core::{
     CleanupRule, Failure, FailureKind, PROBE_INTERVAL, Schedule, SyncEvent, SyncProgress, SyncReport,
-    SyncTask,
+    SyncState, SyncTask,
 };
 
 use super::rest::LOOK_LATER;
@@ -74,6 +74,9 @@ impl Courier {
         match blocking("sync.cleanup", delete).await {
             Ok(cleaned) => {
                 progress.kept_files = cleaned.kept;
+                progress.note = cleaned.left.told();
+                let transport = &self.destination(&task.spec)?.transport;
+                self.keep_lifecycle(task, transport, SyncState::Cleaned, &progress, None).await;
                 Ok(advanced(SyncEvent::ListGone, progress, cleaned.left.told(), Schedule::Parked))
             }
             Err(failure) if failure.kind == FailureKind::Cancelled => Err(failure.into()),

@@ -1,17 +1,19 @@
 //! The way out: completeness, push, verification.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use verisim_core::{
-    CaptureProof, CleanupRule, Decision, Digest, Failure, FailureKind, Findings, GateReport, OperationClass,
-    PROBE_INTERVAL, Proof, RelPath, Schedule, SyncEvent, SyncProgress, SyncReport, SyncTask, Timestamp,
-    TransportError, policy,
+    CaptureProof, CleanupRule, Committed, Decision, Digest, Failure, FailureKind, Findings, GateReport,
+    OperationClass, PROBE_INTERVAL, Proof, RelPath, Schedule, SyncEvent, SyncProgress, SyncReport, SyncState,
+    SyncTask, SyncTransport, Timestamp, TransportError, policy,
 };
 
 use super::{Courier, blocking, rest};
 use crate::completeness::{self, Look};
 use crate::gate::{self, Subject};
 use crate::late::{self, Survey};
+use crate::lifecycle;
 use crate::native::folder;
 use crate::sending::{MANIFEST, NEEDED};
 use crate::source;
@@ -145,6 +147,7 @@ impl Courier {
         if found.findings.unverifiable.total > 0 {
             return Ok(advanced(SyncEvent::Unproved, progress, found.note(), Schedule::Parked));
         }
+        self.keep_lifecycle(task, &destination.transport, SyncState::Verified, &progress, Some(pass)).await;
         destination.transport.seal(&task.spec.remote, &self.work_dir(task.job).join(MANIFEST)).await?;
         self.seal_here(task).await?;
         progress.forced.clear();
@@ -180,6 +183,43 @@ impl Courier {
         blocking("sync.late", move || late::survey(&capture, &work_dir, manifest, &cancel)).await
     }
 
+    /// Sends the record of the run along, with what this step has found out and will be committed after it. A pass that only
+    /// repeats one travels with what comes next: it would cost a connection of its own. A record that does not arrive is no
+    /// failure of the run.
+    pub(super) async fn keep_lifecycle(
+        &self,
+        task: &SyncTask,
+        transport: &Arc<dyn SyncTransport>,
+        state: SyncState,
+        progress: &SyncProgress,
+        pass: Option<CaptureProof>,
+    ) {
+        if state == SyncState::Verified && progress.passes_total > 0 {
+            return;
+        }
+        let event = lifecycle::to_come(task, state, progress, pass);
+        let what = Committed {
+            job: task.job,
+            spec: task.spec.clone(),
+            attempt: 1,
+            manifest: progress.manifest,
+            events: vec![event],
+        };
+        let work_dir = self.work_dir(task.job);
+        let copied = blocking("sync.lifecycle", move || lifecycle::travelling(&work_dir, &what)).await;
+        let kept = match copied {
+            Ok(Some(record)) => transport.keep_lifecycle(&task.spec.remote, &record).await,
+            Ok(None) => return,
+            Err(failure) => Err(failure.into()),
+        };
+        match kept {
+            Err(error) if error.failure.kind != FailureKind::Unsupported => {
+                tracing::warn!(job = %task.job, %error, "the record of a run did not travel with it");
+            }
+            _ => {}
+        }
+    }
+
     /// The manifest beside the files that it names, here too. A capture that is gone by now needs none.
     async fn seal_here(&self, task: &SyncTask) -> Result<(), Failure> {
         let (capture, owner) = (task.spec.capture.clone(), task.spec.remote.owner.clone());
@@ -194,12 +234,7 @@ impl Courier {
             let sealed = folder::mark(&root, &owner).and_then(|()| folder::seal(&root, &manifest));
             // A capture that we may only read stays without its copy.
             match sealed {
-                Err(error)
-                    if !matches!(
-                        error.kind(),
-                        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
-                    ) =>
-                {
+                Err(error) if !lifecycle::is_read_only(&error) => {
                     Err(crate::errno::failure(crate::errno::Side::Source, "sync.seal", "sealing", &error))
                 }
                 _ => Ok(()),

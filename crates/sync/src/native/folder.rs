@@ -126,10 +126,17 @@ pub(crate) fn mark(folder: &Root, name: &str) -> io::Result<()> {
 
 /// Writes a file of our own and makes its content durable.
 fn write_whole(dir: &Root, name: &[u8], content: &[u8]) -> io::Result<()> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
-    let mut file = std::fs::File::from(dir.open_at(name, flags, FILE_MODE)?);
+    let mut file = fresh(dir, name)?;
     file.write_all(content)?;
     file.sync_all()
+}
+
+/// A file of our own to write, made anew. What stands under its name may be another name of somebody's file, or a pipe that
+/// nobody reads: it is taken away, and never opened.
+fn fresh(dir: &Root, name: &[u8]) -> io::Result<std::fs::File> {
+    discard(dir, name)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    dir.open_at(name, flags, FILE_MODE).map(std::fs::File::from)
 }
 
 /// Replaces `path`, a file of our own in the metadata folder, in one step and durably.
@@ -137,8 +144,7 @@ pub(crate) fn replace(folder: &Root, path: &str, content: &mut impl Read) -> io:
     let name = path.rsplit('/').next().unwrap_or(path);
     let metadata = folder.make_dirs(&RelPath::new(METADATA_DIR).map_err(io::Error::other)?, DIR_MODE)?;
     let new = format!("{name}.new");
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
-    let mut file = std::fs::File::from(metadata.open_at(&new, flags, FILE_MODE)?);
+    let mut file = fresh(&metadata, new.as_bytes())?;
     io::copy(content, &mut file)?;
     file.sync_all()?;
     rustix::fs::renameat(&metadata, new.as_str(), &metadata, name)?;

@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
-use verisim_core::manifest::MANIFEST_PATH;
+use verisim_core::manifest::{LIFECYCLE_PATH, MANIFEST_PATH};
 use verisim_core::{
     CancellationToken, Capture, DestinationName, Failure, FailureKind, Hashes, Proof, PushOptions, RelPath,
     Remote, RemoteStat, SyncTransport, TransportCapabilities, TransportError, TransportResult,
@@ -146,14 +146,15 @@ impl RcloneTransport {
         done
     }
 
-    async fn seal_there(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
+    /// Puts a file of ours into the metadata folder there.
+    async fn put_there(&self, at: &Remote, file: &Path, name: &str) -> Result<(), TransportError> {
         const OPERATION: &str = "rclone.seal";
         let cancel = CancellationToken::new();
         let _end_when_dropped = cancel.clone().drop_guard();
         let there = self.there(&cancel).await?;
         let look = self.far.look(&there, (at, false), OPERATION, &cancel).await?;
         ours(&look, at, &self.known, &*self.far, OPERATION)?;
-        self.far.put(&there, manifest, &below(at.path.as_bytes(), MANIFEST_PATH), OPERATION, &cancel).await
+        self.far.put(&there, file, &below(at.path.as_bytes(), name), OPERATION, &cancel).await
     }
 
     async fn stat_there(&self, at: &Remote) -> Result<RemoteStat, TransportError> {
@@ -191,8 +192,13 @@ impl SyncTransport for RcloneTransport {
         self.forgetting(stat).await
     }
 
+    async fn keep_lifecycle(&self, at: &Remote, record: &Path) -> Result<(), TransportError> {
+        let kept = Box::pin(self.put_there(at, record, LIFECYCLE_PATH)).await;
+        self.forgetting(kept).await
+    }
+
     async fn seal(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
-        let sealed = Box::pin(self.seal_there(at, manifest)).await;
+        let sealed = Box::pin(self.put_there(at, manifest, MANIFEST_PATH)).await;
         self.forgetting(sealed).await
     }
 }

@@ -295,15 +295,14 @@ impl Far {
     }
 
     /// Sends the manifest, in one step and durably.
-    pub(super) async fn seal(
+    pub(super) async fn put(
         &self,
         way: &Way,
         at: &Remote,
-        manifest: &Path,
+        (manifest, name): (&Path, &str),
         cancel: &CancellationToken,
     ) -> Result<(), TransportError> {
         const OPERATION: &str = "rsync_ssh.seal";
-        let name = verisim_core::manifest::MANIFEST_PATH;
         if way.flushes() {
             return self.send_file(way, at, manifest, name, true, OPERATION, cancel).await;
         }

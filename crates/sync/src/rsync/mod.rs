@@ -38,6 +38,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 use tokio_util::sync::DropGuard;
+use verisim_core::manifest::{LIFECYCLE_PATH, MANIFEST_PATH};
 use verisim_core::{
     CancellationToken, Capture, DestinationName, Failure, FailureKind, Hashes, PushOptions, RelPath, Remote,
     RemoteStat, SyncTransport, TransportCapabilities, TransportError, TransportResult,
@@ -136,11 +137,12 @@ impl RsyncTransport {
         Ok(look)
     }
 
-    async fn seal_there(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
+    /// Puts a file of ours into the metadata folder there.
+    async fn put_there(&self, at: &Remote, file: &Path, name: &str) -> Result<(), TransportError> {
         let (cancel, _end_when_dropped) = cancellation();
         let way = self.way(&cancel).await?;
         self.require_ours(&way, at, "rsync_ssh.seal", &cancel).await?;
-        self.far.seal(&way, at, manifest, &cancel).await
+        self.far.put(&way, at, (file, name), &cancel).await
     }
 
     async fn stat_there(&self, at: &Remote) -> Result<RemoteStat, TransportError> {
@@ -185,8 +187,13 @@ impl SyncTransport for RsyncTransport {
         self.forgetting(stat).await
     }
 
+    async fn keep_lifecycle(&self, at: &Remote, record: &Path) -> Result<(), TransportError> {
+        let kept = Box::pin(self.put_there(at, record, LIFECYCLE_PATH)).await;
+        self.forgetting(kept).await
+    }
+
     async fn seal(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
-        let sealed = Box::pin(self.seal_there(at, manifest)).await;
+        let sealed = Box::pin(self.put_there(at, manifest, MANIFEST_PATH)).await;
         self.forgetting(sealed).await
     }
 }

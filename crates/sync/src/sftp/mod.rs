@@ -38,6 +38,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
+use verisim_core::manifest::{LIFECYCLE_PATH, MANIFEST_PATH};
 use verisim_core::{
     ByteCount, CancellationToken, Capture, Clock, Failure, FailureKind, Hashes, PushOptions, Remote,
     RemoteStat, SyncTransport, TransportCapabilities, TransportError, TransportResult,
@@ -193,14 +194,14 @@ impl SftpTransport {
         Ok(look.unmarked_stat())
     }
 
-    async fn seal_there(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
+    /// Puts a file of ours into the metadata folder there.
+    async fn put_there(&self, at: &Remote, file: &Path, name: &str) -> Result<(), TransportError> {
         const OPERATION: &str = "sftp.seal";
         let line = self.connect(OPERATION).await?;
         let there = self.there(&line);
         let look = there.look(at, OPERATION).await?;
         ours(&look, at, &self.known, &self.options, OPERATION)?;
-        let name = verisim_core::manifest::MANIFEST_PATH;
-        Ok(there.replace(at, name, reading::Content::File(manifest.to_owned()), OPERATION).await?)
+        Ok(there.replace(at, name, reading::Content::File(file.to_owned()), OPERATION).await?)
     }
 }
 
@@ -239,8 +240,13 @@ impl SyncTransport for SftpTransport {
         self.forgetting(stat).await
     }
 
+    async fn keep_lifecycle(&self, at: &Remote, record: &Path) -> Result<(), TransportError> {
+        let kept = Box::pin(self.put_there(at, record, LIFECYCLE_PATH)).await;
+        self.forgetting(kept).await
+    }
+
     async fn seal(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
-        let sealed = Box::pin(self.seal_there(at, manifest)).await;
+        let sealed = Box::pin(self.put_there(at, manifest, MANIFEST_PATH)).await;
         self.forgetting(sealed).await
     }
 }

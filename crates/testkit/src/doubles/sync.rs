@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use verisim_core::{
-    Capture, CaptureName, DestinationName, Digest, Failure, FailureKind, InvalidName, InvalidPath, JobId,
-    LeftOver, OperationClass, Progress, RelPath, Remote, RootIdentity, Schedule, SyncEvent, SyncProgress,
-    SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Timestamp, TransportError,
+    Capture, CaptureName, Committed, DestinationName, Digest, Failure, FailureKind, InvalidName, InvalidPath,
+    JobId, LeftOver, OperationClass, Progress, RelPath, Remote, RootIdentity, Schedule, SyncEvent,
+    SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Timestamp, TransportError,
 };
 
 type Script = Box<dyn FnMut(&SyncTask) -> Option<SyncReport> + Send>;
@@ -32,6 +32,7 @@ struct State {
     asked: usize,
     left_over: HashMap<JobId, LeftOver>,
     told: BTreeSet<(JobId, Digest)>,
+    chronicle: Vec<Committed>,
     outdated: bool,
     script: Option<Script>,
 }
@@ -224,6 +225,11 @@ impl SyncWorker for ModelSync {
 
     async fn note_told(&self, job: JobId, told: &LeftOver) -> Result<(), Failure> {
         self.lock().told.insert((job, told.print));
+        Ok(())
+    }
+
+    async fn chronicle(&self, what: &Committed) -> Result<(), Failure> {
+        self.lock().chronicle.push(what.clone());
         Ok(())
     }
 
