@@ -58,6 +58,11 @@ pub trait Store: Send + Sync {
     /// probes; other states stay as they are and become due. Answers how many were taken back.
     async fn take_back(&self, now: Timestamp, all: bool) -> StoreResult<usize>;
 
+    /// For a clock that was set back, now or while nobody looked: sync jobs without a lease that were last changed after
+    /// `now` wait as long from `now` as they would have waited from then. Actions stay where they are, since what a persona
+    /// does belongs to an hour of the day. Answers how many were changed.
+    async fn clock_set_back(&self, now: Timestamp) -> StoreResult<usize>;
+
     /// When the next job becomes due, strictly after `now`.
     async fn next_due(&self, now: Timestamp) -> StoreResult<Option<Timestamp>>;
 

@@ -75,6 +75,8 @@ struct Timers {
     presence: Option<Timestamp>,
     /// When the last turn began: a clock that shows less was set back.
     last_turn: Option<Timestamp>,
+    /// It was, and the store does not know yet.
+    is_set_back: bool,
 }
 
 /// A step of a sync job that runs.
@@ -103,6 +105,11 @@ impl Loop {
         let secret = shared.store.secret().await?;
         let now = shared.now();
         let taken = shared.store.take_back(now, true).await?;
+        if shared.store.clock_set_back(now).await? > 0 {
+            tracing::warn!(
+                "the clock was set back since the last run; what waited for a time of the old one waits anew"
+            );
+        }
         life::load(&shared).await?;
         let mut unsent = VecDeque::from([shared.health_event("started", String::new())]);
         if taken > 0 {
@@ -200,6 +207,10 @@ impl Loop {
     async fn serve(&mut self, now: Timestamp) -> StoreResult<()> {
         self.heartbeat(now).await?;
         self.look_at_store(now).await?;
+        if self.timers.is_set_back {
+            self.shared.store.clock_set_back(now).await?;
+            self.timers.is_set_back = false;
+        }
         self.probe_open_decoys(now);
         self.ask_away(now);
         self.take_change(now);

@@ -2,8 +2,8 @@
 
 use rusqlite::OptionalExtension;
 use verisim_core::{
-    Counters, Decided, Fence, Intervention, JobId, LeaseRequest, Record, Recorded, StartMark, SyncProgress,
-    Timestamp, WorkerId,
+    Counters, Decided, Fence, Intervention, JobId, JobKind, LeaseRequest, Record, Recorded, StartMark,
+    SyncProgress, Timestamp, WorkerId,
 };
 
 use crate::codes;
@@ -262,6 +262,31 @@ impl Write for TakeBack {
             tx.state.queue.set(*id, Some(Entry { state, due_at: Some(now), lease_until: None, ..before }));
         }
         Ok(ended.len())
+    }
+}
+
+/// Lets sync jobs that were changed in what is the future now wait from now.
+pub(crate) struct ClockSetBack(pub(crate) i64);
+
+impl Write for ClockSetBack {
+    type Answer = usize;
+    const SAFETY: Safety = Safety::Power;
+
+    fn run(&self, tx: &mut Tx<'_>) -> Outcome<usize> {
+        let now = self.0;
+        let waiting = tx.all(
+            "SELECT id, due_at, updated_at FROM job
+             WHERE kind = ?1 AND state < 100 AND due_at IS NOT NULL AND lease_until IS NULL AND updated_at > ?2",
+            (codes::kind(JobKind::Sync), now),
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
+        )?;
+        for (id, due_at, updated_at) in &waiting {
+            let due_at = now.saturating_add(due_at.saturating_sub(*updated_at).max(0));
+            tx.run("UPDATE job SET due_at = ?2, updated_at = ?3 WHERE id = ?1", (id, due_at, now))?;
+            let before = entry(tx, *id)?;
+            tx.state.queue.set(*id, Some(Entry { due_at: Some(due_at), ..before }));
+        }
+        Ok(waiting.len())
     }
 }
 

@@ -17,7 +17,7 @@ use crate::amend::{self, Amending};
 use crate::enqueue::Enqueue;
 use crate::error::{Fault, Outcome};
 use crate::events::{self, NewEvents, Published};
-use crate::lifecycle::{Heartbeat, Intervene, Lease, RecordAll, Start, TakeBack};
+use crate::lifecycle::{ClockSetBack, Heartbeat, Intervene, Lease, RecordAll, Start, TakeBack};
 use crate::prune::Prune;
 use crate::reader::Readers;
 use crate::rows::{JobRow, SELECT_JOB};
@@ -134,6 +134,10 @@ impl Store for SqliteStore {
 
     async fn take_back(&self, now: Timestamp, all: bool) -> StoreResult<usize> {
         self.writer.ask(TakeBack { now, all }).await
+    }
+
+    async fn clock_set_back(&self, now: Timestamp) -> StoreResult<usize> {
+        self.writer.ask(ClockSetBack(codes::time(now))).await
     }
 
     async fn next_due(&self, now: Timestamp) -> StoreResult<Option<Timestamp>> {

@@ -30,6 +30,7 @@ macro_rules! store_conformance {
             defect_18_inv_3_a_stale_worker_changes_nothing
             a_lease_ends_with_the_heartbeats
             every_lease_is_taken_back_at_the_start
+            after_the_clock_was_set_back_nothing_waits_for_it
             jobs_of_one_path_keep_their_order
             a_move_waits_for_both_its_paths
             a_back_off_holds_up_its_own_path_only
@@ -335,6 +336,29 @@ pub async fn every_lease_is_taken_back_at_the_start(store: Arc<dyn Store>) {
     let sync = job(&store, sync.job.id).await;
     assert_eq!((sync.state, sync.schedule), (JobState::Sync(SyncState::Waiting), Schedule::At(at(1))));
     assert_eq!(store.lease(request(1)).await.unwrap().len(), 1);
+}
+
+/// What was to come soon by a clock that was ahead comes soon by the one that is right; an action keeps its hour.
+pub async fn after_the_clock_was_set_back_nothing_waits_for_it(store: Arc<dyn Store>) {
+    enqueue(&store, vec![append_job("a", "d1", "/a", 0), sync_job("one", 1, 0), sync_job("two", 2, 0)]).await;
+    let ahead = LeaseRequest { kind: LaneKind::Destination, ..request(1_000_000) };
+    let leased = store.lease(ahead).await.unwrap();
+    let [first, second] = &leased[..] else { panic!("{leased:?}") };
+    let later = Record { schedule: Schedule::At(at(1_000_030)), ..done(first, 1_000_000) };
+    let stays = Record { to: first.job.state, ..later };
+    assert_eq!(store.record(vec![stays]).await.unwrap(), [Recorded::Committed]);
+    assert_eq!(store.clock_set_back(at(2_000_000)).await.unwrap(), 0, "it was not set back");
+    assert_eq!(store.next_due(at(100)).await.unwrap(), Some(at(1_000_030)));
+    assert_eq!(store.clock_set_back(at(100)).await.unwrap(), 1, "the other one is held");
+    assert_eq!(job(&store, first.job.id).await.schedule, Schedule::At(at(130)));
+    assert_eq!(store.next_due(at(100)).await.unwrap(), Some(at(130)));
+    assert_eq!(store.clock_set_back(at(100)).await.unwrap(), 0);
+    assert!(
+        store.lease(LeaseRequest { kind: LaneKind::Destination, ..request(129) }).await.unwrap().is_empty()
+    );
+    let due = store.lease(LeaseRequest { kind: LaneKind::Destination, ..request(130) }).await.unwrap();
+    assert_eq!(ids(&due), [first.job.id.0]);
+    assert_ne!(first.job.id, second.job.id);
 }
 
 /// One job of a path at a time, by id, whatever their due times; other paths and other lanes are not held up.

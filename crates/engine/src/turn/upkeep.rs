@@ -9,11 +9,12 @@ use crate::life;
 use crate::sync::{discover, tidy, wake};
 
 impl Loop {
-    /// After the clock was set back, duties that were to come at a time now far ahead come at once.
+    /// After the clock was set back, duties that were to come at a time now far ahead come at once, and sync jobs wait anew.
     pub(super) fn notice_clock(&mut self, now: Timestamp) {
         if self.timers.last_turn.is_some_and(|last| now < last) {
             tracing::warn!("the clock was set back");
             let duties = &mut self.timers;
+            duties.is_set_back = true;
             let duties = [
                 &mut duties.heartbeat,
                 &mut duties.discover,

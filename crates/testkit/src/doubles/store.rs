@@ -48,6 +48,7 @@ guarded! {
     heartbeat(worker: &WorkerId, held: &[(JobId, Fence)], until: Timestamp) -> Vec<JobId>;
     record(records: Vec<Record>) -> Vec<Recorded>;
     take_back(now: Timestamp, all: bool) -> usize;
+    clock_set_back(now: Timestamp) -> usize;
     next_due(now: Timestamp) -> Option<Timestamp>;
     intervene(change: Intervention) -> Recorded;
     emit(events: Vec<NewEvent>) -> Vec<EventId>;

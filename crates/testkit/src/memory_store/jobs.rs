@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use verisim_core::{
     ActivityEvent, Counters, Enqueued, Fence, Intervention, Job, JobId, JobState, Lane, LeaseRequest,
-    LeasedJob, NewJob, OrderKey, Record, Recorded, Schedule, StartMark, SyncEvent, Timestamp, WorkerId,
+    LeasedJob, NewJob, OrderKey, Record, Recorded, Schedule, StartMark, SyncEvent, Timestamp, Work, WorkerId,
 };
 
 use super::{Lease, Row, State};
@@ -200,6 +200,23 @@ impl State {
                 row.job.schedule = Schedule::At(now);
                 row.job.counters.leases_lost += 1;
                 row.job.updated_at = now;
+                count += 1;
+            }
+        }
+        count
+    }
+
+    pub(super) fn clock_set_back(&mut self, now: Timestamp) -> usize {
+        let mut count = 0;
+        for id in &self.open {
+            let Some(row) = self.jobs.get_mut(id) else { continue };
+            let job = &mut row.job;
+            if let (true, None, Some(due)) = (job.updated_at > now, &row.lease, due_at(job.schedule))
+                && matches!(job.work, Work::Sync(_))
+            {
+                let wait = due.duration_since(job.updated_at).max(jiff::SignedDuration::ZERO);
+                job.schedule = Schedule::At(now.checked_add(wait).unwrap_or(Timestamp::MAX));
+                job.updated_at = now;
                 count += 1;
             }
         }

@@ -222,6 +222,10 @@ impl Store for MemoryStore {
         Ok(self.lock().take_back(now, all))
     }
 
+    async fn clock_set_back(&self, now: Timestamp) -> StoreResult<usize> {
+        Ok(self.lock().clock_set_back(now))
+    }
+
     async fn next_due(&self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
         Ok(self.lock().next_due(now))
     }
