@@ -1,180 +1,178 @@
-//! Verified push to a host over SSH on this machine: many small files, and one large one, against the flows that people use.
+//! Verified push to a host over SSH on this machine: many small files, one large one, a second push after few of them
+//! changed, and a second verification, against the flows that people use.
 //!
-//! Every flow ends with `sync`, within its time; all of them hash what is there on the far side, or as `rclone` comes.
+//! Every flow ends with `sync`, within its time; all of them hash what is there on the far side, but `rclone copy` as it
+//! comes.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod flows;
+
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
-use verisim_sync::{RsyncOptions, RsyncTransport, SftpOptions, SftpTransport};
-use verisim_sys::Runner;
+use verisim_core::SyncTransport;
 use verisim_testkit::sshd::{Sshd, SshdOptions};
 
-use crate::measure::{Contender, Error, contest};
-use crate::push::{RealClock, carry, is_there, known, make_large, make_small, sha256sum, timed, tool};
+use self::flows::Ground;
+use crate::measure::{Contender, Error, Pair, contest};
+use crate::push::{Errand, Noise, Sizes, is_there, make_large, make_small, timed, timed_after};
 use crate::report::Report;
 
 /// What is measured, and where.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How many small files.
-    #[arg(long, default_value_t = 20_000)]
-    files: u32,
-    /// How many bytes each has.
-    #[arg(long, default_value_t = 4096)]
-    file_bytes: usize,
-    /// How many mebibytes the large file has.
-    #[arg(long, default_value_t = 2048)]
-    large_mib: u64,
-    /// How often each is measured; the median counts.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// A folder on the disk that is meant; a folder below it is made and removed.
-    #[arg(long, default_value = ".")]
-    dir: PathBuf,
-    /// Only ours over SFTP, for a profiler.
+    #[command(flatten)]
+    sizes: Sizes,
+    /// Only ours, for a profiler.
     #[arg(long)]
     only_ours: bool,
 }
 
-/// The share of the rsync flow that ours may take, and of `rclone copy` alone that small files over SFTP may.
+/// The shares of a peer's time that ours may take: of the rsync flow, of rclone's flow by rclone, of `rclone copy` alone by
+/// SFTP with small files, and of `rsync --checksum` where nothing changed.
 const OF_RSYNC: f64 = 0.5;
-const OF_RCLONE: f64 = 0.15;
+const OF_RCLONE_FLOW: f64 = 0.6;
+const OF_RCLONE_COPY: f64 = 0.15;
+const OF_RSYNC_CHECKSUM: f64 = 1.2;
+/// Of how many files one changes before the second push.
+const ONE_CHANGES_OF: usize = 100;
 
 /// Runs both captures.
 pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
     let Some(sshd) = Sshd::start(SshdOptions::default()) else {
-        report.missing("carry: root, sshd", "all".into());
+        report.missing("over ssh: root, sshd", "all".into());
         return Ok(());
     };
-    let dir = tempfile::Builder::new().prefix("carry").tempdir_in(options.dir.canonicalize()?)?;
-    let (small, large) = (dir.path().join("small/run"), dir.path().join("large/run"));
-    make_small(&small, options.files, options.file_bytes)?;
-    make_large(&large, options.large_mib)?;
-    let of_small = format!("over ssh: {} files of {} bytes", options.files, options.file_bytes);
-    row(options, report, &sshd, (dir.path(), &small), &of_small, OF_RCLONE)?;
-    let of_large = format!("over ssh: one file of {} MiB", options.large_mib);
-    row(options, report, &sshd, (dir.path(), &large), &of_large, 0.0)
-}
-
-/// What one flow is called, and how often an hour it goes into an empty folder.
-fn contender<'a>(dir: &'a Path, name: String, flow: Flow<'a>) -> Contender<'a> {
-    Contender { name, run: Box::new(move || timed(dir, |target| flow(target))) }
-}
-
-/// A flow into a folder.
-type Flow<'a> = Box<dyn Fn(&Path) -> Result<(), Error> + 'a>;
-
-/// One capture. A bar is the share of the peer's time that ours may take; a share of nought is no bar.
-fn row(
-    options: &Options,
-    report: &mut Report,
-    sshd: &Sshd,
-    (dir, source): (&Path, &Path),
-    name: &str,
-    of_rclone: f64,
-) -> Result<(), Error> {
-    let mut contenders =
-        vec![contender(dir, format!("{name}, sftp"), Box::new(|target| by_sftp(sshd, source, target, dir)))];
-    let mut pairs = Vec::new();
-    if !options.only_ours {
-        match is_there("rsync") {
-            true => {
-                contenders.push(contender(
-                    dir,
-                    format!("{name}, rsync_ssh"),
-                    Box::new(|target| by_rsync(sshd, source, target, dir)),
-                ));
-                let flow = "rsync -avz --checksum --partial + sha256sum + ssh find -exec sha256sum";
-                contenders.push(contender(
-                    dir,
-                    format!("{name}, {flow}"),
-                    Box::new(|target| rsync_flow(sshd, source, target, dir)),
-                ));
-                pairs.extend([(0, 2, 1.0 / OF_RSYNC), (1, 2, 1.0 / OF_RSYNC)]);
-            }
-            false => report.missing(format!("{name} / rsync"), format!("{:.2} x", 1.0 / OF_RSYNC)),
-        }
-        let factor = if of_rclone > 0.0 { 1.0 / of_rclone } else { 0.0 };
-        match is_there("rclone") {
-            true => {
-                pairs.push((0, contenders.len(), factor));
-                let flow = "rclone copy as it comes, without verification";
-                contenders.push(contender(
-                    dir,
-                    format!("{name}, {flow}"),
-                    Box::new(|target| rclone_copy(sshd, source, target)),
-                ));
-            }
-            false => report.missing(format!("{name} / rclone"), format!("{factor:.2} x")),
+    for program in ["rsync", "rclone"] {
+        if !is_there(program) {
+            report.missing(format!("over ssh: {program}"), "all".into());
+            return Ok(());
         }
     }
-    contest(report, "runs/h", options.rounds, dir, contenders, &pairs)
+    let sizes = &options.sizes;
+    let dir = tempfile::Builder::new().prefix("carry").tempdir_in(sizes.dir.canonicalize()?)?;
+    let (small, large) = (dir.path().join("small/run"), dir.path().join("large/run"));
+    make_small(&small, sizes.files, sizes.file_bytes)?;
+    make_large(&large, sizes.large_mib)?;
+    let ground = Ground { sshd: &sshd, dir: dir.path() };
+    let of_small = format!("over ssh, {} files of {} bytes", sizes.files, sizes.file_bytes);
+    let of_large = format!("over ssh, one file of {} MiB", sizes.large_mib);
+    first(options, report, ground, &small, &of_small, 1.0 / OF_RCLONE_COPY)?;
+    again(options, report, ground, &small, &of_small)?;
+    first(options, report, ground, &large, &of_large, 0.0)
 }
 
-fn text(path: &Path) -> Result<&str, Error> {
-    path.to_str().ok_or_else(|| "a path is no text".into())
+/// How ours gets to the host.
+type Way<'g> = fn(Ground<'g>, &Path) -> Result<Arc<dyn SyncTransport>, Error>;
+
+/// Our transports, in the order to which the pairs below refer.
+fn ours<'g>() -> [(&'static str, Way<'g>); 3] {
+    [("sftp", Ground::sftp), ("rsync_ssh", Ground::rsync_ssh), ("rclone", Ground::rclone)]
 }
 
-fn by_sftp(sshd: &Sshd, source: &Path, target: &Path, dir: &Path) -> Result<(), Error> {
-    let options = SftpOptions::new(crate::ssh::target(sshd, sshd.port()), text(target)?);
-    let clock = Arc::new(RealClock(Instant::now()));
-    carry(source, dir, Arc::new(SftpTransport::new(options, known(dir), clock)))
+/// A flow that people use.
+type Flow<'g> = fn(Ground<'g>, &Path, &Path) -> Result<(), Error>;
+
+/// Into an empty folder.
+fn first(
+    options: &Options,
+    report: &mut Report,
+    ground: Ground<'_>,
+    source: &Path,
+    name: &str,
+    of_copy: f64,
+) -> Result<(), Error> {
+    let peers: [(&str, Flow<'_>); 3] = [
+        ("rsync -avz --checksum --partial, sha256sum, ssh find -exec sha256sum", Ground::rsync_flow),
+        ("rclone copy --checksum, sha256sum, rclone hashsum --download", Ground::rclone_flow),
+        ("rclone copy as it comes, nothing verified", Ground::rclone_copy),
+    ];
+    let dir = ground.dir;
+    let mut contenders: Vec<Contender<'_>> = Vec::new();
+    for (what, way) in ours() {
+        let push = move |target: &Path| Errand::new(source, dir, way(ground, target)?)?.push();
+        contenders.push(contender(format!("{name}: {what}"), move || timed(dir, push)));
+    }
+    let mut pairs: Vec<Pair> = Vec::new();
+    if !options.only_ours {
+        for (what, flow) in peers {
+            let push = move |target: &Path| flow(ground, source, target);
+            contenders.push(contender(format!("{name}: {what}"), move || timed(dir, push)));
+        }
+        pairs.extend([
+            (0, 3, 1.0 / OF_RSYNC),
+            (1, 3, 1.0 / OF_RSYNC),
+            (2, 4, 1.0 / OF_RCLONE_FLOW),
+            (0, 5, of_copy),
+        ]);
+    }
+    contest(report, "runs/h", options.sizes.rounds, dir, contenders, &pairs)
 }
 
-fn by_rsync(sshd: &Sshd, source: &Path, target: &Path, dir: &Path) -> Result<(), Error> {
-    let folders = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"];
-    let mut options = RsyncOptions::new("127.0.0.1", text(target)?, dir.join("state/desks"));
-    (options.port, options.user) = (Some(sshd.port()), Some("root".into()));
-    (options.key, options.known_hosts) = (Some(sshd.key()), vec![sshd.known_hosts()]);
-    options.environment =
-        vec![("PATH".into(), OsString::from(folders.join(":"))), ("HOME".into(), dir.into())];
-    let runner = Runner::new(folders.map(PathBuf::from))?;
-    carry(source, dir, Arc::new(RsyncTransport::new(options, known(dir), runner)))
+/// Into a folder that has it already: after few files changed, and a mere look at what is there.
+fn again(
+    options: &Options,
+    report: &mut Report,
+    ground: Ground<'_>,
+    source: &Path,
+    name: &str,
+) -> Result<(), Error> {
+    let dir = ground.dir;
+    let mut contenders: Vec<Contender<'_>> = Vec::new();
+    for (what, way) in ours().into_iter().take(2) {
+        let there = move |target: &Path| {
+            let mut errand = Errand::new(source, dir, way(ground, target)?)?;
+            errand.push().map(|()| errand)
+        };
+        let changed = move |target: &Path| there(target).and_then(|errand| change(source).map(|()| errand));
+        contenders.push(contender(format!("{name}, one in {ONE_CHANGES_OF} changed: {what}"), move || {
+            timed_after(dir, changed, |_, mut errand| errand.push())
+        }));
+        contenders
+            .push(contender(format!("{name}, nothing changed: {what}, another verification"), move || {
+                timed_after(dir, there, |_, errand| errand.verify())
+            }));
+    }
+    let mut pairs: Vec<Pair> = Vec::new();
+    if !options.only_ours {
+        let flow = "rsync -avz --checksum --partial, sha256sum, ssh find -exec sha256sum";
+        let there = move |target: &Path| ground.rsync(&["-a"], source, target);
+        contenders.push(contender(format!("{name}, one in {ONE_CHANGES_OF} changed: {flow}"), move || {
+            let changed = |target: &Path| there(target).and_then(|()| change(source));
+            timed_after(dir, changed, |target, ()| ground.rsync_flow(source, target))
+        }));
+        contenders.push(contender(format!("{name}, nothing changed: rsync -a --checksum"), move || {
+            timed_after(dir, there, |target, ()| ground.rsync(&["-a", "--checksum"], source, target))
+        }));
+        let looked = 1.0 / OF_RSYNC_CHECKSUM;
+        pairs.extend([(0, 4, 0.0), (2, 4, 0.0), (1, 5, looked), (3, 5, looked)]);
+    }
+    contest(report, "runs/h", options.sizes.rounds, dir, contenders, &pairs)
 }
 
-/// How `ssh` is called, as one line that rsync takes apart.
-fn ssh_line(sshd: &Sshd) -> Result<String, Error> {
-    Ok(format!(
-        "ssh -F none -o BatchMode=yes -o IdentitiesOnly=yes -o UserKnownHostsFile={} -i {} -p {}",
-        text(&sshd.known_hosts())?,
-        text(&sshd.key())?,
-        sshd.port()
-    ))
+fn contender<'a>(name: String, run: impl FnMut() -> Result<f64, Error> + 'a) -> Contender<'a> {
+    Contender { name, run: Box::new(run) }
 }
 
-/// Push with the flags of the flow in use, hash here, hash there, compare.
-fn rsync_flow(sshd: &Sshd, source: &Path, target: &Path, dir: &Path) -> Result<(), Error> {
-    let ssh = ssh_line(sshd)?;
-    let mut push = Command::new("rsync");
-    push.args(["-avz", "--checksum", "--partial", "-e", &ssh]);
-    push.args([format!("{}/", text(source)?), format!("root@127.0.0.1:{}/", text(target)?)]);
-    tool(push.stdout(std::process::Stdio::null()))?;
-    let (here, there) = (dir.join("sums.here"), dir.join("sums.there"));
-    sha256sum(source, &here)?;
-    let words: Vec<&str> = ssh.split(' ').collect();
-    let (program, arguments) = words.split_first().ok_or("no words")?;
-    let script = format!("cd {} && find . -type f -exec sha256sum {{}} +", text(target)?);
-    let mut hash = Command::new(program);
-    hash.args(arguments).args(["root@127.0.0.1", &script]).stdout(std::fs::File::create(&there)?);
-    tool(&mut hash)?;
-    let sorted = |path: &Path| -> Result<Vec<String>, Error> {
-        let mut lines: Vec<String> = std::fs::read_to_string(path)?.lines().map(str::to_owned).collect();
-        lines.sort_unstable();
-        Ok(lines)
-    };
-    if sorted(&here)? == sorted(&there)? { Ok(()) } else { Err("rsync: hashes differ".into()) }
-}
-
-fn rclone_copy(sshd: &Sshd, source: &Path, target: &Path) -> Result<(), Error> {
-    let to = format!(
-        ":sftp,host=127.0.0.1,port={},user=root,key_file={},known_hosts_file={}:{}",
-        sshd.port(),
-        text(&sshd.key())?,
-        text(&sshd.known_hosts())?,
-        text(target)?
-    );
-    tool(Command::new("rclone").args(["copy", "--config", ""]).arg(source).arg(to))
+/// Gives one file in a hundred other bytes.
+fn change(source: &Path) -> Result<(), Error> {
+    static SEED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(77);
+    let mut noise = Noise(SEED.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+    let mut at = 0_usize;
+    for folder in std::fs::read_dir(source)? {
+        let folder = folder?.path();
+        // What ours left there is not of the capture.
+        if folder.file_name().is_some_and(|name| name == ".verisim") || !folder.is_dir() {
+            continue;
+        }
+        for file in std::fs::read_dir(&folder)? {
+            let file = file?.path();
+            at += 1;
+            if at.is_multiple_of(ONE_CHANGES_OF) {
+                let mut content = std::fs::read(&file)?;
+                noise.fill(&mut content);
+                std::fs::write(&file, &content)?;
+            }
+        }
+    }
+    Ok(())
 }

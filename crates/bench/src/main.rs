@@ -10,6 +10,7 @@
 mod at_once;
 mod carry;
 mod docker;
+mod faults;
 mod files;
 mod idle;
 mod measure;
@@ -39,6 +40,8 @@ enum Command {
     Queue(queue::Options),
     /// The real daemon under load, killed again and again; what it did is proved afterwards.
     Soak(soak::Options),
+    /// Pushes by the real daemon while everything fails that can; what arrived is proved afterwards.
+    Faults(faults::Options),
     /// Planned effects per second, at fleets of 10, 1,000 and 100,000 decoys.
     Plan(plan::Options),
     /// The memory of an idle daemon with a large fleet.
@@ -71,6 +74,7 @@ fn main() -> Result<(), measure::Error> {
     let mut report = report::Report::default();
     match Command::parse() {
         Command::Soak(options) => return soak::run(&options),
+        Command::Faults(options) => return faults::run(&options),
         Command::All(options) => everything(&options, &mut report)?,
         one => run(one, &mut report)?,
     }
@@ -89,7 +93,7 @@ fn run(command: Command, report: &mut report::Report) -> Result<(), measure::Err
         Command::Push(options) => push::run(&options, report),
         Command::Carry(options) => carry::run(&options, report),
         Command::Month(options) => month::run(&options, report),
-        Command::Soak(_) | Command::All(_) => Err("not a measurement of one row".into()),
+        Command::Soak(_) | Command::Faults(_) | Command::All(_) => Err("not a measurement of one row".into()),
     }
 }
 

@@ -23,24 +23,31 @@ use verisim_sys::Runner;
 use crate::measure::{Bar, Contender, Error, compare};
 use crate::report::Report;
 
+/// What is pushed, how often, and where.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sizes {
+    /// How many small files.
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) files: u32,
+    /// How many bytes each has.
+    #[arg(long, default_value_t = 4096)]
+    pub(crate) file_bytes: usize,
+    /// How many mebibytes the large file has.
+    #[arg(long, default_value_t = 2048)]
+    pub(crate) large_mib: u64,
+    /// How often each is measured; the median counts.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// A folder on the disk that is meant; a folder below it is made and removed.
+    #[arg(long, default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
 /// What is measured, and where.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How many small files.
-    #[arg(long, default_value_t = 20_000)]
-    files: u32,
-    /// How many bytes each has.
-    #[arg(long, default_value_t = 4096)]
-    file_bytes: usize,
-    /// How many mebibytes the large file has.
-    #[arg(long, default_value_t = 2048)]
-    large_mib: u64,
-    /// How often each is measured; the median counts.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// A folder on the disk that is meant; a folder below it is made and removed.
-    #[arg(long, default_value = ".")]
-    dir: PathBuf,
+    #[command(flatten)]
+    sizes: Sizes,
     /// How many files ours sends at once.
     #[arg(long, default_value_t = 8)]
     workers: usize,
@@ -54,14 +61,15 @@ const FILES_PER_DIRECTORY: u32 = 200;
 
 /// Runs both captures.
 pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
-    let dir = tempfile::Builder::new().prefix("push").tempdir_in(options.dir.canonicalize()?)?;
+    let sizes = &options.sizes;
+    let dir = tempfile::Builder::new().prefix("push").tempdir_in(sizes.dir.canonicalize()?)?;
     let small = dir.path().join("small/run");
     let large = dir.path().join("large/run");
-    make_small(&small, options.files, options.file_bytes)?;
-    make_large(&large, options.large_mib)?;
-    let small_name = format!("push: {} files of {} bytes", options.files, options.file_bytes);
+    make_small(&small, sizes.files, sizes.file_bytes)?;
+    make_large(&large, sizes.large_mib)?;
+    let small_name = format!("push: {} files of {} bytes", sizes.files, sizes.file_bytes);
     row(options, report, dir.path(), &small, &small_name, [0.3, 1.0])?;
-    let large_name = format!("push: one file of {} MiB", options.large_mib);
+    let large_name = format!("push: one file of {} MiB", sizes.large_mib);
     row(options, report, dir.path(), &large, &large_name, [0.6, 0.8])
 }
 
@@ -101,7 +109,7 @@ fn row(
     };
     others.push(Bar { contender: cached, factor: 0.0 });
     let past = Contender { name: name.to_owned(), run: Box::new(ours(Reading::PastCaches)) };
-    compare(report, "runs/h", options.rounds, dir, past, others)
+    compare(report, "runs/h", options.sizes.rounds, dir, past, others)
 }
 
 /// How many times as fast ours shall be, of the share of a peer's time that it may take.
@@ -111,6 +119,15 @@ fn bar(share: f64) -> String {
 
 /// Runs a flow into an empty folder and ends with `sync`; answers runs per hour.
 pub(crate) fn timed(dir: &Path, flow: impl FnOnce(&Path) -> Result<(), Error>) -> Result<f64, Error> {
+    timed_after(dir, |_| Ok(()), |target, ()| flow(target))
+}
+
+/// The same after something that is not timed.
+pub(crate) fn timed_after<T>(
+    dir: &Path,
+    prepare: impl FnOnce(&Path) -> Result<T, Error>,
+    flow: impl FnOnce(&Path, T) -> Result<(), Error>,
+) -> Result<f64, Error> {
     let target = dir.join("target");
     for used in [&target, &dir.join("state")] {
         if used.exists() {
@@ -118,9 +135,10 @@ pub(crate) fn timed(dir: &Path, flow: impl FnOnce(&Path) -> Result<(), Error>) -
         }
         std::fs::create_dir(used)?;
     }
+    let prepared = prepare(&target)?;
     rustix::fs::sync();
     let start = Instant::now();
-    flow(&target)?;
+    flow(&target, prepared)?;
     rustix::fs::sync();
     Ok(3600.0 / start.elapsed().as_secs_f64())
 }
@@ -152,10 +170,10 @@ pub(crate) fn make_large(root: &Path, mib: u64) -> Result<(), Error> {
 }
 
 /// Bytes that no compression and no hole shortens (the xorshift generator of Marsaglia).
-struct Noise(u64);
+pub(crate) struct Noise(pub(crate) u64);
 
 impl Noise {
-    fn fill(&mut self, bytes: &mut [u8]) {
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
             self.0 ^= self.0 << 13;
             self.0 ^= self.0 >> 7;
@@ -211,6 +229,41 @@ pub(crate) fn known(dir: &Path) -> KnownDestination {
 
 /// Pushes, verifies and seals, by any transport.
 pub(crate) fn carry(source: &Path, dir: &Path, transport: Arc<dyn SyncTransport>) -> Result<(), Error> {
+    Errand::new(source, dir, transport)?.push()
+}
+
+/// A courier with one capture and one destination, and the steps of its job as the engine has them made.
+pub(crate) struct Errand {
+    runtime: tokio::runtime::Runtime,
+    courier: Courier,
+    spec: SyncSpec,
+    pushed: SyncProgress,
+}
+
+impl Errand {
+    pub(crate) fn new(source: &Path, dir: &Path, transport: Arc<dyn SyncTransport>) -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let courier = courier(source, dir, transport)?;
+        let mut found = runtime.block_on(courier.discover(&[], Timestamp::UNIX_EPOCH));
+        let spec = found.pop().ok_or("no capture was found")??;
+        Ok(Self { runtime, courier, spec, pushed: SyncProgress::default() })
+    }
+
+    /// Pushes, verifies and seals.
+    pub(crate) fn push(&mut self) -> Result<(), Error> {
+        let begin = step(&self.courier, &self.spec, SyncState::Running, SyncProgress::default());
+        self.pushed = self.runtime.block_on(begin)?;
+        self.verify()
+    }
+
+    /// One pass over what is there.
+    pub(crate) fn verify(&self) -> Result<(), Error> {
+        let pass = step(&self.courier, &self.spec, SyncState::AwaitingVerify, self.pushed.clone());
+        self.runtime.block_on(pass).map(drop)
+    }
+}
+
+fn courier(source: &Path, dir: &Path, transport: Arc<dyn SyncTransport>) -> Result<Courier, Error> {
     let vault = DestinationName::new("vault")?;
     let rule = CaptureRule {
         name: CaptureName::new("bench")?,
@@ -227,20 +280,13 @@ pub(crate) fn carry(source: &Path, dir: &Path, transport: Arc<dyn SyncTransport>
             remove_metadata: false,
         },
     };
-    let courier = Courier::new(CourierOptions {
+    Ok(Courier::new(CourierOptions {
         rules: vec![rule],
         destinations: HashMap::from([(vault, Destination { transport, bandwidth: None })]),
         state_dir: dir.join("state"),
         tools: GateTools { runner: Runner::new([])?, environment: Vec::new() },
         installation: "bench".into(),
-    });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let mut found = courier.discover(&[], Timestamp::UNIX_EPOCH).await;
-        let spec = found.pop().ok_or("no capture was found")??;
-        let pushed = step(&courier, &spec, SyncState::Running, SyncProgress::default()).await?;
-        step(&courier, &spec, SyncState::AwaitingVerify, pushed).await.map(drop)
-    })
+    }))
 }
 
 async fn step(
