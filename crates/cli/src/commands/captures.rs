@@ -133,8 +133,17 @@ fn since(job: &JobView) -> Timestamp {
     }
 }
 
-/// Why it is not further: its destination, its failure, else what was noted.
+/// Why it is not further, and where the files that are to blame are named.
 fn note(job: &JobView, now: Timestamp) -> String {
+    let is_named = job.progress.as_ref().is_some_and(|progress| !progress.findings.is_empty());
+    match (matches!(job.state.as_str(), "FAILED" | "UNVERIFIED") && is_named, reason(job, now)) {
+        (true, reason) => format!("{reason}; `verisim sync show {}` names them", job.id),
+        (false, reason) => reason,
+    }
+}
+
+/// Why it is not further: its destination, its failure, else what was noted.
+fn reason(job: &JobView, now: Timestamp) -> String {
     let is_done = matches!(job.state.as_str(), "VERIFIED" | "CLEANED" | "CANCELLED");
     if let Some(since) = job.away_since.filter(|_| !is_done) {
         let why = job.failure.as_ref().map_or_else(String::new, |(_, detail)| format!(": {detail}"));

@@ -206,12 +206,12 @@ impl Bench {
         let schedule = if class == OperationClass::Away {
             // Nothing is begun there before the destination is back.
             Schedule::At(self.now)
-        } else if decision == Decision::Block {
-            counters.blocks += 1;
-            self.after(PROBE_INTERVAL)
         } else {
             counters.failures += 1;
-            self.after(Ladder::delay(counters.failures, 1 << 31).unwrap_or(LAST_WAIT))
+            let wait = Ladder::delay(counters.failures, 1 << 31).unwrap_or(LAST_WAIT);
+            // What lacks a tool is asked about as rarely as elsewhere, and then more rarely: it is verified, and can wait.
+            let least = if decision == Decision::Block { PROBE_INTERVAL } else { Duration::ZERO };
+            self.after(wait.max(least))
         };
         Verdict { event: Some(SyncEvent::Unreached), schedule, counters }
     }

@@ -145,6 +145,57 @@ async fn defect_13_inv_12_a_push_that_is_killed_goes_on() {
     }
 }
 
+/// No bound on the tool, and two pushes of one run after a restart: what is stopped ends at once, with all that it started.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defect_05_an_rclone_that_hangs_ends_with_all_that_it_started() {
+    let Some(place) = Place::new(Kind::Folder, Generation::Installed) else { return };
+    place.write(&[("a", b"alpha")]);
+    let pid = place.path("pid");
+    let hangs = crate::place::program(
+        &place.path("hangs"),
+        &place.options.program,
+        &format!(
+            "[ \"$1\" = copy ] && {{ sleep 300 & echo $! >{0}.new; mv {0}.new {0}; wait; }}",
+            pid.display()
+        ),
+    );
+    let (transport, options) =
+        (place.transport_with(|options| options.program = hangs), place.push_options());
+    let cancel = async {
+        while !pid.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        options.cancel.cancel();
+    };
+    let (capture, remote) = (place.capture(), place.remote());
+    let both = async { tokio::join!(transport.push(&capture, &remote, &options), cancel) };
+    let (stopped, ()) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+    assert_eq!(stopped.unwrap_err().failure.kind, FailureKind::Cancelled);
+    let process =
+        std::path::PathBuf::from("/proc").join(fs::read_to_string(&pid).unwrap().trim()).join("cmdline");
+    for _ in 0..200 {
+        if fs::read(&process).is_ok_and(|words| words.starts_with(b"sleep")) {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+    assert!(!fs::read(&process).is_ok_and(|words| words.starts_with(b"sleep")), "what it started lives");
+}
+
+/// The tool's whole output in memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defect_06_output_without_end_is_kept_within_bounds() {
+    let Some(place) = Place::new(Kind::Folder, Generation::Installed) else { return };
+    place.write(&[("a", b"alpha")]);
+    let shouts = crate::place::program(
+        &place.path("shouts"),
+        &place.options.program,
+        "[ \"$1\" = copy ] && for i in 1 2 3; do head -c 1000000 /dev/zero | tr '\\0' x >&2; echo >&2; done",
+    );
+    let pushed = place.push_by(&place.transport_with(|options| options.program = shouts)).await.unwrap();
+    assert!(pushed.output.text.len() < 200_000, "{}", pushed.output.text.len());
+    assert_eq!(fs::read(place.there().join("a")).unwrap(), b"alpha");
+}
+
 /// What replaces a file of an earlier push goes aside; what is damaged is replaced.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_push_replaces_is_kept_aside() {

@@ -193,6 +193,11 @@ async fn inv_6_what_is_beyond_the_bound_of_reading_back_is_unverified_and_stays(
     assert_eq!(row.state, SyncState::Unverified, "{:?}", row.progress);
     let note = row.progress.note.clone().unwrap();
     assert!(note.contains("d/b") && note.contains("read back"), "{note}");
+    // The report names each such file, and says why.
+    let unverifiable = &row.progress.findings.unverifiable;
+    assert_eq!(unverifiable.total, 1);
+    assert_eq!(unverifiable.first[0].path.to_string(), "d/b");
+    assert!(unverifiable.first[0].why.as_ref().unwrap().contains("read back"), "{unverifiable:?}");
     assert_eq!(crate::common::content(&place.path("captures/run")).len(), 3, "nothing is deleted");
 }
 
