@@ -16,6 +16,7 @@ mod here;
 mod hosts;
 mod links;
 mod log;
+mod object;
 mod output;
 mod owners;
 mod people;

@@ -160,6 +160,9 @@ impl Wired {
             }
             TransportConfig::Sftp(sftp) => Arc::new(sftp_to(sftp, &to.name, state, Arc::clone(&self.clock))?),
             TransportConfig::Rclone(rclone) => Arc::new(rclone_to(rclone, &to.name, state)?),
+            TransportConfig::Object(object) => {
+                crate::object::transport(object, &to.name, state, Arc::clone(&self.clock))?
+            }
         })
     }
 

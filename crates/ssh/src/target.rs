@@ -18,7 +18,9 @@ impl Secret {
         Self(secret)
     }
 
-    pub(crate) fn reveal(&self) -> &str {
+    /// What it is: for who hands it to the other side, and for nobody else.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }

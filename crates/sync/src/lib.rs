@@ -20,9 +20,12 @@ mod leftover;
 mod lifecycle;
 mod manifest_file;
 mod native;
+#[cfg(feature = "object")]
+mod object;
 mod operations;
 mod private;
 mod rclone;
+mod reading;
 mod rsync;
 mod rule;
 mod sending;
@@ -42,6 +45,8 @@ pub use gate::{
 pub use identity::{KnownDestination, Recognised};
 pub use interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, RootNow, interlocks};
 pub use native::{NativeOptions, NativeTransport, Reading};
+#[cfg(feature = "object")]
+pub use object::{ObjectFacts, ObjectOptions, ObjectTransport, S3Bucket, Store};
 pub use rclone::{RcloneFacts, RcloneOptions, RcloneTransport, RcloneVersion};
 pub use rsync::{FarFacts, RsyncOptions, RsyncTransport, RsyncVersion, SAFE_SINCE};
 pub use rule::{CaptureRule, Completeness, Each};

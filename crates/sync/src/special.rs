@@ -3,7 +3,7 @@
 //! Nothing is followed, opened or made again but directories: links, pipes, sockets and devices are put on a list that
 //! stands beside the manifest, so that what was there can be told, and cannot act.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use verisim_core::{Body, RelPath};
@@ -85,4 +85,14 @@ fn target(source: &Root, path: &RelPath) -> std::io::Result<Body> {
     let (parent, name) = source.parent_of(path)?;
     let target = rustix::fs::readlinkat(&parent, name, Vec::new())?;
     Ok(Body::from(target.into_bytes()))
+}
+/// What is said of folders with nothing in them, where the destination has none.
+pub(crate) fn remark_on_folders(items: &[Item]) -> Option<String> {
+    let parent = |path: &RelPath| {
+        memchr::memrchr(b'/', path.as_bytes()).map(|slash| path.as_bytes().split_at(slash).0.to_vec())
+    };
+    let parents: HashSet<Vec<u8>> = items.iter().filter_map(|item| parent(&item.path)).collect();
+    let hollow = |item: &&Item| item.kind == Kind::Directory && !parents.contains(item.path.as_bytes());
+    let count = items.iter().filter(hollow).count();
+    (count > 0).then(|| format!("{count} empty folders are not stored: this remote has none"))
 }

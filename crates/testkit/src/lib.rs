@@ -13,6 +13,8 @@ mod proxy;
 pub mod real_engine;
 pub mod real_rclone;
 mod real_server;
+#[cfg(feature = "store")]
+pub mod real_store;
 pub mod sshd;
 pub mod store_suite;
 pub mod transport_suite;

@@ -5,6 +5,7 @@ mod decoy;
 mod evidence;
 mod far;
 mod host;
+mod object;
 mod remote;
 mod state;
 mod traffic;

@@ -100,7 +100,7 @@ pub(super) async fn trust_destination(
             Err(CliError::new(Exit::Usage, what)
                 .hint("`known_hosts_file` of the remote in rclone.conf names the file; ssh-keyscan fills it"))
         }
-        TransportConfig::Native(_) => {
+        TransportConfig::Native(_) | TransportConfig::Object(_) => {
             let what = format!("{name} is not reached over SSH, and has no host key");
             Err(CliError::new(Exit::Usage, what)
                 .hint("`verisim doctor` says how each destination is reached"))

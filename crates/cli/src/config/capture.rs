@@ -9,7 +9,7 @@ use super::check::Kind;
 use super::model::{Bandwidth, CaptureConfig, Complete, DestinationConfig, Each, TransportConfig};
 use super::read::{Reader, name};
 use super::section::Section;
-use super::{far, rclone, units};
+use super::{far, object, rclone, units};
 
 /// Bytes per second of one megabit per second.
 const BYTES_PER_MBIT: u64 = 125_000;
@@ -38,13 +38,16 @@ fn read_transport(section: &Section<'_>, reader: &Reader<'_>) -> Option<Transpor
     let rclone = section
         .table("rclone", "rclone", rclone::EXAMPLE)
         .and_then(|rclone| rclone::read_rclone(rclone, name, reader));
+    let object = object::read_object(section, name, reader);
     let named = ["native", "sftp", "rsync_ssh", "rclone"]
         .into_iter()
+        .chain(object::KINDS.map(|(kind, _)| kind))
         .filter(|key| section.value(key).is_some())
         .count();
     let write = format!(
-        "write native = {NATIVE_EXAMPLE}, sftp or rsync_ssh = {}, or rclone = {}",
+        "write native = {NATIVE_EXAMPLE}, sftp or rsync_ssh = {}, s3 = {}, or rclone = {}",
         far::EXAMPLE,
+        object::KINDS[0].1,
         rclone::EXAMPLE
     );
     match named {
@@ -52,7 +55,7 @@ fn read_transport(section: &Section<'_>, reader: &Reader<'_>) -> Option<Transpor
         1 => {}
         _ => section.mistake(section.span.clone(), "the destination names more than one way there", write),
     }
-    native.or(rsync).or(sftp).or(rclone)
+    native.or(rsync).or(sftp).or(object).or(rclone)
 }
 
 fn read_native(native: Section<'_>, name: &str, reader: &Reader<'_>) -> Option<TransportConfig> {

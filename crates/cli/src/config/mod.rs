@@ -8,6 +8,7 @@ mod far;
 mod gate;
 pub(crate) mod mistake;
 mod model;
+mod object;
 mod rclone;
 mod read;
 mod section;
@@ -24,8 +25,8 @@ use toml::de::DeTable;
 use self::mistake::{Mistake, Report};
 pub(crate) use self::model::{
     Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig,
-    DockerConfig, Each, PersonaConfig, RcloneConfig, RsyncConfig, SecretSource, SftpConfig, SshConfig,
-    SshKey, TransportConfig,
+    DockerConfig, Each, ObjectConfig, PersonaConfig, RcloneConfig, RsyncConfig, SecretSource, SftpConfig,
+    SshConfig, SshKey, StoreConfig, TransportConfig,
 };
 use self::section::Section;
 pub(crate) use self::ssh::is_host;

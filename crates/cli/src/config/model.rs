@@ -227,6 +227,78 @@ pub(crate) enum TransportConfig {
     Sftp(Box<SftpConfig>),
     /// To a remote of rclone.
     Rclone(Box<RcloneConfig>),
+    /// To a store of objects.
+    Object(Box<ObjectConfig>),
+}
+
+/// A folder of a store of objects as a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "object"),
+    expect(dead_code, reason = "a build without stores reads their settings, and refuses them")
+)]
+pub(crate) struct ObjectConfig {
+    /// The store.
+    pub(crate) store: StoreConfig,
+    /// The folder in it; empty: all of it.
+    pub(crate) path: String,
+    /// How much of a capture is read back in one pass.
+    pub(crate) read_back_max: Option<ByteCount>,
+    /// The authority that vouches for the store; absolute.
+    pub(crate) authority: Option<PathBuf>,
+}
+
+/// A store of objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "object"),
+    expect(dead_code, reason = "a build without stores reads their settings, and refuses them")
+)]
+pub(crate) enum StoreConfig {
+    /// S3, or what speaks like it.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// Its region.
+        region: String,
+        /// Another server than Amazon's.
+        endpoint: Option<String>,
+        /// Whether the bucket is part of the server's name.
+        virtual_host: bool,
+        /// A file like `~/.aws/credentials`; absolute.
+        credentials: Option<PathBuf>,
+        /// The profile in it.
+        profile: Option<String>,
+    },
+    /// Azure Blob Storage.
+    Azblob {
+        /// The container.
+        container: String,
+        /// The account.
+        account: String,
+        /// Its address.
+        endpoint: String,
+        /// Where the account's key is to be found.
+        key: Option<SecretSource>,
+    },
+    /// Google Cloud Storage.
+    Gcs {
+        /// The bucket.
+        bucket: String,
+        /// Another server than Google's.
+        endpoint: Option<String>,
+        /// The service account's key file; absolute.
+        credentials: Option<PathBuf>,
+    },
+    /// A WebDAV server.
+    Webdav {
+        /// Its address.
+        endpoint: String,
+        /// The user.
+        user: Option<String>,
+        /// Where the user's password is to be found.
+        password: Option<SecretSource>,
+    },
 }
 
 /// A host over SFTP as a destination.

@@ -11,6 +11,7 @@ mod rclone_codes;
 mod rsync;
 mod shell;
 mod ssh;
+pub(crate) mod store;
 
 use verisim_core::{Decision, Effect, FailureKind, OperationClass, Policy, policy, printable};
 

@@ -3,6 +3,7 @@
 use verisim_core::FailureKind;
 
 use super::Probe;
+use super::store::Answer;
 
 type Meaning = (FailureKind, Option<&'static str>);
 
@@ -23,7 +24,7 @@ const CERTIFICATE: &str =
 const FILE: &str = "the destination is a file, or the service refused to say: end its path with / and look at the credentials";
 
 /// An error code of S3 and its kin: `AccessDenied: Access Denied\n\tstatus code: 403, ..` up to 1.67, and `.. StatusCode: 403,
-/// .., api error AccessDenied: Access Denied` since. Codes of the S3 API reference, and of MinIO.
+/// .., api error AccessDenied: Access Denied` since.
 pub(super) fn of_service(message: &str) -> Option<Meaning> {
     let code = if let Some((_, rest)) = message.rsplit_once("api error ") {
         rest.split(':').next()?
@@ -31,69 +32,22 @@ pub(super) fn of_service(message: &str) -> Option<Meaning> {
         let (head, _) = message.rsplit_once("status code: ")?;
         head.split(": ").find(|word| is_code(word))?
     };
-    let meaning = match code.trim() {
-        "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "ExpiredToken"
-        | "InvalidToken"
-        | "TokenRefreshRequired"
-        | "Unauthorized"
-        | "InvalidClientTokenId"
-        | "ExpiredTokenException"
-        | "UnrecognizedClientException"
-        | "AuthFailure"
-        | "InvalidSecurity"
-        | "NotSignedUp"
-        | "MissingSecurityHeader"
-        | "MissingAuthenticationToken" => (FailureKind::Auth, Some(TOKEN)),
-        "RequestTimeTooSkewed" | "RequestExpired" => (FailureKind::Auth, Some(CLOCK)),
-        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "Forbidden" | "InvalidObjectState"
-        | "UnauthorizedAccess" | "ObjectLocked" => (FailureKind::Denied, None),
-        "SlowDown"
-        | "Throttling"
-        | "ThrottlingException"
-        | "RequestLimitExceeded"
-        | "TooManyRequests"
-        | "TooManyRequestsException"
-        | "XMinioServerNotInitialized"
-        | "SlowDownRead"
-        | "SlowDownWrite" => (FailureKind::Network, Some(SLOWER)),
-        "InternalError" | "ServiceUnavailable" | "RequestTimeout" | "OperationAborted" | "IncompleteBody"
-        | "InternalFailure" | "BadGateway" | "GatewayTimeout" => (FailureKind::Network, None),
-        "XMinioStorageFull"
-        | "QuotaExceeded"
-        | "XMinioAdminBucketQuotaExceeded"
-        | "InsufficientStorage"
-        | "InsufficientCapacity"
-        | "ServiceQuotaExceeded" => (FailureKind::NoSpace, None),
-        "BadDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" | "InvalidDigest" => {
-            (FailureKind::HashMismatch, None)
-        }
-        "NoSuchBucket" => (FailureKind::NotFound, Some(BUCKET)),
-        "NoSuchKey" | "NotFound" | "NoSuchUpload" => (FailureKind::NotFound, None),
-        "PermanentRedirect"
-        | "TemporaryRedirect"
-        | "AuthorizationHeaderMalformed"
-        | "IllegalLocationConstraintException"
-        | "MovedPermanently"
-        | "InvalidRegion" => (FailureKind::Config, Some(REGION)),
-        "NotImplemented" | "MethodNotAllowed" => (FailureKind::Unsupported, None),
-        "InvalidBucketName"
-        | "EntityTooLarge"
-        | "EntityTooSmall"
-        | "InvalidArgument"
-        | "InvalidRequest"
-        | "MalformedXML"
-        | "KeyTooLongError"
-        | "MissingContentLength"
-        | "InvalidPart"
-        | "InvalidStorageClass"
-        | "BucketAlreadyExists"
-        | "BadRequest"
-        | "XMinioInvalidObjectName" => (FailureKind::Config, None),
-        _ => return of_status(message),
+    let Some(answer) = Answer::of_code(code.trim()) else { return of_status(message) };
+    let hint = match answer {
+        Answer::Credentials => Some(TOKEN),
+        Answer::Clock => Some(CLOCK),
+        Answer::Slower => Some(SLOWER),
+        Answer::NoBucket => Some(BUCKET),
+        Answer::Elsewhere => Some(REGION),
+        Answer::Forbidden
+        | Answer::Failing
+        | Answer::Full
+        | Answer::Damaged
+        | Answer::Absent
+        | Answer::Unknown
+        | Answer::Refused => None,
     };
-    Some(meaning)
+    Some((answer.kind(), hint))
 }
 
 /// `SlowDown`, `XMinioStorageFull`: what the codes of services look like.

@@ -1,6 +1,6 @@
 //! One push.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::OsString;
 
 use tokio::sync::watch;
@@ -18,6 +18,7 @@ use crate::blocking::blocking;
 use crate::errno::{Side, failure};
 use crate::explain::{Tool, ToolOperation};
 use crate::native::folder;
+use crate::special::remark_on_folders;
 use crate::tool::{Gauge, Local, Lot, Share, claim, ended};
 use crate::tree::{Item, Kind};
 
@@ -80,7 +81,9 @@ pub(super) async fn push(
     };
     let (sent, output) = (sending.sent, sending.output);
     let (listed, mut remarks) = local.special()?;
-    remarks.extend(remark_on_folders(&there, &local.items()));
+    if !there.has_folders {
+        remarks.extend(remark_on_folders(&local.items()));
+    }
     if !listed.is_empty() {
         let file = options.work_dir.join(SPECIAL);
         let written = crate::private::write(&file, &listed);
@@ -151,19 +154,6 @@ fn require_names(there: &There, far: &super::far::Far, to: &RelPath, items: &[It
 }
 
 /// What becomes of folders without a file on a remote that has no folders.
-fn remark_on_folders(there: &There, items: &[Item]) -> Option<String> {
-    if there.has_folders {
-        return None;
-    }
-    let parent = |path: &RelPath| {
-        memchr::memrchr(b'/', path.as_bytes()).map(|slash| path.as_bytes().split_at(slash).0.to_vec())
-    };
-    let parents: HashSet<Vec<u8>> = items.iter().filter_map(|item| parent(&item.path)).collect();
-    let hollow = |item: &&Item| item.kind == Kind::Directory && !parents.contains(item.path.as_bytes());
-    let count = items.iter().filter(hollow).count();
-    (count > 0).then(|| format!("{count} empty folders are not stored: this remote has none"))
-}
-
 /// Makes sure that the folder there is ours; nothing is changed there before that is so. Whether it was claimed just now.
 async fn claim_there(
     transport: &RcloneTransport,

@@ -9,11 +9,11 @@ use verisim_ssh::{Error, Result};
 
 use super::look::There;
 use super::problem::{changing, explained, present};
-use super::reading::{Content, pieces};
 use super::writing::Writing;
 use super::{Line, SftpTransport};
 use crate::identity::MARKER;
 use crate::native::folder;
+use crate::reading::{Content, pieces};
 use crate::tool::{Look, claim, shown};
 
 const OPERATION: &str = "sftp.push";

@@ -28,7 +28,6 @@ mod look;
 mod partial;
 mod problem;
 mod push;
-mod reading;
 mod sending;
 mod writing;
 
@@ -49,6 +48,7 @@ use verisim_ssh::{Session, Target};
 use crate::bandwidth::Level;
 use crate::identity::{KnownDestination, Recognised};
 use crate::operations::Operations;
+use crate::reading::Content;
 use crate::tool::ours;
 
 use commands::Commands;
@@ -201,7 +201,7 @@ impl SftpTransport {
         let there = self.there(&line);
         let look = there.look(at, OPERATION).await?;
         ours(&look, at, &self.known, &self.options, OPERATION)?;
-        Ok(there.replace(at, name, reading::Content::File(file.to_owned()), OPERATION).await?)
+        Ok(there.replace(at, name, Content::File(file.to_owned()), OPERATION).await?)
     }
 }
 

@@ -7,12 +7,12 @@ use verisim_core::{
 };
 
 use super::directories::Looks;
-use super::reading::{Content, Reader, WHOLE_BYTES_MAX, channel};
 use super::sending::Sending;
 use super::{Line, SftpTransport, unless_stopped};
 use crate::bandwidth::Bucket;
 use crate::blocking::blocking;
 use crate::native::folder;
+use crate::reading::{Content, Reader, WHOLE_BYTES_MAX, channel};
 use crate::tool::Local;
 
 const OPERATION: &str = "sftp.push";

@@ -12,10 +12,10 @@ use verisim_ssh::{Error, Result};
 
 use super::directories::{Looks, times};
 use super::problem::explained;
-use super::reading::Read;
 use super::writing::Writing;
 use crate::native::copy::RESUME_BYTES_MIN;
 use crate::native::partial::partial_name;
+use crate::reading::Read;
 use crate::tool::{Gauge, Local};
 use crate::tree::Item;
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use verisim_core::{Capture, PushOptions, Pushed, Remote, SyncTransport as _, TransportError};
 use verisim_sync::{KnownDestination, RcloneOptions, RcloneTransport};
 use verisim_sys::Runner;
-use verisim_testkit::real_rclone::{Generation, S3Server};
+use verisim_testkit::real_rclone::Generation;
+use verisim_testkit::real_store::StoreServer;
 use verisim_testkit::sshd::{Sshd, SshdOptions};
 
 use crate::common::{capture_in, push_options_in, remote};
@@ -26,7 +27,7 @@ pub enum Kind {
 pub enum Server {
     None,
     Sshd(Sshd),
-    S3(S3Server),
+    S3(StoreServer),
 }
 
 pub struct Place {
@@ -54,7 +55,7 @@ impl Place {
                 (Server::Sshd(sshd), section, format!("there:{}", vault.display()))
             }
             Kind::S3 => {
-                let server = S3Server::start(&scratch.path().join("buckets"))?;
+                let server = StoreServer::start(&scratch.path().join("buckets"));
                 let section = server.section("there");
                 (Server::S3(server), section, "there:vault".into())
             }

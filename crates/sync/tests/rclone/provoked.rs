@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use verisim_core::{Effect, FailureKind, SyncTransport as _, TransportError};
-use verisim_testkit::real_rclone::{Generation, S3Server};
+use verisim_testkit::real_rclone::Generation;
+use verisim_testkit::real_store::StoreServer;
 
 use crate::common::Mounted;
 use crate::place::{Kind, Place, Server, program, sftp_section};
@@ -91,7 +92,7 @@ async fn a_token_that_a_store_of_objects_refuses() {
         place.write(&[("a", b"alpha")]);
         let Server::S3(server) = &place.server else { panic!("no S3 server") };
         for (right, wrong) in
-            [(S3Server::SECRET_KEY, "another-secret"), (S3Server::ACCESS_KEY, "AKIASOMEBODY")]
+            [(StoreServer::SECRET_KEY, "another-secret"), (StoreServer::ACCESS_KEY, "AKIASOMEBODY")]
         {
             let section = server.section("there").replace(right, wrong);
             let (pushed, asked, detail) = kinds(&place, &section, "there:vault").await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use verisim_core::DestinationName;
 use verisim_sync::{GateAsks, Recognised};
 
-use super::{Check, Sheet, far, free_bytes, remote, space, writable};
+use super::{Check, Sheet, far, free_bytes, object, remote, space, writable};
 use crate::config::{CaptureConfig, Config, DestinationConfig, TransportConfig};
 use crate::error::show;
 use crate::exit::Exit;
@@ -32,6 +32,10 @@ pub(super) async fn look_at_destination(wired: &Wired, destination: &Destination
         }
         TransportConfig::Rclone(rclone) => {
             remote::look_at_remote(&mut sheet, config, &destination.name, rclone).await;
+        }
+        TransportConfig::Object(store) => {
+            let about = (&**store, Arc::clone(&wired.clock));
+            object::look_at_store(&mut sheet, config, &destination.name, about).await;
         }
     }
     sheet

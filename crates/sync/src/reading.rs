@@ -21,7 +21,7 @@ use crate::source;
 use crate::tree::{Item, Root};
 
 /// Files below this size are handed over whole.
-pub(super) const WHOLE_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const WHOLE_BYTES_MAX: u64 = 1 << 20;
 /// How much of a larger file is handed over at once: one write for an OpenSSH.
 const PIECE_BYTES: usize = 255 << 10;
 /// How many pieces may wait to be sent.
@@ -30,7 +30,7 @@ const PIECES_MAX: usize = 8;
 const HASHED_BYTES: usize = 1 << 20;
 
 /// What is read.
-pub(super) enum Read {
+pub(crate) enum Read {
     /// A small file.
     Whole { at: usize, bytes: Bytes, sha256: Digest },
     /// A large one begins.
@@ -42,19 +42,19 @@ pub(super) enum Read {
 }
 
 /// The thread that reads.
-pub(super) struct Reader {
-    pub(super) source: Arc<Root>,
-    pub(super) items: Arc<Vec<Item>>,
+pub(crate) struct Reader {
+    pub(crate) source: Arc<Root>,
+    pub(crate) items: Arc<Vec<Item>>,
     /// How much of which file is there already, and is only hashed.
-    pub(super) kept: HashMap<usize, u64>,
-    pub(super) bucket: Bucket,
-    pub(super) cancel: CancellationToken,
-    pub(super) operation: &'static str,
+    pub(crate) kept: HashMap<usize, u64>,
+    pub(crate) bucket: Bucket,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) operation: &'static str,
 }
 
 impl Reader {
     /// Reads the files at these positions, in order. Ends early when nobody takes them any more.
-    pub(super) fn run(&self, positions: &[usize], out: &mpsc::Sender<Read>) -> Result<(), Failure> {
+    pub(crate) fn run(&self, positions: &[usize], out: &mpsc::Sender<Read>) -> Result<(), Failure> {
         for at in positions {
             let Some(item) = self.items.get(*at) else { continue };
             if !self.file(item, *at, out)? {
@@ -186,7 +186,7 @@ fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// What a file of our own shall hold.
-pub(super) enum Content {
+pub(crate) enum Content {
     /// These bytes.
     Bytes(Vec<u8>),
     /// What this file holds.
@@ -194,7 +194,7 @@ pub(super) enum Content {
 }
 
 /// Hands over a file of our own in pieces. The future reads it, and must be waited for beside whoever takes them.
-pub(super) fn pieces(
+pub(crate) fn pieces(
     content: Content,
     operation: &'static str,
 ) -> (mpsc::Receiver<Bytes>, impl Future<Output = Result<(), Failure>>) {
@@ -224,6 +224,6 @@ pub(super) fn pieces(
 }
 
 /// The channel between who reads and who sends.
-pub(super) fn channel() -> (mpsc::Sender<Read>, mpsc::Receiver<Read>) {
+pub(crate) fn channel() -> (mpsc::Sender<Read>, mpsc::Receiver<Read>) {
     mpsc::channel(PIECES_MAX)
 }
