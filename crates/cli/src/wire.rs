@@ -127,12 +127,17 @@ impl Wired {
         }
     }
 
+    /// The folders in which captures appear.
+    pub(crate) fn rules(&self) -> CliResult<Vec<CaptureRule>> {
+        self.config.captures.iter().map(rule_of).collect()
+    }
+
     /// What carries captures home; `None` where there is no capture.
     pub(crate) fn courier(&self, state: &StateDir) -> CliResult<Option<Arc<Courier>>> {
         if self.config.captures.is_empty() {
             return Ok(None);
         }
-        let rules: CliResult<Vec<CaptureRule>> = self.config.captures.iter().map(rule_of).collect();
+        let rules = self.rules();
         let destinations = self.config.destinations.iter().map(|destination| {
             let transport = self.transport(destination, state)?;
             let bandwidth = destination.bandwidth.as_ref().map(|limit| self.follow(limit.clone()));

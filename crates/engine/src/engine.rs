@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use verisim_core::{
-    ActivityDriver, CancellationToken, Clock, DecoyName, DriverKind, JobId, Progress, Store, StoreResult,
-    SyncWorker, Timestamp, WorkerId,
+    ActivityDriver, CancellationToken, CaptureName, Clock, DecoyName, DriverKind, JobId, Progress, RelPath,
+    Store, StoreResult, SyncWorker, Timestamp, WorkerId,
 };
 
 use crate::away::AwayBoard;
@@ -14,6 +14,9 @@ use crate::running::Running;
 use crate::shared::Shared;
 use crate::turn::Loop;
 use crate::{Fleet, LifePlanner, LocalBus, Preview, Settings};
+
+/// How many captures that changed are remembered until they are looked at.
+const STIRRED_MAX: usize = 4096;
 
 /// What an engine is made of.
 pub struct EngineParts {
@@ -79,6 +82,7 @@ impl Engine {
             admitted: Mutex::default(),
             meetings: Mutex::default(),
             recalled: Mutex::default(),
+            stirred: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -118,6 +122,17 @@ impl Handle {
     /// There may be work: something was enqueued or changed from outside the loop.
     pub fn wake(&self) {
         self.shared.idle.call();
+    }
+
+    /// Something changed in the folders of capture rules, or in captures below them: they are looked at now, instead of when the
+    /// clock says so. What is beyond a number is looked at by the clock.
+    pub fn captures_stirred(&self, stirred: impl IntoIterator<Item = (CaptureName, Option<RelPath>)>) {
+        {
+            let mut all = self.shared.stirred.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = STIRRED_MAX.saturating_sub(all.len());
+            all.extend(stirred.into_iter().take(room));
+        }
+        self.wake();
     }
 
     /// A decoy that is left alone is asked again at once.

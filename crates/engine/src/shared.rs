@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use verisim_core::{
-    ActivityDriver, CancellationToken, Clock, DecoyName, DecoyPath, DriverKind, Effect, EventPayload,
-    Failure, FailureKind, JobFilter, JobId, JobKind, Lane, LedgerChange, NewEvent, Record, Recorded, Store,
-    StoreError, StoreResult, SyncWorker, Timestamp, Topic, WorkerId,
+    ActivityDriver, CancellationToken, CaptureName, Clock, DecoyName, DecoyPath, DriverKind, Effect,
+    EventPayload, Failure, FailureKind, JobFilter, JobId, JobKind, Lane, LedgerChange, NewEvent, Record,
+    Recorded, RelPath, Store, StoreError, StoreResult, SyncWorker, Timestamp, Topic, WorkerId,
 };
 
 use crate::away::AwayBoard;
@@ -55,7 +55,12 @@ pub(crate) struct Shared {
     pub(crate) meetings: Mutex<BTreeMap<DecoyName, Arc<tokio::sync::Mutex<Meeting>>>>,
     /// Silent decoys that shall be asked again at once.
     pub(crate) recalled: Mutex<BTreeSet<DecoyName>>,
+    /// Captures that shall be looked at at once.
+    pub(crate) stirred: Mutex<BTreeSet<Stir>>,
 }
+
+/// Something changed: in the folder of a rule, or in the capture below it.
+pub(crate) type Stir = (CaptureName, Option<RelPath>);
 
 /// A decoy that is left alone.
 #[derive(Debug, Clone)]

@@ -54,6 +54,8 @@ pub(crate) struct Loop {
     planned_to: Option<Timestamp>,
     /// How long the loop waits after the store refused the next time.
     store_retry: Duration,
+    /// Captures are being looked for.
+    discovers: bool,
     /// Whether captures that rest were compared with the operator's rules since the start.
     rules_asked: bool,
     /// The planning passes to another planner.
@@ -136,6 +138,7 @@ impl Loop {
             next_due: None,
             planned_to: None,
             store_retry: shared.settings.store_retry_min,
+            discovers: false,
             rules_asked: false,
             handover: None,
             to_sweep: shared.left.to_sweep().into_iter().collect(),
@@ -294,12 +297,18 @@ impl Loop {
                 self.end_probe(&decoy, answer, now);
                 self.ended(false);
             }
-            End::Discovered(Ok(found)) => {
-                self.rules_asked = true;
-                self.look |= found > 0;
+            End::Discovered(found) => {
+                self.discovers = false;
+                match found {
+                    Ok(found) => {
+                        self.rules_asked = true;
+                        self.look |= found > 0;
+                    }
+                    Err(error) => self.shared.report_trouble(&error),
+                }
             }
             End::Tidied(Ok(())) => self.news = true,
-            End::Discovered(Err(error)) | End::Tidied(Err(error)) => self.shared.report_trouble(&error),
+            End::Tidied(Err(error)) => self.shared.report_trouble(&error),
         }
     }
 

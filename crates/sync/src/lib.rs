@@ -36,6 +36,7 @@ mod special;
 mod tool;
 mod tree;
 mod verify;
+mod watch;
 
 pub use courier::{Courier, CourierOptions, Destination};
 pub use explain::{Explanation, Probe, Tool, ToolEnd, ToolOperation, ToolRun, decision_name, explain};
@@ -51,3 +52,4 @@ pub use rclone::{RcloneFacts, RcloneOptions, RcloneTransport, RcloneVersion};
 pub use rsync::{FarFacts, RsyncOptions, RsyncTransport, RsyncVersion, SAFE_SINCE};
 pub use rule::{CaptureRule, Completeness, Each};
 pub use sftp::{SftpFacts, SftpOptions, SftpTransport};
+pub use watch::{Stirred, watch};

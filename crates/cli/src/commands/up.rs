@@ -73,9 +73,14 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
         has_captures: !config.captures.is_empty(),
     };
     let pulse = tokio::spawn(pulse.beat(end.clone()));
+    let (rules, ears) = (here.wired.rules()?, engine.handle());
+    let tell = move |stirred: Vec<verisim_sync::Stirred>| {
+        ears.captures_stirred(stirred.into_iter().map(|stirred| (stirred.rule, stirred.relative)));
+    };
+    let listening = AbortOnDropHandle::new(tokio::spawn(verisim_sync::watch(rules, tell, stop.clone())));
     let keeping = keeper.map(|keeper| AbortOnDropHandle::new(tokio::spawn(keeper.keep(stop.clone()))));
     let done = engine.run(stop).await;
-    drop(keeping);
+    drop((keeping, listening));
     let _ = telling.await;
     end.cancel();
     let _ = serving.await;

@@ -244,3 +244,23 @@ fn everything_that_failed_is_tried_again_by_one_command() {
     eventually("all are verified", || sandbox.captures().iter().all(|job| job["state"] == "VERIFIED"));
     assert_eq!(daemon.terminate().0, Some(0));
 }
+
+#[test]
+fn a_capture_that_appears_while_a_daemon_runs_is_taken_up_long_before_the_next_look() {
+    let sandbox = Sandbox::new();
+    sandbox.capture("run-0");
+    let daemon = sandbox.up();
+    eventually("the first look is over", || sandbox.captures().iter().any(|job| job["state"] == "VERIFIED"));
+    // The folder, and then, once its job waits, what makes it complete.
+    sandbox.write("captures/run-1/half.log", "x");
+    let of_run_1 = || sandbox.captures().into_iter().find(|job| job["subject"] == "sensor/run-1");
+    eventually("it is found", || of_run_1().is_some_and(|job| job["state"] == "WAITING"));
+    let found: jiff::Timestamp = of_run_1().unwrap()["created_at"].as_str().unwrap().parse().unwrap();
+    let made = fs::metadata(sandbox.path("captures/run-1")).unwrap().modified().unwrap();
+    let made = jiff::Timestamp::try_from(made).unwrap();
+    // The clock alone looks once a minute.
+    assert!(found.duration_since(made).as_secs() < 25, "made at {made}, found at {found}");
+    sandbox.write("captures/run-1/done", "");
+    eventually("it is verified", || of_run_1().is_some_and(|job| job["state"] == "VERIFIED"));
+    assert_eq!(daemon.terminate().0, Some(0));
+}

@@ -1,13 +1,15 @@
 //! Looking for captures that are not jobs yet.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use verisim_core::{
-    IdempotencyKey, JobState, NewJob, Schedule, StoreResult, SyncSpec, SyncState, SyncWorker, Timestamp, Work,
+    Capture, IdempotencyKey, Intervention, JobId, JobState, NewJob, Recorded, Schedule, StoreResult,
+    SyncSpec, SyncState, SyncWorker, Timestamp, Work,
 };
 
-use crate::shared::Shared;
+use crate::shared::{Shared, Stir};
 
 /// The job of a capture, waiting for its completeness.
 #[must_use]
@@ -28,9 +30,20 @@ pub fn new_job(spec: SyncSpec, now: Timestamp) -> NewJob {
     }
 }
 
-/// Looks once, and enqueues what is new. Answers how many jobs were offered to the store.
-pub(crate) async fn discover(shared: Arc<Shared>, worker: Arc<dyn SyncWorker>) -> StoreResult<usize> {
-    let known: Vec<_> = shared.store.captures().await?.into_iter().map(|(_, capture)| capture).collect();
+/// Looks once, and enqueues what is new; captures that `stirred` and wait are looked at now. Answers how many jobs were offered
+/// to the store, or have something to do.
+pub(crate) async fn discover(
+    shared: Arc<Shared>,
+    worker: Arc<dyn SyncWorker>,
+    stirred: &BTreeSet<Stir>,
+) -> StoreResult<usize> {
+    let all = shared.store.captures().await?;
+    let meant = |capture: &Capture| stirred.contains(&(capture.rule.clone(), capture.relative.clone()));
+    let mut woken = 0;
+    for (job, _) in all.iter().filter(|(_, capture)| meant(capture)) {
+        woken += usize::from(look_now(&shared, *job).await?);
+    }
+    let known: Vec<_> = all.into_iter().map(|(_, capture)| capture).collect();
     let now = shared.now();
     let mut jobs = Vec::new();
     for found in worker.discover(&known, now).await {
@@ -43,5 +56,26 @@ pub(crate) async fn discover(shared: Arc<Shared>, worker: Arc<dyn SyncWorker>) -
     if count > 0 {
         shared.store.enqueue(jobs, None).await?;
     }
-    Ok(count)
+    Ok(count + woken)
+}
+
+/// Has a capture that waits looked at now; answers whether it waited.
+async fn look_now(shared: &Shared, job: JobId) -> StoreResult<bool> {
+    let now = shared.now();
+    let waiting = JobState::Sync(SyncState::Waiting);
+    let Some(job) = shared.store.job(job).await?.filter(|job| job.state == waiting) else { return Ok(false) };
+    if !matches!(job.schedule, Schedule::At(at) if at > now) {
+        return Ok(false);
+    }
+    let change = Intervention {
+        job: job.id,
+        from: waiting,
+        to: waiting,
+        at: now,
+        schedule: Schedule::At(now),
+        counters: None,
+        overrides: None,
+        events: Vec::new(),
+    };
+    shared.store.intervene(change).await.map(|done| done == Recorded::Committed)
 }

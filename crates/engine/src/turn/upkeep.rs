@@ -1,11 +1,13 @@
 //! The loop's own duties: leases, events, history, and the end.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
 
 use verisim_core::{Bus as _, PruneRule, StoreResult, Timestamp};
 
 use super::{End, Loop};
 use crate::life;
+use crate::shared::Stir;
 use crate::sync::{discover, tidy, wake};
 
 impl Loop {
@@ -85,17 +87,30 @@ impl Loop {
 
     pub(super) fn discover(&mut self, now: Timestamp) {
         let (Some(at), Some(worker)) = (self.timers.discover, self.shared.sync.clone()) else { return };
-        if at <= now {
-            self.timers.discover = now.checked_add(self.shared.settings.discover_interval).ok();
-            let (shared, rules_asked) = (Arc::clone(&self.shared), self.rules_asked);
-            self.tasks.spawn(async move {
-                let woken = if rules_asked { Ok(0) } else { wake(&shared, &worker).await };
-                End::Discovered(match woken {
-                    Ok(woken) => discover(shared, worker).await.map(|found| found + woken),
-                    Err(error) => Err(error),
-                })
-            });
+        let is_due = at <= now;
+        // One look at a time for what changes without end; the clock does not wait for it.
+        let is_called = !self.discovers && !self.stirred().is_empty();
+        if !is_due && !is_called {
+            return;
         }
+        if is_due {
+            self.timers.discover = now.checked_add(self.shared.settings.discover_interval).ok();
+        }
+        self.discovers = true;
+        let stirred = std::mem::take(&mut *self.stirred());
+        let (shared, rules_asked) = (Arc::clone(&self.shared), self.rules_asked);
+        self.tasks.spawn(async move {
+            let woken = if rules_asked { Ok(0) } else { wake(&shared, &worker).await };
+            End::Discovered(match woken {
+                Ok(woken) => discover(shared, worker, &stirred).await.map(|found| found + woken),
+                Err(error) => Err(error),
+            })
+        });
+    }
+
+    /// The captures that shall be looked at at once.
+    fn stirred(&self) -> std::sync::MutexGuard<'_, BTreeSet<Stir>> {
+        self.shared.stirred.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Deletes history in bounded pieces: the next piece comes in the next turn, so that work goes on between them.
