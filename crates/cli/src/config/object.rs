@@ -222,7 +222,10 @@ mod tests {
              [[destination]]\nname = \"v\"\n{way}\n"
         );
         match parse(&text, Path::new("/nowhere/verisim.toml"), None) {
-            Ok(config) => Ok(config.destinations.last().map(|last| last.transport.clone()).unwrap()),
+            Ok(config) => match config.destinations.last() {
+                Some(last) => Ok(last.transport.clone()),
+                None => panic!("no destination was read"),
+            },
             Err(ConfigError::Mistakes { mistakes, .. }) => {
                 Err(mistakes.iter().map(|mistake| format!("{}: {}\n", mistake.line, mistake.what)).collect())
             }

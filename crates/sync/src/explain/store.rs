@@ -204,6 +204,7 @@ impl Answer {
     }
 
     /// What a status of HTTP means that came without a code that anybody knows.
+    #[cfg(any(test, feature = "object"))]
     pub(crate) const fn of_status(status: u16) -> Option<Self> {
         Some(match status {
             300..=399 => Self::Elsewhere,

@@ -1,7 +1,7 @@
 //! The operator of each kind of store.
 
 use opendal_core::{Builder, HttpTransporter, OperationContext, Operator};
-use verisim_core::{Failure, FailureKind};
+use verisim_core::Failure;
 
 use super::http::Http;
 use super::options::{ObjectOptions, Store};
@@ -52,7 +52,7 @@ pub(super) fn operator(
         #[cfg(not(all(feature = "s3", feature = "azblob", feature = "gcs", feature = "webdav")))]
         absent => {
             let what = format_args!("this verisim was built without the kind of store `{}`", absent.kind());
-            Err(Failure::new(FailureKind::Unsupported, operation, what))
+            Err(Failure::new(verisim_core::FailureKind::Unsupported, operation, what))
         }
     }
 }
