@@ -23,10 +23,12 @@ use rustix::fs::{Mode, OFlags};
 use toml::de::DeTable;
 
 use self::mistake::{Mistake, Report};
+#[cfg(feature = "object")]
+pub(crate) use self::model::StoreConfig;
 pub(crate) use self::model::{
     Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig,
     DockerConfig, Each, ObjectConfig, PersonaConfig, RcloneConfig, RsyncConfig, SecretSource, SftpConfig,
-    SshConfig, SshKey, StoreConfig, TransportConfig,
+    SshConfig, SshKey, TransportConfig,
 };
 use self::section::Section;
 pub(crate) use self::ssh::is_host;

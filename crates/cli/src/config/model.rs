@@ -233,10 +233,6 @@ pub(crate) enum TransportConfig {
 
 /// A folder of a store of objects as a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "object"),
-    expect(dead_code, reason = "a build without stores reads their settings, and refuses them")
-)]
 pub(crate) struct ObjectConfig {
     /// The store.
     pub(crate) store: StoreConfig,
@@ -250,10 +246,6 @@ pub(crate) struct ObjectConfig {
 
 /// A store of objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "object"),
-    expect(dead_code, reason = "a build without stores reads their settings, and refuses them")
-)]
 pub(crate) enum StoreConfig {
     /// S3, or what speaks like it.
     S3 {
