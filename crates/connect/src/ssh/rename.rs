@@ -11,6 +11,9 @@ use crate::tree::Problem;
 
 /// Renames a file whose content hashes to what is expected, where nothing stands under the new name. The hash is taken
 /// before, and again under the new name: what was changed in between goes back.
+///
+/// OpenSSH's server renames by a link and an unlink. One that is killed between the two leaves both names of one file, which
+/// SFTP cannot tell from a copy that somebody made: the new name is then told as occupied, and nothing is lost.
 pub(super) async fn rename(remote: &dyn Remote, request: &Move) -> Outcome<MoveOutcome> {
     let (from, to) = (request.from.as_bytes(), request.to.as_bytes());
     let failed = changing(&request.from);
