@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use verisim_testkit::sshd::{Sshd, SshdOptions};
 
-use self::home::{Home, Random};
+use self::home::Home;
 use crate::measure::Error;
+use crate::push::Noise;
 
 /// What is pushed, and how.
 #[derive(Debug, clap::Args)]
@@ -59,7 +60,7 @@ const CALM_MAX: Duration = Duration::from_secs(180);
 /// Runs it; an error when anything could not be proved.
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let sshd = Sshd::start(SshdOptions::default()).ok_or("no sshd can be started here")?;
-    let random = Random(options.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let random = Noise(options.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut trial = Trial { home: Home::make(options, sshd)?, random, counts: [0; FAULTS.len()] };
     trial.home.up()?;
     let begun = Instant::now();
@@ -107,7 +108,7 @@ const FAULTS: [Fault; 5] = [Fault::Cut, Fault::Down, Fault::Full, Fault::Kill, F
 
 struct Trial {
     home: Home,
-    random: Random,
+    random: Noise,
     counts: [u32; FAULTS.len()],
 }
 

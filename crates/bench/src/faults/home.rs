@@ -11,34 +11,12 @@ use verisim_testkit::sshd::Sshd;
 
 use super::{Options, Way};
 use crate::measure::Error;
+use crate::push::Noise;
 
 /// What the Debian package `faketime` brings: the clock of a process, as a file says.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 /// How much room the destination has for each capture, in mebibytes.
 const ROOM_MIB: u32 = 5;
-
-/// Numbers that look random, the same for the same seed (the xorshift generator of Marsaglia).
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
-    }
-
-    fn bytes(&mut self, length: u64) -> Vec<u8> {
-        (0..length.div_ceil(8))
-            .flat_map(|_| self.next().to_le_bytes())
-            .take(usize::try_from(length).unwrap_or(0))
-            .collect()
-    }
-}
 
 /// What was captured: by name, the hash of every file.
 pub(super) type Captured = BTreeMap<String, BTreeMap<PathBuf, Digest>>;
@@ -121,7 +99,7 @@ impl Home {
     }
 
     /// A capture of many small files and one of some size, which appears as a whole.
-    pub(super) fn capture(&mut self, number: u32, random: &mut Random) -> Result<(), Error> {
+    pub(super) fn capture(&mut self, number: u32, random: &mut Noise) -> Result<(), Error> {
         let name = format!("run-{number:05}");
         let root = self.at("making").join(&name);
         let mut files = BTreeMap::new();
@@ -132,7 +110,8 @@ impl Home {
                 1 => (PathBuf::from("run_complete"), 0),
                 file => (PathBuf::from(format!("plate {}/well-{file}", file % 3)), random.below(40_000)),
             };
-            let content = random.bytes(length);
+            let mut content = vec![0; usize::try_from(length)?];
+            random.fill(&mut content);
             let at = root.join(&path);
             fs::create_dir_all(at.parent().unwrap_or(&root))?;
             fs::write(at, &content)?;
@@ -249,7 +228,7 @@ impl Home {
     }
 
     /// Flips a bit in so many captures, and counts how many are found out, and not deleted here.
-    pub(super) fn flip(&mut self, flips: u32, random: &mut Random) -> Result<u32, Error> {
+    pub(super) fn flip(&mut self, flips: u32, random: &mut Noise) -> Result<u32, Error> {
         let listed = self.ask(&["--json", "sync", "ls", "--limit", "100000"])?;
         let mut verified = Vec::new();
         for line in String::from_utf8_lossy(&listed.stdout).lines() {
