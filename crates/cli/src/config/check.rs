@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
+use super::read::Reader;
 use super::section::Section;
 use crate::error::show;
 
@@ -111,6 +112,28 @@ impl Place {
         };
         Self { kind, title, span, path: path.to_owned(), real: real_path(path) }
     }
+}
+
+/// Notes a folder for evidence on another machine, and that it lies inside another destination's. `host` says where, in
+/// words that are the same for the same place.
+pub(super) fn note_evidence(
+    reader: &Reader<'_>,
+    section: &Section<'_>,
+    span: Range<usize>,
+    (host, path): (String, &str),
+    name: &str,
+) {
+    let there = PathBuf::from(path);
+    let mut others = reader.evidence.borrow_mut();
+    let overlaps = |(other, folder, _): &&(String, PathBuf, String)| {
+        *other == host && (folder.starts_with(&there) || there.starts_with(folder))
+    };
+    if let Some((_, _, other)) = others.iter().find(overlaps) {
+        let what = format!("this folder and that of the destination `{other}` lie inside each other");
+        let mend = "evidence of one would be taken for the other's: keep them apart";
+        section.mistake(span, what, mend);
+    }
+    others.push((host, there, verisim_core::printable(name)));
 }
 
 /// Notes folders that are files, and folders that must not lie inside each other.

@@ -1,7 +1,5 @@
 //! Destinations that are hosts over SSH, filled by rsync or over SFTP.
 
-use std::path::PathBuf;
-
 use verisim_connect::WayIn;
 use verisim_core::ByteCount;
 
@@ -104,17 +102,7 @@ fn note_place(reader: &Reader<'_>, host: &At<String>, path: &At<String>, name: &
         let what = format!("the host `{}` is the decoy `{decoy}`", host.value);
         section.mistake(host.span.clone(), what, "an intruder would find the evidence: take another host");
     }
-    let there = PathBuf::from(&path.value);
-    let mut others = reader.evidence.borrow_mut();
-    let overlaps = |(other, folder, _): &&(String, PathBuf, String)| {
-        *other == known && (folder.starts_with(&there) || there.starts_with(folder))
-    };
-    if let Some((_, _, other)) = others.iter().find(overlaps) {
-        let what = format!("this folder and that of the destination `{other}` lie inside each other");
-        let mend = "evidence of one would be taken for the other's: keep them apart";
-        section.mistake(path.span.clone(), what, mend);
-    }
-    others.push((known, there, verisim_core::printable(name)));
+    check::note_evidence(reader, section, path.span.clone(), (known, &path.value), name);
 }
 
 /// A folder on another machine, taken as it stands.

@@ -157,17 +157,7 @@ fn note_place(reader: &Reader<'_>, store: &StoreConfig, path: &str, name: &str, 
         StoreConfig::Gcs { bucket, .. } => format!("gcs: {bucket}"),
         StoreConfig::Webdav { endpoint, .. } => format!("webdav: {endpoint}"),
     };
-    let there = PathBuf::from(path);
-    let mut others = reader.evidence.borrow_mut();
-    let overlaps = |(other, folder, _): &&(String, PathBuf, String)| {
-        *other == known && (folder.starts_with(&there) || there.starts_with(folder))
-    };
-    if let Some((_, _, other)) = others.iter().find(overlaps) {
-        let what = format!("this folder and that of the destination `{other}` lie inside each other");
-        let mend = "evidence of one would be taken for the other's: keep them apart";
-        section.mistake(section.span.clone(), what, mend);
-    }
-    others.push((known, there, verisim_core::printable(name)));
+    check::note_evidence(reader, section, section.span.clone(), (known, path), name);
 }
 
 /// A name of a bucket, an account, a region, a profile, a user.

@@ -56,17 +56,7 @@ fn note_place(
     let (host, path) = remote.value.split_once(':').unwrap_or((&remote.value, ""));
     // No host is called like this.
     let known = format!("{host}: {}", config.map(|config| config.display().to_string()).unwrap_or_default());
-    let there = PathBuf::from(path);
-    let mut others = reader.evidence.borrow_mut();
-    let overlaps = |(other, folder, _): &&(String, PathBuf, String)| {
-        *other == known && (folder.starts_with(&there) || there.starts_with(folder))
-    };
-    if let Some((_, _, other)) = others.iter().find(overlaps) {
-        let what = format!("this folder and that of the destination `{other}` lie inside each other");
-        let mend = "evidence of one would be taken for the other's: keep them apart";
-        section.mistake(remote.span.clone(), what, mend);
-    }
-    others.push((known, there, verisim_core::printable(name)));
+    check::note_evidence(reader, section, remote.span.clone(), (known, path), name);
 }
 
 /// A remote of rclone's configuration, by its name, and a folder there.

@@ -173,6 +173,6 @@ async fn send(
     match tokio::join!(reading, sent) {
         _ if cancel.is_cancelled() => Err(Failure::new(FailureKind::Cancelled, OPERATION, "stopped")),
         (_, Err(failure)) | (Err(failure), Ok(())) => Err(failure),
-        (Ok(()), Ok(())) => Ok((sending.sent, sending.has_pieces)),
+        (Ok(()), Ok(())) => Ok((sending.tally.sent(), sending.has_pieces)),
     }
 }

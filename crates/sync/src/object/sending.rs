@@ -6,13 +6,13 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
-use verisim_core::{Digest, Failure, FailureKind, Inventory, Remote};
+use verisim_core::{Digest, Failure, FailureKind, Remote};
 
 use super::far::Far;
 use super::pieces::Pieces;
 use super::problem::changing;
 use crate::reading::Read;
-use crate::tool::{Gauge, Local};
+use crate::tool::{Gauge, Local, Tally};
 use crate::tree::Item;
 
 const OPERATION: &str = "object.push";
@@ -26,8 +26,6 @@ const PARTS_MAX: u64 = 9_000;
 /// How many parts are under way at once, and how many bytes of them may be held.
 pub(super) const PARTS_AT_ONCE: usize = 4;
 const PART_BYTES_AT_ONCE: usize = 64 << 20;
-/// How much is sent before the notes of it are made durable here: what a crash of this machine may cost.
-const CHECKPOINT_BYTES: u64 = 1 << 30;
 /// How much of a large file is sent before that is told.
 const REPORTED_BYTES: u64 = 8 << 20;
 /// What holes of a sparse file are sent as.
@@ -37,13 +35,11 @@ static ZEROS: [u8; 1 << 18] = [0; 1 << 18];
 pub(super) struct Sending<'a> {
     far: &'a Far,
     to: &'a Remote,
-    gauge: Gauge,
+    pub(super) tally: Tally,
     /// How much of which file is there already.
     pub(super) kept: HashMap<usize, u64>,
-    pub(super) sent: Inventory,
     /// Whether pieces were joined, which stand there still.
     pub(super) has_pieces: bool,
-    unnoted: u64,
 }
 
 /// A small file that was sent.
@@ -55,9 +51,10 @@ struct Sent {
 
 impl<'a> Sending<'a> {
     pub(super) fn new(far: &'a Far, to: &'a Remote, gauge: Gauge, kept: HashMap<usize, u64>) -> Self {
-        gauge.sent(Inventory::default());
+        let tally = Tally::new(gauge);
+        tally.tell(0);
         let has_pieces = !kept.is_empty();
-        Self { far, to, gauge, kept, sent: Inventory::default(), has_pieces, unnoted: 0 }
+        Self { far, to, tally, kept, has_pieces }
     }
 
     /// Sends what comes, and notes what is complete.
@@ -76,7 +73,7 @@ impl<'a> Sending<'a> {
                 Some(done) = under_way.next() => {
                     let Sent { at, bytes, sha256 } = done?;
                     bytes_under_way -= bytes;
-                    self.note(local, at, sha256, bytes as u64)?;
+                    self.tally.note(local, at, sha256, bytes as u64)?;
                 }
                 read = taken.recv(), if has_room && !is_over => match read {
                     None => is_over = true,
@@ -99,19 +96,6 @@ impl<'a> Sending<'a> {
                 else => return Ok(()),
             }
         }
-    }
-
-    fn note(&mut self, local: &mut Local, at: usize, sha256: Digest, bytes: u64) -> Result<(), Failure> {
-        local.complete(at, sha256)?;
-        self.sent.files += 1;
-        self.sent.bytes += bytes;
-        self.gauge.sent(self.sent);
-        self.unnoted += bytes;
-        if self.unnoted >= CHECKPOINT_BYTES {
-            self.unnoted = 0;
-            local.checkpoint()?;
-        }
-        Ok(())
     }
 
     /// Sends a large file. That the reader ends before it does is told by the reader.
@@ -171,7 +155,7 @@ impl<'a> Sending<'a> {
                     && let Some(sent) = under_way.next().await
                 {
                     done += sent.map_err(unsent)?;
-                    self.gauge.sent(Inventory { bytes: self.sent.bytes + done, ..self.sent });
+                    self.tally.tell(done);
                 }
             }
             let Some(sha256) = sha256 else { continue };
@@ -184,7 +168,7 @@ impl<'a> Sending<'a> {
             let path = far.within(self.to, item.path.as_bytes());
             pieces.join(far, &path).await.map_err(unsent)?;
             self.has_pieces = true;
-            return self.note(local, at, sha256, item.stamp.size - kept);
+            return self.tally.note(local, at, sha256, item.stamp.size - kept);
         }
         Ok(())
     }
@@ -214,13 +198,13 @@ impl<'a> Sending<'a> {
                     }
                     if written.saturating_sub(reported) >= REPORTED_BYTES {
                         reported = written;
-                        self.gauge.sent(Inventory { bytes: self.sent.bytes + written, ..self.sent });
+                        self.tally.tell(written);
                     }
                 }
                 Read::End { sha256 } => {
                     writer.close().await.map_err(unsent)?;
                     self.far.appear(&place, &path).await.map_err(unsent)?;
-                    return self.note(local, at, sha256, item.stamp.size);
+                    return self.tally.note(local, at, sha256, item.stamp.size);
                 }
                 Read::Begin { .. } | Read::Whole { .. } => return Err(out_of_order()),
             }

@@ -13,7 +13,7 @@ use crate::bandwidth::Bucket;
 use crate::blocking::blocking;
 use crate::native::folder;
 use crate::reading::{Content, Reader, WHOLE_BYTES_MAX, channel};
-use crate::tool::Local;
+use crate::tool::{Local, Tally};
 
 const OPERATION: &str = "sftp.push";
 
@@ -91,7 +91,7 @@ async fn prepare<'a>(
     // Large files one by one, the longest first; small ones by directory.
     let size = |at: &usize| items.get(*at).map_or(0, |item| item.stamp.size);
     positions.sort_by_key(|at| std::cmp::Reverse(size(at).max(WHOLE_BYTES_MAX - 1)));
-    let sending = Sending { looks, gauge: local.gauge(), kept, sent: Inventory::default(), unnoted: 0 };
+    let sending = Sending { looks, tally: Tally::new(local.gauge()), kept };
     Ok(Plan { positions, sending, free_bytes: look.free_bytes })
 }
 
@@ -114,7 +114,7 @@ async fn send(
         operation: OPERATION,
     };
     let (out, taken) = channel();
-    sending.gauge.sent(Inventory::default());
+    sending.tally.tell(0);
     let reading = blocking(OPERATION, move || reader.run(&positions, &out));
     let sent = async {
         let sent = unless_stopped(cancel, OPERATION, sending.run(local, taken)).await;
@@ -126,6 +126,6 @@ async fn send(
         (_, Err(failure)) => Err(failure),
         // A reader that was at its end, and that was told to stop after that, has not failed.
         (Err(failure), Ok(())) => Err(failure),
-        (Ok(()), Ok(())) => Ok(sending.sent),
+        (Ok(()), Ok(())) => Ok(sending.tally.sent()),
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
-use verisim_core::{Digest, Failure, FailureKind, FileKind, FileMode, Inventory};
+use verisim_core::{Digest, Failure, FailureKind, FileKind, FileMode};
 use verisim_ssh::sftp::{Handle, OpenFlags, Order, SetAttributes, Status};
 use verisim_ssh::{Error, Result};
 
@@ -16,27 +16,22 @@ use super::writing::Writing;
 use crate::native::copy::RESUME_BYTES_MIN;
 use crate::native::partial::partial_name;
 use crate::reading::Read;
-use crate::tool::{Gauge, Local};
+use crate::tool::{Local, Tally};
 use crate::tree::Item;
 
 const OPERATION: &str = "sftp.push";
 /// How many small files are under way at once, and how many bytes of them.
 const FILES_AT_ONCE: usize = 64;
 const BYTES_AT_ONCE: usize = 16 << 20;
-/// How much is sent before the notes of it are made durable here: what a crash of this machine may cost.
-const CHECKPOINT_BYTES: u64 = 1 << 30;
-
 /// How much of a large file is sent before that is told.
 const REPORTED_BYTES: u64 = 8 << 20;
 
 /// What one push sends, and how far it is.
 pub(super) struct Sending<'a> {
     pub(super) looks: &'a Looks<'a>,
-    pub(super) gauge: Gauge,
+    pub(super) tally: Tally,
     /// How much of which file is there already.
     pub(super) kept: HashMap<usize, u64>,
-    pub(super) sent: Inventory,
-    pub(super) unnoted: u64,
 }
 
 /// A small file that was sent.
@@ -63,7 +58,7 @@ impl Sending<'_> {
                 Some(done) = under_way.next() => {
                     let Sent { at, bytes, sha256 } = done?;
                     bytes_under_way -= bytes;
-                    self.note(local, at, sha256, bytes as u64)?;
+                    self.tally.note(local, at, sha256, bytes as u64)?;
                 }
                 read = taken.recv(), if has_room && !is_over => match read {
                     None => is_over = true,
@@ -85,25 +80,6 @@ impl Sending<'_> {
                 else => return Ok(()),
             }
         }
-    }
-
-    fn note(
-        &mut self,
-        local: &mut Local,
-        at: usize,
-        sha256: Digest,
-        bytes: u64,
-    ) -> std::result::Result<(), Failure> {
-        local.complete(at, sha256)?;
-        self.sent.files += 1;
-        self.sent.bytes += bytes;
-        self.gauge.sent(self.sent);
-        self.unnoted += bytes;
-        if self.unnoted >= CHECKPOINT_BYTES {
-            self.unnoted = 0;
-            local.checkpoint()?;
-        }
-        Ok(())
     }
 
     /// Sends a large file, from where an interrupted push has left it. That the reader ends before it does is told by the reader.
@@ -140,7 +116,7 @@ impl Sending<'_> {
                     let done = offset + bytes.len() as u64;
                     if done.saturating_sub(reported) >= REPORTED_BYTES {
                         reported = done;
-                        self.gauge.sent(Inventory { bytes: self.sent.bytes + done, ..self.sent });
+                        self.tally.tell(done);
                     }
                 }
                 Read::End { sha256 } => {
@@ -148,7 +124,7 @@ impl Sending<'_> {
                         return Err(failed(error).await);
                     }
                     looks.appear(&name, item).await?;
-                    return self.note(local, at, sha256, item.stamp.size);
+                    return self.tally.note(local, at, sha256, item.stamp.size);
                 }
                 Read::Begin { .. } | Read::Whole { .. } => {
                     let what = "a file ended before its end";

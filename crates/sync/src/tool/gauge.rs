@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use verisim_core::{Inventory, Progress, ProgressSink};
+use verisim_core::{Digest, Failure, Inventory, Progress, ProgressSink};
+
+use super::Local;
+
+/// How much is sent before the notes of it are made durable here: what a crash of this machine may cost.
+const CHECKPOINT_BYTES: u64 = 1 << 30;
 
 /// Adds what the tool tells to what was complete before it.
 #[derive(Clone)]
@@ -34,5 +39,48 @@ impl Gauge {
             bytes_done: bytes.min(self.total.bytes),
             bytes_total: self.total.bytes,
         });
+    }
+}
+
+/// How far a push is that reads and sends in one pass, and its notes.
+pub(crate) struct Tally {
+    gauge: Gauge,
+    sent: Inventory,
+    unnoted: u64,
+}
+
+impl Tally {
+    pub(crate) fn new(gauge: Gauge) -> Self {
+        Self { gauge, sent: Inventory::default(), unnoted: 0 }
+    }
+
+    /// What was sent and noted.
+    pub(crate) const fn sent(&self) -> Inventory {
+        self.sent
+    }
+
+    /// Tells how far it is, with so much of a file that is under way.
+    pub(crate) fn tell(&self, under_way_bytes: u64) {
+        self.gauge.sent(Inventory { bytes: self.sent.bytes + under_way_bytes, ..self.sent });
+    }
+
+    /// Notes that the item at this place has arrived, for which so much was sent.
+    pub(crate) fn note(
+        &mut self,
+        local: &mut Local,
+        at: usize,
+        sha256: Digest,
+        bytes: u64,
+    ) -> Result<(), Failure> {
+        local.complete(at, sha256)?;
+        self.sent.files += 1;
+        self.sent.bytes += bytes;
+        self.tell(0);
+        self.unnoted += bytes;
+        if self.unnoted >= CHECKPOINT_BYTES {
+            self.unnoted = 0;
+            local.checkpoint()?;
+        }
+        Ok(())
     }
 }

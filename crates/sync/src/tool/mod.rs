@@ -23,7 +23,7 @@ mod rate;
 pub(crate) use claim::{Look, claim, ours, shown};
 pub(crate) use desk::{Desk, on_desk};
 pub(crate) use ended::{ended, output};
-pub(crate) use gauge::Gauge;
+pub(crate) use gauge::{Gauge, Tally};
 pub(crate) use hash::hash_file;
 pub(crate) use local::{Local, Lot, write_list};
 pub(crate) use rate::{Share, Shares};
