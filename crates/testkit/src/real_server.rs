@@ -270,7 +270,11 @@ impl RealServer {
         })
     }
 
-    fn start(name: &str, place: &Place, prepare: impl FnOnce(&Path, u16, u16) -> Command) -> Option<Self> {
+    pub(crate) fn start(
+        name: &str,
+        place: &Place,
+        prepare: impl FnOnce(&Path, u16, u16) -> Command,
+    ) -> Option<Self> {
         let held = TempDir::with_prefix(format!("verisim-{name}-")).unwrap();
         fs::set_permissions(held.path(), fs::Permissions::from_mode(0o755)).unwrap();
         // Both are held until both are known, so that they differ.
@@ -366,7 +370,7 @@ const PAGES: [(&str, &str); 5] = [
     ("style.css", "body { color: black }\n"),
 ];
 
-fn program(name: &str) -> Option<PathBuf> {
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let places = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin"];
     let found = places.iter().map(|place| Path::new(place).join(name)).find(|path| path.exists());
     if found.is_none() {
@@ -384,12 +388,12 @@ fn is_root(name: &str) -> bool {
 }
 
 #[expect(clippy::print_stderr, reason = "a check that does not run says so")]
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "{why}");
     eprintln!("NOT CHECKED: {why}");
 }
 
-fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -21,7 +21,7 @@ use verisim_core::{
     PushOptions, Pushed, RelPath, Remote, RemoteFile, RootIdentity, SyncTransport, TransportError,
 };
 
-mod judge;
+pub mod judge;
 
 use crate::hostile_capture::{self, read_tree};
 
@@ -32,6 +32,7 @@ macro_rules! transport_conformance {
         $crate::transport_conformance!(@cases $make;
             defect_01_inv_5_what_was_pushed_is_there_and_hashes_the_same
             defects_04_11_12_inv_7_a_hostile_capture_arrives_whole_and_nothing_else
+            defect_11_each_name_that_is_refused_is_named
             inv_7_a_link_planted_at_the_destination_leads_nowhere
             inv_12_what_is_complete_is_not_sent_again
             a_second_push_sends_only_what_changed
@@ -77,15 +78,17 @@ pub struct TransportFixture {
 pub struct Lacks {
     /// Whether it keeps a file of this path under its own name. Others must be refused by name, with nothing sent.
     pub carries: fn(&[u8]) -> bool,
-    /// Whether it has folders, and so links: a store of objects has neither.
+    /// Whether it has folders: a store of objects has none.
     pub folders: bool,
+    /// Whether links can stand there that it would lead through; one that shows none cannot refuse them either.
+    pub links: bool,
 }
 
 impl Lacks {
     /// It takes everything.
     #[must_use]
     pub fn nothing() -> Self {
-        Self { carries: |_| true, folders: true }
+        Self { carries: |_| true, folders: true, links: true }
     }
 }
 
@@ -260,9 +263,29 @@ pub async fn defects_04_11_12_inv_7_a_hostile_capture_arrives_whole_and_nothing_
     }
 }
 
+/// Each name that a destination cannot keep is refused by itself, too, and by its name; nothing is sent.
+pub async fn defect_11_each_name_that_is_refused_is_named(at: &TransportFixture) {
+    let before = everything(&at.remote_root);
+    for (why, name) in hostile_capture::names() {
+        if (at.lacks.carries)(&name) {
+            continue;
+        }
+        let _ = fs::remove_dir_all(at.source());
+        let path = at.source().join(OsStr::from_bytes(&name));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, why).unwrap();
+        at.write(&[("plain", "alpha")]);
+        let refused = at.push().await.unwrap_err().failure;
+        assert_eq!(refused.kind, FailureKind::Unsupported, "{why}: {refused}");
+        let shown = RelPath::new(name.as_slice()).unwrap().to_string();
+        assert!(refused.detail.contains(&shown), "{why}: {refused} does not name {shown}");
+        assert_eq!(everything(&at.remote_root), before, "{why}");
+    }
+}
+
 /// Links that somebody at the destination planted, to a directory and to a file, are not written through.
 pub async fn inv_7_a_link_planted_at_the_destination_leads_nowhere(at: &TransportFixture) {
-    if !at.lacks.folders {
+    if !at.lacks.links {
         return;
     }
     at.write(&[("a", "alpha"), ("d/b", "beta")]);
@@ -443,7 +466,7 @@ pub async fn defect_10_the_seal_comes_last_and_sha256sum_takes_it(at: &Transport
     assert_eq!(at.hashes().await.len(), 2);
 }
 
-/// The record is replaced as a whole and is no part of what was pushed; a transport that does not carry it leaves nothing.
+/// The record is replaced as a whole and is no part of what was pushed.
 pub async fn the_record_of_a_run_stands_beside_the_data_and_proves_nothing(at: &TransportFixture) {
     at.write(&[("a", "alpha"), ("d/b", "beta")]);
     let pushed = at.push().await.unwrap();
@@ -451,13 +474,8 @@ pub async fn the_record_of_a_run_stands_beside_the_data_and_proves_nothing(at: &
         (at.scratch.path().join("record"), at.there().join(verisim_core::manifest::LIFECYCLE_PATH));
     for text in ["{\"state\":\"QUEUED\"}\n", "{\"state\":\"QUEUED\"}\n{\"state\":\"VERIFIED\"}\n"] {
         fs::write(&record, text).unwrap();
-        match at.transport.keep_lifecycle(&at.remote(), &record).await {
-            Ok(()) => assert_eq!(fs::read_to_string(&there).unwrap(), text),
-            Err(error) => {
-                assert_eq!(error.failure.kind, FailureKind::Unsupported, "{error}");
-                assert!(!there.exists());
-            }
-        }
+        at.transport.keep_lifecycle(&at.remote(), &record).await.unwrap();
+        assert_eq!(fs::read_to_string(&there).unwrap(), text);
     }
     assert_eq!(at.transport.stat(&at.remote()).await.unwrap().sealed, None);
     assert_eq!(at.hashes().await.len(), 2);

@@ -1,6 +1,6 @@
 //! What goes and comes: a request's body that keeps to a bandwidth, and an answer's that is bounded in time.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use bytes::{Buf as _, Bytes};
 use futures_core::Stream;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use opendal_core::{Buffer, Error, ErrorKind};
+use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 use verisim_core::CancellationToken;
 
@@ -41,9 +42,17 @@ impl Pace {
     }
 }
 
+/// The content of an object that is sent in one request while it is read: nobody holds all of it.
+pub(super) struct Coming {
+    pub(super) pieces: mpsc::Receiver<Bytes>,
+    /// How many bytes of it are still to come.
+    pub(super) bytes: u64,
+}
+
 /// A request's body. Each piece waits for the bandwidth.
 pub(super) struct Paced {
     left: Buffer,
+    coming: Option<Coming>,
     pace: Option<Pace>,
     paid: Option<(Bytes, Wait)>,
     moved: Arc<AtomicU64>,
@@ -52,23 +61,54 @@ pub(super) struct Paced {
 impl Paced {
     /// `moved` counts each time something moves, or waits for its turn.
     pub(super) fn new(body: Buffer, pace: Option<Pace>, moved: Arc<AtomicU64>) -> Self {
-        Self { left: body, pace, paid: None, moved }
+        Self { left: body, coming: None, pace, paid: None, moved }
+    }
+
+    /// With what comes, behind what is there.
+    pub(super) fn with(mut self, coming: Option<Coming>) -> Self {
+        self.coming = coming;
+        self
+    }
+
+    fn bytes_to_come(&self) -> u64 {
+        self.coming.as_ref().map_or(0, |coming| coming.bytes)
+    }
+
+    /// Takes what has come. Content that ends before its end, or goes on beyond it, breaks the request: what is there of it is no
+    /// object.
+    fn take(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.left.has_remaining()
+            && let Some(coming) = self.coming.as_mut().filter(|coming| coming.bytes > 0)
+        {
+            let piece = ready!(coming.pieces.poll_recv(cx)).unwrap_or_default();
+            let left = coming.bytes.checked_sub(piece.len() as u64).filter(|_| !piece.is_empty());
+            let Some(left) = left else {
+                let what = "what was to be sent is not as long as it was said to be";
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
+            };
+            coming.bytes = left;
+            self.left = Buffer::from(piece);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl Body for Paced {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let this = self.get_mut();
         this.moved.fetch_add(1, Ordering::Relaxed);
         if let Some((_, wait)) = &mut this.paid {
             ready!(wait.as_mut().poll(cx));
             return Poll::Ready(this.paid.take().map(|(piece, _)| Ok(Frame::data(piece))));
+        }
+        if let Err(error) = ready!(this.take(cx)) {
+            return Poll::Ready(Some(Err(error)));
         }
         if !this.left.has_remaining() {
             return Poll::Ready(None);
@@ -87,12 +127,12 @@ impl Body for Paced {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.paid.is_none() && !self.left.has_remaining()
+        self.paid.is_none() && !self.left.has_remaining() && self.bytes_to_come() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
         let waiting = self.paid.as_ref().map_or(0, |(piece, _)| piece.len());
-        SizeHint::with_exact((self.left.remaining() + waiting) as u64)
+        SizeHint::with_exact(self.bytes_to_come().saturating_add((self.left.remaining() + waiting) as u64))
     }
 }
 
@@ -100,6 +140,7 @@ impl Body for Paced {
 pub(super) struct Answer {
     body: Incoming,
     home: Option<(Arc<Lines>, Server, Line)>,
+    is_kept: bool,
     idle: Pin<Box<Sleep>>,
     pace: Option<Pace>,
     wait: Option<Wait>,
@@ -108,15 +149,15 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// `home` is what is kept at its end; no more than `bytes_max` may come.
+    /// `home` is what it comes over, and what is kept at its end where it `is_kept`; no more than `bytes_max` may come.
     pub(super) fn new(
         body: Incoming,
-        home: (Arc<Lines>, Server, Line),
+        (home, is_kept): ((Arc<Lines>, Server, Line), bool),
         (pace, bytes_max): (Option<Pace>, u64),
     ) -> Self {
         let pace = pace.filter(|pace| pace.counts_answers);
         let idle = Box::pin(sleep(IDLE_MAX));
-        Self { body, home: Some(home), idle, pace, wait: None, left: bytes_max }
+        Self { body, home: Some(home), is_kept, idle, pace, wait: None, left: bytes_max }
     }
 
     /// Everything, as long as it is no more than `bytes_max`.
@@ -148,7 +189,9 @@ impl Answer {
             self.idle = Box::pin(sleep(IDLE_MAX));
             match frame {
                 None => {
-                    if let Some((lines, server, line)) = self.home.take() {
+                    if let Some((lines, server, line)) = self.home.take()
+                        && self.is_kept
+                    {
                         lines.keep(server, line);
                     }
                     return Poll::Ready(None);

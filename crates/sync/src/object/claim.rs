@@ -15,6 +15,14 @@ impl ObjectTransport {
     /// Makes sure that the folder there is ours; nothing is changed there before that is so.
     pub(super) async fn claim(&self, far: &Far, to: &Remote) -> Result<Look, Failure> {
         let _one_at_a_time = self.claiming.lock().await;
+        let look = self.claimed(far, to).await?;
+        // Here, where one comes after the other: some servers refuse a folder that somebody else makes at that moment.
+        let staged = far.make_stage().await;
+        staged.map_err(|error| changing(OPERATION, "making the folder for what is not whole", &error))?;
+        Ok(look)
+    }
+
+    async fn claimed(&self, far: &Far, to: &Remote) -> Result<Look, Failure> {
         let look = far.look(to, OPERATION).await?;
         let is_known = self.known.judge(&*self.options, look.marker.as_deref())?;
         if claim(&look, to, OPERATION)? && is_known {

@@ -8,10 +8,14 @@ use opendal_core::{Buffer, ErrorKind, Operator};
 use verisim_core::manifest::{MANIFEST_PATH, METADATA_DIR};
 use verisim_core::{Digest, Failure, Hasher, RelPath, Remote};
 
+use super::body::Coming;
+use super::http::Http;
 use super::names::text;
 use super::options::ObjectOptions;
 use super::problem::{changing, failed, is_unknown_there, present};
 use super::sending::PART_BYTES_MIN;
+use super::store;
+use crate::errno::{Side, failure};
 use crate::identity::MARKER;
 use crate::native::folder;
 use crate::reading::{Content, pieces};
@@ -30,6 +34,7 @@ const MANIFEST_BYTES_MAX: u64 = 4 << 30;
 #[derive(Clone)]
 pub(super) struct Far {
     pub(super) store: Operator,
+    pub(super) http: Http,
     pub(super) options: Arc<ObjectOptions>,
 }
 
@@ -86,6 +91,23 @@ impl Far {
             }
         }
         Ok((exists, false))
+    }
+
+    /// Whether names that begin with a dot are listed, as that of the destination's marker; `None` where it has none yet. Some
+    /// servers of files hide them.
+    pub(super) async fn lists_dots(&self) -> opendal_core::Result<Option<bool>> {
+        let marker = self.path(MARKER);
+        if self.line(&marker).await?.is_none() {
+            return Ok(None);
+        }
+        let root = marker.strip_suffix(MARKER).filter(|root| !root.is_empty()).unwrap_or("/");
+        let Some(mut listed) = present(self.store.lister(root).await)? else { return Ok(None) };
+        while let Some(entry) = listed.next().await {
+            if entry?.path() == marker {
+                return Ok(Some(true));
+            }
+        }
+        Ok(Some(false))
     }
 
     /// The first line of a small object.
@@ -152,6 +174,10 @@ impl Far {
     ) -> Result<(), Failure> {
         let unwritten = |error| changing(operation, &format!("writing {path}"), &error);
         let place = self.place(path);
+        if !self.takes_parts() {
+            self.put_at_once(&place, content, operation).await?;
+            return self.appear(&place, path).await.map_err(unwritten);
+        }
         let writer = self.store.writer_with(&place).chunk(PART_BYTES_MIN).await;
         let mut writer = writer.map_err(unwritten)?;
         let (taken, reading) = pieces(content, operation);
@@ -170,6 +196,41 @@ impl Far {
         self.appear(&place, path).await.map_err(unwritten)
     }
 
+    /// Puts a file of our own there in one request.
+    async fn put_at_once(
+        &self,
+        place: &str,
+        content: Content,
+        operation: &'static str,
+    ) -> Result<(), Failure> {
+        let unread = |error| failure(Side::State, operation, "reading what is to be sent", &error);
+        let bytes = match &content {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::File(path) => tokio::fs::metadata(path).await.map_err(unread)?.len(),
+        };
+        let (pieces, reading) = pieces(content, operation);
+        let (written, read) = tokio::join!(self.stream(place, Coming { pieces, bytes }, operation), reading);
+        // That it was shorter than it was said to be is the reader's to explain.
+        read.and(written)
+    }
+
+    /// Whether it takes a large object in parts.
+    pub(super) fn takes_parts(&self) -> bool {
+        self.store.info().capability().write_can_multi
+    }
+
+    /// Writes an object in one request, while its content comes.
+    pub(super) async fn stream(
+        &self,
+        place: &str,
+        coming: Coming,
+        operation: &'static str,
+    ) -> Result<(), Failure> {
+        let store = store::operator(&self.options, self.http.of_one(coming), operation)?;
+        let written = store.write(place, Buffer::new()).await;
+        written.map(drop).map_err(|error| changing(operation, &format!("writing {place}"), &error))
+    }
+
     /// Where an object is made that is to get this name: under it, where it is not seen before it is whole.
     pub(super) fn place(&self, path: &str) -> String {
         match self.options.store.has_folders() {
@@ -178,6 +239,14 @@ impl Far {
                 let name = Digest::of(path.as_bytes()).to_string();
                 self.path(&format!("{STAGE}/{name}"))
             }
+        }
+    }
+
+    /// Makes the folder for what is not whole, where there is one.
+    pub(super) async fn make_stage(&self) -> opendal_core::Result<()> {
+        match self.options.store.has_folders() {
+            true => self.store.create_dir(&format!("{}/", self.path(STAGE))).await,
+            false => Ok(()),
         }
     }
 

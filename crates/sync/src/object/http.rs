@@ -4,8 +4,8 @@
 //! known, or that does no harm when it is repeated, is tried again a few times, after as long as the store asks for; everything
 //! beyond that is the queue's to decide.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, Uri};
 use opendal_core::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, Result};
 
-use super::body::{Answer, IDLE_MAX, Pace, Paced};
+use super::body::{Answer, Coming, IDLE_MAX, Pace, Paced};
 use super::line::{Line, Lines, Server};
 use super::refusal::{Broken, Refusal};
 
@@ -30,11 +30,31 @@ const PAGE_BYTES_MAX: u64 = 16 << 20;
 const GLANCE: Duration = Duration::from_secs(5);
 
 /// The client of one operation.
+#[derive(Clone)]
 pub(super) struct Http {
     pub(super) lines: Arc<Lines>,
     pub(super) pace: Option<Pace>,
     /// Answers that the kind of store understands by itself, though they are no success.
     pub(super) understood: &'static [u16],
+    /// What the one object holds that this client is for.
+    coming: Arc<Mutex<Option<Coming>>>,
+}
+
+impl Http {
+    pub(super) fn new(lines: Arc<Lines>, pace: Option<Pace>, understood: &'static [u16]) -> Self {
+        Self { lines, pace, understood, coming: Arc::default() }
+    }
+
+    /// The same for one object whose content comes while it is sent, in place of the empty body that its request has. It is
+    /// sent once: what was read is gone.
+    pub(super) fn of_one(&self, coming: Coming) -> Self {
+        Self { coming: Arc::new(Mutex::new(Some(coming))), ..self.clone() }
+    }
+
+    fn coming(&self, method: &Method) -> Option<Coming> {
+        let mut coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner);
+        coming.take_if(|_| *method == Method::PUT)
+    }
 }
 
 impl HttpTransport for Http {
@@ -49,9 +69,14 @@ impl HttpTransport for Http {
         parts.uri = uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
         parts.version = hyper::Version::HTTP_11;
         let mut waits = WAITS.into_iter();
+        let mut coming = self.coming(&parts.method);
+        let is_once = coming.is_some();
+        if let Some(coming) = &coming {
+            parts.headers.insert(CONTENT_LENGTH, coming.bytes.into());
+        }
         loop {
-            let tried = self.once(&server, &parts, &body).await;
-            let next = waits.next();
+            let tried = self.once(&server, &parts, (&body, coming.take())).await;
+            let next = waits.next().filter(|_| !is_once);
             let wait = match (&tried, next) {
                 (Err(Failed::Broken(broken)), Some(wait)) if may_repeat(&parts.method, broken) => wait,
                 (Err(Failed::Refused(refusal)), Some(wait)) if is_passing(refusal) => {
@@ -104,14 +129,17 @@ impl Http {
         &self,
         server: &Server,
         parts: &Parts,
-        body: &Buffer,
+        (body, coming): (&Buffer, Option<Coming>),
     ) -> std::result::Result<Response<HttpBody>, Failed> {
-        let (response, line) = self.exchange(server, parts, body).await.map_err(Failed::Broken)?;
+        // An answer may come before all of the content went: what goes on over such a connection is for nobody.
+        let is_kept = coming.is_none();
+        let exchanged = self.exchange(server, parts, (body, coming)).await;
+        let (response, line) = exchanged.map_err(Failed::Broken)?;
         let status = response.status();
         let is_success = status.is_success();
         let (mut head, incoming) = response.into_parts();
         let home = (Arc::clone(&self.lines), server.clone(), line);
-        let answer = Answer::new(incoming, home, (self.pace.clone(), answer_bytes_max(parts)));
+        let answer = Answer::new(incoming, (home, is_kept), (self.pace.clone(), answer_bytes_max(parts)));
         if is_success {
             let size = match parts.method == Method::HEAD || head.headers.contains_key(CONTENT_ENCODING) {
                 true => None,
@@ -136,10 +164,12 @@ impl Http {
         &self,
         server: &Server,
         parts: &Parts,
-        body: &Buffer,
+        (body, mut coming): (&Buffer, Option<Coming>),
     ) -> std::result::Result<(Response<hyper::body::Incoming>, Line), Broken> {
         loop {
-            let (mut line, was_used) = match self.lines.used(server) {
+            // One that may have ended meanwhile is good for what can be sent twice.
+            let used = if coming.is_some() { None } else { self.lines.used(server) };
+            let (mut line, was_used) = match used {
                 Some(line) => (line, true),
                 None => (self.lines.connect(server).await?, false),
             };
@@ -151,7 +181,7 @@ impl Http {
                 }
             }
             let moved = Arc::new(AtomicU64::new(0));
-            let paced = Paced::new(body.clone(), self.pace.clone(), Arc::clone(&moved));
+            let paced = Paced::new(body.clone(), self.pace.clone(), Arc::clone(&moved)).with(coming.take());
             let request = Request::from_parts(parts.clone(), paced);
             let answer = line.sender.try_send_request(request);
             tokio::pin!(answer);

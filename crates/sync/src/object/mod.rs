@@ -8,9 +8,11 @@
 //!
 //! - **An object appears as a whole or not at all**, so nothing is staged: there is nothing to rename from. The capture counts as
 //!   there when its manifest does, which is written last. WebDAV shows an upload while it lasts, so there, and only there, a file
-//!   is made in `.verisim/partial/` and moved.
+//!   is made in `.verisim-partial/` at the destination's root and moved; and it takes no parts, so a large file goes in one
+//!   request, while it is read. Its server follows the links in its folders, and shows none.
 //! - **Names** that are no UTF-8, that have control characters or blanks at their ends, or that make a key of more than 1,024
-//!   bytes, are refused by name before anything is sent: the store would keep them under other names, or not at all.
+//!   bytes, are refused by name before anything is sent: the store would keep them under other names, or not at all. So are names
+//!   that a WebDAV server does not list: some hide those that begin with a dot.
 //! - **Empty folders** are remarked, since there are none. Modes and times are not kept.
 //! - **A large file whose sending is cut off** goes on where it was, on S3: from [`ObjectOptions::pieces_from`] on it is sent in
 //!   objects of `.verisim/partial/`, which the store joins under its name. Elsewhere, and below, it is sent anew; the parts of an
@@ -129,9 +131,9 @@ impl ObjectTransport {
     fn far(&self, pace: Option<Pace>, operation: &'static str) -> Result<Far, Failure> {
         // What a server of files says of folders that are there, or not yet, its service knows to read.
         let understood: &[u16] = if self.options.store.has_folders() { &[405, 409, 412] } else { &[412] };
-        let http = Http { lines: Arc::clone(&self.lines), pace, understood };
-        let store = store::operator(&self.options, http, operation)?;
-        Ok(Far { store, options: Arc::clone(&self.options) })
+        let http = Http::new(Arc::clone(&self.lines), pace, understood);
+        let store = store::operator(&self.options, http.clone(), operation)?;
+        Ok(Far { store, http, options: Arc::clone(&self.options) })
     }
 
     /// The pace of an operation that moves a capture.

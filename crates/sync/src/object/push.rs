@@ -11,7 +11,7 @@ use super::ObjectTransport;
 use super::far::Far;
 use super::names::refused;
 use super::pieces::{Pieces, sweep};
-use super::problem::changing;
+use super::problem::{changing, failed};
 use super::sending::Sending;
 use crate::bandwidth::{Bucket, Level};
 use crate::blocking::blocking;
@@ -44,7 +44,10 @@ pub(super) async fn push(
     let items = local.items();
     let has_folders = far.options.store.has_folders();
     require_names(&far.folder(to), has_folders, &items)?;
+    require_listed(&far, &items).await?;
     transport.claim(&far, to).await?;
+    // Where there was no marker to be listed before, there is one now.
+    require_listed(&far, &items).await?;
     put_aside(&far, to, &local).await?;
     if has_folders {
         make_folders(&far, to, &items).await?;
@@ -79,13 +82,32 @@ pub(super) async fn push(
 
 /// Refuses by name what would be stored under another one, before anything is sent.
 fn require_names(folder: &str, has_folders: bool, items: &[Item]) -> Result<(), Failure> {
-    let named = items.iter().filter(|item| match item.kind {
-        Kind::File => true,
-        Kind::Directory => has_folders,
-        Kind::Symlink | Kind::Other(_) => false,
-    });
-    let bad: Vec<(&Item, &str)> =
-        named.filter_map(|item| Some((item, refused(folder, item.path.as_bytes())?))).collect();
+    require(items, |item| match item.kind {
+        Kind::File => refused(folder, item.path.as_bytes()),
+        // The name of a folder has an end that shows.
+        Kind::Directory if has_folders => refused(folder, &[item.path.as_bytes(), b"/"].concat()),
+        Kind::Directory | Kind::Symlink | Kind::Other(_) => None,
+    })
+}
+
+/// Refuses by name what a server does not show: nobody could say that it is there.
+async fn require_listed(far: &Far, items: &[Item]) -> Result<(), Failure> {
+    const WHY: &str = "the server does not list names that begin with a dot";
+    let is_dotted =
+        |item: &Item| item.kind == Kind::File && item.path.components().any(|name| name.starts_with(b"."));
+    if !far.options.store.has_folders() || !items.iter().any(is_dotted) {
+        return Ok(());
+    }
+    let lists = far.lists_dots().await;
+    let lists = lists.map_err(|error| failed(OPERATION, "listing the destination's root", &error))?;
+    match lists {
+        Some(false) => require(items, |item| is_dotted(item).then_some(WHY)),
+        _ => Ok(()),
+    }
+}
+
+fn require(items: &[Item], why: impl Fn(&Item) -> Option<&'static str>) -> Result<(), Failure> {
+    let bad: Vec<(&Item, &str)> = items.iter().filter_map(|item| Some((item, why(item)?))).collect();
     let Some((_, why)) = bad.first() else { return Ok(()) };
     let names: Vec<String> = bad.iter().take(NAMES_MAX).map(|(item, _)| item.path.to_string()).collect();
     let more = if bad.len() > names.len() {

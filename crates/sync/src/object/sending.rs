@@ -6,8 +6,9 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
-use verisim_core::{Digest, Failure, FailureKind, Remote};
+use verisim_core::{Digest, Effect, Failure, FailureKind, Remote};
 
+use super::body::Coming;
 use super::far::Far;
 use super::pieces::Pieces;
 use super::problem::changing;
@@ -26,6 +27,8 @@ const PARTS_MAX: u64 = 9_000;
 /// How many parts are under way at once, and how many bytes of them may be held.
 pub(super) const PARTS_AT_ONCE: usize = 4;
 const PART_BYTES_AT_ONCE: usize = 64 << 20;
+/// How many pieces of a file that goes in one request wait to be sent.
+const PIECES_AT_ONCE: usize = 8;
 /// How much of a large file is sent before that is told.
 const REPORTED_BYTES: u64 = 8 << 20;
 /// What holes of a sparse file are sent as.
@@ -108,7 +111,8 @@ impl<'a> Sending<'a> {
     ) -> Result<(), Failure> {
         match Pieces::of(self.far, self.to, item) {
             Some(pieces) => self.in_pieces(local, at, (item, &pieces), taken).await,
-            None => self.in_parts(local, at, item, taken).await,
+            None if self.far.takes_parts() => self.in_parts(local, at, item, taken).await,
+            None => self.at_once(local, at, item, taken).await,
         }
     }
 
@@ -173,6 +177,44 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
+    /// In one request, where a store takes no parts.
+    async fn at_once(
+        &mut self,
+        local: &mut Local,
+        at: usize,
+        item: &Item,
+        taken: &mut mpsc::Receiver<Read>,
+    ) -> Result<(), Failure> {
+        let far = self.far;
+        let path = far.within(self.to, item.path.as_bytes());
+        let place = far.place(&path);
+        let (out, pieces) = mpsc::channel(PIECES_AT_ONCE);
+        let fed = {
+            let sending = far.stream(&place, Coming { pieces, bytes: item.stamp.size }, OPERATION);
+            let mut sending = std::pin::pin!(sending);
+            let mut feeding = std::pin::pin!(feed(&self.tally, taken, out));
+            tokio::select! {
+                biased;
+                // It may have all of it before it is known here that this was all.
+                sent = &mut sending => match sent {
+                    Ok(()) => feeding.await?,
+                    Err(failure) => return Err(failure),
+                },
+                fed = &mut feeding => match fed? {
+                    Fed::Broken => return Ok(()),
+                    fed => sending.await.map(|()| fed)?,
+                },
+            }
+        };
+        let Fed::Whole(sha256) = fed else {
+            let what = format_args!("{}: the store answered before it had all of it", item.path);
+            return Err(Failure::new(FailureKind::Unknown, OPERATION, what).with_effect(Effect::Unknown));
+        };
+        let unnamed = |error| changing(OPERATION, &format!("sending {}", item.path), &error);
+        far.appear(&place, &path).await.map_err(unnamed)?;
+        self.tally.note(local, at, sha256, item.stamp.size)
+    }
+
     /// In one upload.
     async fn in_parts(
         &mut self,
@@ -215,8 +257,46 @@ impl<'a> Sending<'a> {
     }
 }
 
+/// How the handing over of a file ended.
+enum Fed {
+    /// All of it went, with this hash.
+    Whole(Digest),
+    /// The reader ended before the file did; it says why.
+    Broken,
+    /// Nobody takes any more.
+    Refused,
+}
+
 fn out_of_order() -> Failure {
     Failure::new(FailureKind::Unknown, OPERATION, "a file ended before its end")
+}
+
+/// Hands over a file as it is read, its holes filled.
+async fn feed(
+    tally: &Tally,
+    taken: &mut mpsc::Receiver<Read>,
+    out: mpsc::Sender<Bytes>,
+) -> Result<Fed, Failure> {
+    let (mut handed, mut reported) = (0_u64, 0);
+    while let Some(read) = taken.recv().await {
+        match read {
+            Read::Piece { offset, bytes } => {
+                for bytes in with_zeros(handed, offset, bytes) {
+                    handed += bytes.len() as u64;
+                    if out.send(bytes).await.is_err() {
+                        return Ok(Fed::Refused);
+                    }
+                }
+                if handed.saturating_sub(reported) >= REPORTED_BYTES {
+                    reported = handed;
+                    tally.tell(handed);
+                }
+            }
+            Read::End { sha256 } => return Ok(Fed::Whole(sha256)),
+            Read::Begin { .. } | Read::Whole { .. } => return Err(out_of_order()),
+        }
+    }
+    Ok(Fed::Broken)
 }
 
 /// What stands at `offset`, with the hole before it, from `from` on, filled.

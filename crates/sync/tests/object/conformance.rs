@@ -6,16 +6,18 @@ use verisim_testkit::transport_suite::{Lacks, TransportFixture};
 
 use crate::place::Place;
 
+/// What S3 keeps under its own name.
+pub fn carries(path: &[u8]) -> bool {
+    std::str::from_utf8(path)
+        .is_ok_and(|text| !text.contains(|c: char| c.is_ascii_control()) && !text.ends_with(' '))
+}
+
 fn fixture() -> TransportFixture {
     let place = Place::new();
     place.is_used();
     let (remote_root, transport) = (place.vault(), Arc::new(place.transport()));
     let scratch = tempfile::tempdir_in(crate::common::base()).unwrap();
-    let carries = |path: &[u8]| {
-        std::str::from_utf8(path)
-            .is_ok_and(|text| !text.contains(|c: char| c.is_ascii_control()) && !text.ends_with(' '))
-    };
-    let lacks = Lacks { carries, folders: false };
+    let lacks = Lacks { carries, folders: false, links: false };
     TransportFixture { transport, remote_root, scratch, kept: Box::new(place), lacks }
 }
 

@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod conformance;
+mod corpus;
 mod place;
 mod provoked;
 mod sending;

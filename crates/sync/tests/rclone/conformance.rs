@@ -17,11 +17,12 @@ fn fixture(kind: Kind, generation: Generation) -> Option<TransportFixture> {
         (Kind::Folder, _) | (Kind::Sftp, Generation::Newer) => Lacks::nothing(),
         // Before 1.7x, SFTP gets the form in which rclone shows names.
         (Kind::Sftp, Generation::Installed) => {
-            Lacks { carries: |path| !path.iter().any(u8::is_ascii_control), folders: true }
+            Lacks { carries: |path| !path.iter().any(u8::is_ascii_control), folders: true, links: true }
         }
         (Kind::S3, _) => Lacks {
             carries: |path| std::str::from_utf8(path).is_ok() && !path.iter().any(u8::is_ascii_control),
             folders: false,
+            links: false,
         },
     };
     Some(TransportFixture { transport, remote_root, scratch, kept: Box::new(place), lacks })
