@@ -16,9 +16,12 @@ use crate::tree::{Item, Root, Stamp};
 /// How much of a partial copy is sent again: its end is the part that a crash may have spoiled.
 const RESUME_OVERLAP: u64 = 4 << 20;
 
+/// How long the name of a partial copy is, all of it hexadecimal.
+pub(crate) const PARTIAL_NAME_BYTES: usize = 40;
+
 /// The name of a file's partial copy: its path may be too long for a name, and must not matter.
 pub(crate) fn partial_name(path: &RelPath) -> String {
-    String::from_utf8_lossy(&Digest::of(path.as_bytes()).to_hex()[..40]).into_owned()
+    String::from_utf8_lossy(&Digest::of(path.as_bytes()).to_hex()[..PARTIAL_NAME_BYTES]).into_owned()
 }
 
 /// A copy in the making.

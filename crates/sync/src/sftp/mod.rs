@@ -12,8 +12,10 @@
 //! the second before something is named in it, and all of them again at the end; a name is replaced itself, never what it leads
 //! to; what is not whole is made in `.verisim/partial/`, which only the account itself can change. SFTP has no name that is
 //! relative to an open directory, so who may change the folder can put a link in the place of a directory within that second.
-//! Then files land where it leads, as far as the account may write there; the look at the end fails the push, and what is
-//! missing is found by the verification.
+//! Then files land where it leads, as far as the account may write there: one of the same name is replaced or put aside, an empty
+//! directory of such a name goes, and so does a file that is called like a partial copy (40 hexadecimal digits); nothing else is
+//! touched there. The look at the end fails the push, and what is missing is found by the verification. Where others than the
+//! account may change the folder, lock the key into it (`ChrootDirectory`): then no link leads out of it.
 //!
 //! **Durability.** Where commands may be run, a `sync` of the file system there ends a push. Elsewhere files from a mebibyte on,
 //! the markers and the manifest are flushed before they get their names (`fsync@openssh.com`, where the server has it); small

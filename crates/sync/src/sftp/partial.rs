@@ -12,7 +12,7 @@ use super::problem::{changing, present};
 use crate::journal::Done;
 use crate::native::copy::RESUME_BYTES_MIN;
 use crate::native::folder;
-use crate::native::partial::partial_name;
+use crate::native::partial::{PARTIAL_NAME_BYTES, partial_name};
 use crate::tool::Local;
 use crate::tree::ENTRIES_MAX;
 
@@ -47,7 +47,10 @@ impl Looks<'_> {
                 Some((at, bytes)) => {
                     kept.insert(at, bytes);
                 }
-                None => useless.push(entry.name),
+                // Whoever may change the folder may have put a link to another one in its place this very moment: nothing is
+                // removed that is not called like a copy of ours.
+                None if is_ours(&entry) => useless.push(entry.name),
+                None => {}
             }
         }
         for some in useless.chunks(AT_ONCE) {
@@ -111,6 +114,14 @@ impl Looks<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether an entry is a file with such a name as partial copies have.
+fn is_ours(entry: &Entry) -> bool {
+    let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    entry.attributes.kind() == Some(FileKind::Regular)
+        && entry.name.len() == PARTIAL_NAME_BYTES
+        && entry.name.iter().all(is_hex)
 }
 
 /// How many bytes of a partial copy of a file of this size count; `None`: nothing. Another name for it would be a file elsewhere

@@ -185,7 +185,7 @@ pub(crate) fn settle(root: &[u8], path: &RelPath) -> Vec<u8> {
     out.extend([b"cd -P -- ".as_slice(), &quote(root), b" || exit 1\n"].concat());
     out.extend([b"cd -P -- ".as_slice(), &quote(&there(path.as_bytes())), b" || exit 1\n"].concat());
     out.extend_from_slice(
-        b"find ./.verisim/partial -type f -exec rm -f {} + 2>/dev/null\nsync -f . 2>/dev/null || sync\nput end yes\n",
+        b"[ -L ./.verisim ] || [ -L ./.verisim/partial ] || find ./.verisim/partial -type f -exec rm -f {} + 2>/dev/null\nsync -f . 2>/dev/null || sync\nput end yes\n",
     );
     out
 }

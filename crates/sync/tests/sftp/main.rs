@@ -11,3 +11,4 @@ mod cuts;
 mod liars;
 mod place;
 mod provoked;
+mod races;
