@@ -275,6 +275,7 @@ impl Errand {
 fn courier(source: &Path, dir: &Path, transport: Arc<dyn SyncTransport>) -> Result<Courier, Error> {
     let vault = DestinationName::new("vault")?;
     let rule = CaptureRule {
+        audit: None,
         name: CaptureName::new("bench")?,
         path: source.parent().ok_or("the capture has no folder")?.to_owned(),
         each: Each::Directory,

@@ -373,5 +373,6 @@ fn rule_of(capture: &CaptureConfig) -> CliResult<CaptureRule> {
         gate: Arc::clone(&capture.gate),
         destination: capture.destination.clone(),
         cleanup: capture.cleanup,
+        audit: capture.audit,
     })
 }

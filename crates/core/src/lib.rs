@@ -88,7 +88,10 @@ pub use store::{
     Decided, EventPage, EventQuery, Health, Intervention, PruneRule, Store, StoreError, StoreResult,
 };
 pub use sync_state::{IllegalTransition, ResumeAt, SyncEvent, SyncState};
-pub use sync_work::{Committed, LeftOver, Progress, ProgressSink, SyncReport, SyncTask, SyncWorker};
+pub use sync_work::{
+    AuditTask, Audited, Committed, LeftOver, ManifestPieces, Progress, ProgressSink, SyncReport, SyncTask,
+    SyncWorker,
+};
 pub use topic::{InvalidTopic, Topic, TopicFilter};
 pub use traffic::{Service, Traffic, TrafficAsk, TrafficProtocol, TrafficStyle};
 pub use transport::{

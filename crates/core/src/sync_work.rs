@@ -1,15 +1,17 @@
 //! The port behind which sync jobs are carried out, one step at a time. The engine owns states, leases, retries and
 //! events; a worker owns files, transports and what a step means.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CancellationToken, Capture, CaptureName, Digest, Failure, JobId, NewEvent, OperationClass, RelPath,
-    Remote, Schedule, SyncEvent, SyncProgress, SyncSpec, SyncState, Timestamp, TransportError,
+    CancellationToken, Capture, CaptureName, Digest, Failure, Findings, JobId, NewEvent, OperationClass,
+    RelPath, Remote, Schedule, SyncEvent, SyncProgress, SyncSpec, SyncState, Timestamp, TransportError,
 };
 
 /// Carries out the steps of sync jobs.
@@ -47,6 +49,15 @@ pub trait SyncWorker: Send + Sync {
     /// A person was told: these files are not answered again.
     async fn note_told(&self, job: JobId, told: &LeftOver) -> Result<(), Failure>;
 
+    /// Looks at a capture that was cleaned up, at its destination, where the operator asked for that and its turn has come:
+    /// everything there is hashed, and compared with the manifest whose pieces these are. `None`: its turn has not come, or is
+    /// over. May be asked at any time; a failure says that nobody could look, and its turn comes again.
+    async fn audit(
+        &self,
+        task: AuditTask,
+        manifest: ManifestPieces<'_>,
+    ) -> Result<Option<Audited>, TransportError>;
+
     /// Whether a job that is verified rests under another rule of the operator than there is now, and is to be looked at.
     /// Quick: asks for no file.
     fn is_outdated(&self, spec: &SyncSpec, progress: &SyncProgress) -> bool;
@@ -56,8 +67,8 @@ pub trait SyncWorker: Send + Sync {
     /// `CLEANING` deletes by the list, `BLOCKED` asks whether what was missing is there.
     async fn step(&self, task: SyncTask) -> SyncReport;
 
-    /// Notes what was committed about a job in the record that is kept beside its capture. For people: nothing is decided by
-    /// it, and what is lost of it, the events of the store still have.
+    /// Notes what was committed about a job, and that a try to push begins, in the record that is kept beside its capture. For
+    /// people: nothing is decided by it, and what is lost of it, the events of the store still have.
     async fn chronicle(&self, what: &Committed) -> Result<(), Failure>;
 
     /// Whether the destination of `remote` is there just now; the failure says why it counts as away. Asked instead of every
@@ -81,6 +92,37 @@ pub struct Committed {
     pub manifest: Option<Digest>,
     /// What was published.
     pub events: Vec<NewEvent>,
+}
+
+/// The pieces of a manifest, in order.
+pub type ManifestPieces<'a> = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send + 'a>>;
+
+/// A capture that was cleaned up, and may be looked at again.
+#[derive(Debug, Clone)]
+pub struct AuditTask {
+    /// The job.
+    pub job: JobId,
+    /// What it is about.
+    pub spec: SyncSpec,
+    /// The manifest of what was pushed last.
+    pub manifest: Option<Digest>,
+    /// When it was cleaned up.
+    pub cleaned_at: Timestamp,
+    /// The time.
+    pub now: Timestamp,
+    /// Stops it.
+    pub cancel: CancellationToken,
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audited {
+    /// What is missing or different, by name; bounded.
+    pub damaged: Vec<String>,
+    /// Everything that is not as it was pushed, by name; bounded.
+    pub findings: Findings,
+    /// The same in one line, for people.
+    pub note: String,
 }
 
 /// Files in the folder of a capture that was cleaned up.

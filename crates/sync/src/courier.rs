@@ -3,6 +3,7 @@
 //! A step may be killed at any instant and repeated: what it needs to know from before stands in the job's progress, which
 //! the store keeps, and in the job's work folder, whose files are replaced in one step each.
 
+mod audit;
 mod away;
 mod clean;
 mod rest;
@@ -15,11 +16,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use verisim_core::{
-    BandwidthLimit, Capture, CaptureName, Committed, DestinationName, Failure, FailureKind, JobId, LeftOver,
-    OperationClass, PROBE_INTERVAL, ProgressSink, PushOptions, RelPath, Remote, SyncProgress, SyncReport,
-    SyncSpec, SyncState, SyncTask, SyncTransport, SyncWorker, Timestamp, TransportError,
+    AuditTask, Audited, BandwidthLimit, Capture, CaptureName, Committed, DestinationName, Failure,
+    FailureKind, JobId, LeftOver, ManifestPieces, OperationClass, PROBE_INTERVAL, ProgressSink, PushOptions,
+    RelPath, Remote, SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncTransport, SyncWorker,
+    Timestamp, TransportError,
 };
 
 use crate::blocking::blocking;
@@ -29,6 +31,8 @@ use crate::gate::GateTools;
 use crate::rule::CaptureRule;
 use crate::sending::MANIFEST;
 use crate::{leftover, lifecycle};
+
+pub(crate) use audit::ROUND;
 
 /// How long the copy of a run's record beside its data may take.
 const COPY_TIME: Duration = Duration::from_secs(5);
@@ -65,6 +69,8 @@ pub struct Courier {
     state_dir: PathBuf,
     tools: GateTools,
     installation: String,
+    /// One capture at a time is audited.
+    auditing: Mutex<()>,
 }
 
 impl Courier {
@@ -77,6 +83,7 @@ impl Courier {
             state_dir: options.state_dir,
             tools: options.tools,
             installation: options.installation,
+            auditing: Mutex::default(),
         }
     }
 
@@ -173,6 +180,14 @@ impl SyncWorker for Courier {
     async fn note_told(&self, job: JobId, told: &LeftOver) -> Result<(), Failure> {
         let (work_dir, print) = (self.work_dir(job), told.print);
         blocking("sync.leftover", move || leftover::note_told(&work_dir, print)).await
+    }
+
+    async fn audit(
+        &self,
+        task: AuditTask,
+        manifest: ManifestPieces<'_>,
+    ) -> Result<Option<Audited>, TransportError> {
+        self.look_at_cleaned(task, manifest).await
     }
 
     fn is_outdated(&self, spec: &SyncSpec, progress: &SyncProgress) -> bool {

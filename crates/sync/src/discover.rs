@@ -201,6 +201,7 @@ mod tests {
 
     fn rule(path: &std::path::Path) -> CaptureRule {
         CaptureRule {
+            audit: None,
             name: "cowrie".parse().unwrap(),
             path: path.to_owned(),
             each: Each::Directory,

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use verisim_core::{Capture, Digest, Failure, FailureKind, Hasher};
 
+use crate::courier::ROUND;
 use crate::errno::{Side, failure};
 use crate::late::Named;
 use crate::tree::{Item, Kind};
@@ -71,7 +72,7 @@ pub(crate) fn news(work_dir: &Path, capture: &Capture) -> Result<Option<Left>, F
     Ok(is_new.then_some(left))
 }
 
-/// Removes everything from a job's work folder but what was told, and the record of the run.
+/// Removes everything from a job's work folder but what was told, when it was looked at, and the record of the run.
 pub(crate) fn lighten(work_dir: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(work_dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -79,7 +80,8 @@ pub(crate) fn lighten(work_dir: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        if entry.file_name() != TOLD && entry.file_name() != lifecycle::RECORD {
+        let kept = [TOLD, ROUND, lifecycle::RECORD];
+        if !kept.iter().any(|name| entry.file_name() == *name) {
             fs::remove_file(entry.path())?;
         }
     }

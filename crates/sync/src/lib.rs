@@ -50,6 +50,6 @@ pub use native::{NativeOptions, NativeTransport, Reading};
 pub use object::{ObjectFacts, ObjectOptions, ObjectTransport, S3Bucket, Store};
 pub use rclone::{RcloneFacts, RcloneOptions, RcloneTransport, RcloneVersion};
 pub use rsync::{FarFacts, RsyncOptions, RsyncTransport, RsyncVersion, SAFE_SINCE};
-pub use rule::{CaptureRule, Completeness, Each};
+pub use rule::{AuditRule, CaptureRule, Completeness, Each};
 pub use sftp::{SftpFacts, SftpOptions, SftpTransport};
 pub use watch::{Stirred, watch};

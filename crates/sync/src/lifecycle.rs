@@ -1,4 +1,4 @@
-//! The record of a run: a line for each thing that was committed about it, one JSON object a line.
+//! The record of a run: a line for each thing that was committed about it, and for each try that began, one JSON object a line.
 //!
 //! Ours stands in the job's work folder, where nobody else writes, and only grows. What stands beside the data, here and at the
 //! destination (`.verisim/lifecycle.jsonl`), is a copy of it that is replaced as a whole: whoever can write into a
@@ -26,7 +26,7 @@ pub(crate) const RECORD: &str = "lifecycle.jsonl";
 /// The one that travels, in the job's work folder.
 const TRAVELS: &str = "lifecycle.sent";
 /// How long a record may become: a run has some dozens of lines. One that waits can be made to say something new again and
-/// again by whoever writes into it, so that half of the room is for what comes after that.
+/// again by whoever writes into it, and to be tried again and again, so that half of the room is for what comes after that.
 const BYTES_MAX: u64 = 1 << 20;
 const WAITING_BYTES_MAX: u64 = BYTES_MAX / 2;
 /// How much of a text goes into a line.
@@ -115,7 +115,9 @@ fn line(what: &Committed, event: &NewEvent) -> Option<(Vec<u8>, u64)> {
     };
     let mut bytes = serde_json::to_vec(&line).ok()?;
     bytes.push(b'\n');
-    Some((bytes, if line.state == SyncState::Waiting.name() { WAITING_BYTES_MAX } else { BYTES_MAX }))
+    let goes_round = [SyncState::Waiting, SyncState::Queued, SyncState::Running];
+    let is_round = goes_round.iter().any(|state| state.name() == line.state);
+    Some((bytes, if is_round { WAITING_BYTES_MAX } else { BYTES_MAX }))
 }
 
 fn lost(error: &io::Error) -> Failure {

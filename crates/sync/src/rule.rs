@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use verisim_core::{CaptureName, CleanupRule, DestinationName, RelPath};
+use verisim_core::{CaptureName, CleanupRule, DestinationName, JobId, RelPath, Timestamp};
 
 use crate::gate::GateRule;
 
@@ -25,6 +25,31 @@ pub struct CaptureRule {
     pub destination: DestinationName,
     /// When local files may be deleted.
     pub cleanup: CleanupRule,
+    /// When what was cleaned up is looked at again; `None` for never.
+    pub audit: Option<AuditRule>,
+}
+
+/// When what was cleaned up is looked at again at its destination: in each round a share of the captures, and each of them once in so
+/// many rounds. A capture is looked at whole: one that is large is not spread over the rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditRule {
+    /// How long a round is.
+    pub every: Duration,
+    /// In how many rounds every capture has its turn.
+    pub rounds: u32,
+}
+
+impl AuditRule {
+    /// The round of the last turn that a capture had up to `now`; `None` where it had none since `since`.
+    #[must_use]
+    pub fn round(self, job: JobId, since: Timestamp, now: Timestamp) -> Option<i64> {
+        let seconds = i64::try_from(self.every.as_secs()).unwrap_or(i64::MAX).max(1);
+        let number = |at: Timestamp| at.as_second().div_euclid(seconds);
+        let rounds = i64::from(self.rounds.max(1));
+        let behind = number(now).saturating_sub(job.0.rem_euclid(rounds)).rem_euclid(rounds);
+        let last = number(now).saturating_sub(behind);
+        (last > number(since)).then_some(last)
+    }
 }
 
 /// What of a rule's folder is one capture.

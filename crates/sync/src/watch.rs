@@ -3,7 +3,8 @@
 //! It only wakes: what is new and what is complete is decided by looking, as often as without it. So everything that it
 //! may miss costs time and nothing else: a network file system, where changes by others make no sound, is not watched; nor
 //! is what goes beyond a number of folders, or what the kernel has no room for. A queue that overflows means that everything is
-//! looked at. A quiet period is no sound, and nobody listens for it.
+//! looked at. A quiet period is no sound, and nobody listens for it. A complete capture of a rule that has a gate is listened to as
+//! well: it may be held, and what is mended at its top is heard. What is mended deeper in it is found by the clock.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -48,6 +49,8 @@ enum Watched {
     Folder(usize),
     /// A capture, in which this file will appear.
     Capture(usize, Option<RelPath>, RelPath),
+    /// A complete capture, which its gate may hold.
+    Gated(usize, Option<RelPath>),
 }
 
 /// Listens until `stop`, and tells what stirred. What cannot be watched is looked at by the clock alone.
@@ -137,9 +140,13 @@ impl Ears {
                 WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF
             }
             Watched::Capture(..) => WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE,
+            Watched::Gated(..) => WatchFlags::MOVE | WatchFlags::DELETE | WatchFlags::CLOSE_WRITE,
         };
-        if self.watched.len() >= self.folders_max {
-            self.is_whole = false;
+        let is_gated = matches!(what, Watched::Gated(..));
+        // Thousands may rest that were let through long ago: they leave room for those that are not complete.
+        let most = if is_gated { self.folders_max / 2 } else { self.folders_max };
+        if self.watched.len() >= most {
+            self.is_whole &= is_gated;
             return;
         }
         let path = format!("/proc/self/fd/{}", root.as_fd().as_raw_fd());
@@ -174,12 +181,33 @@ impl Ears {
         };
         let (name, file) = (rule.name.clone(), file.clone());
         let is_there = || root.stat(file.as_bytes()).is_ok_and(|stat| stat.is_some());
-        if is_there() {
-            return Some(Stirred { rule: name, relative });
+        let is_gated = !rule.gate.is_empty();
+        if !is_there() {
+            self.add(root, Watched::Capture(at, relative.clone(), file.clone()));
+            // It may have come between the two.
+            if !is_there() {
+                return None;
+            }
         }
-        self.add(root, Watched::Capture(at, relative.clone(), file.clone()));
-        // It may have come between the two.
-        is_there().then_some(Stirred { rule: name, relative })
+        if is_gated {
+            self.add(root, Watched::Gated(at, relative.clone()));
+        }
+        Some(Stirred { rule: name, relative })
+    }
+
+    /// What makes a capture complete has come: from here on its gate may hold it.
+    fn completed(&mut self, at: usize, relative: Option<&RelPath>) -> Option<Stirred> {
+        let rule = self.rules.get(at)?;
+        let stirred = Stirred { rule: rule.name.clone(), relative: relative.cloned() };
+        let folder = Root::open(&rule.path).ok().filter(|_| !rule.gate.is_empty());
+        let root = folder.and_then(|folder| match relative {
+            Some(relative) => folder.descend(relative.as_bytes()).ok(),
+            None => Some(folder),
+        });
+        if let Some(root) = root {
+            self.add(&root, Watched::Gated(at, relative.cloned()));
+        }
+        Some(stirred)
     }
 
     /// Tells what stirs, in bursts. Ends when something may have been missed, or a folder is another one.
@@ -232,13 +260,16 @@ impl Ears {
             let Some(what) = self.watched.get(&watch).cloned() else { continue };
             if flags.contains(ReadFlags::IGNORED) {
                 self.watched.remove(&watch);
-                goes_on &= matches!(what, Watched::Capture(..));
+                goes_on &= !matches!(what, Watched::Folder(_));
                 continue;
             }
             match (what, name) {
                 (Watched::Folder(at), Some(name)) => self.appeared(at, &name, flags, stirred),
                 (Watched::Folder(_), None) => goes_on = false,
                 (Watched::Capture(at, relative, file), Some(name)) if name == file.as_bytes() => {
+                    stirred.extend(self.completed(at, relative.as_ref()));
+                }
+                (Watched::Gated(at, relative), _) => {
                     stirred
                         .extend(self.rules.get(at).map(|rule| Stirred { rule: rule.name.clone(), relative }));
                 }
@@ -269,6 +300,7 @@ mod tests {
 
     fn rule(path: &Path, each: Each, complete: Completeness) -> CaptureRule {
         CaptureRule {
+            audit: None,
             name: "lab".parse().unwrap(),
             path: path.to_owned(),
             each,
@@ -343,6 +375,30 @@ mod tests {
         fs::write(outside.path().join("whole/done"), "").unwrap();
         fs::rename(outside.path().join("whole"), dir.path().join("whole")).unwrap();
         hears(&mut told, Some("whole")).await;
+        stop.cancel();
+    }
+
+    /// What a gate holds may be mended at once.
+    #[tokio::test]
+    async fn what_is_mended_in_a_capture_that_a_gate_may_hold_is_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        let asks = crate::gate::GateAsks::Forbidden(Vec::new());
+        let severity = verisim_core::Severity::Hard;
+        let gate = crate::gate::GateRule { name: "no-scratch".parse().unwrap(), severity, asks };
+        let rule = CaptureRule { gate: [gate].into(), ..rule(dir.path(), Each::Directory, sentinel()) };
+        for name in ["old", "new"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            fs::write(dir.path().join(name).join("x.tmp"), "scratch").unwrap();
+        }
+        fs::write(dir.path().join("old/done"), "").unwrap();
+        let (mut told, stop) = listen(rule);
+        settle(dir.path(), &mut told).await;
+        fs::remove_file(dir.path().join("old/x.tmp")).unwrap();
+        hears(&mut told, Some("old")).await;
+        fs::write(dir.path().join("new/done"), "").unwrap();
+        hears(&mut told, Some("new")).await;
+        fs::rename(dir.path().join("new/x.tmp"), dir.path().join("new/x.raw")).unwrap();
+        hears(&mut told, Some("new")).await;
         stop.cancel();
     }
 

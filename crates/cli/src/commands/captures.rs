@@ -158,6 +158,12 @@ fn reason(job: &JobView, now: Timestamp) -> String {
     }
     match &job.failure {
         _ if is_held(job) => printable(&noted),
+        // What stands of one that was verified is noted beside why it cannot be looked at again.
+        Some((kind, detail))
+            if job.state == "FAILED" && !noted.is_empty() && !noted.contains(detail.as_str()) =>
+        {
+            printable(&format!("{kind}: {detail}; {noted}"))
+        }
         Some((kind, detail)) if !matches!(job.state.as_str(), "VERIFIED" | "CLEANED") => {
             printable(&format!("{kind}: {detail}"))
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use verisim_core::{CleanupRule, RelPath};
 use verisim_realism::{WorkWeek, Zone};
+use verisim_sync::AuditRule;
 
 use super::check::Kind;
 use super::model::{Bandwidth, CaptureConfig, Complete, DestinationConfig, Each, TransportConfig};
@@ -138,6 +139,7 @@ pub(super) fn read_capture(section: Section<'_>, reader: &Reader<'_>) -> Option<
     }
     let cleanup =
         section.table("cleanup", "cleanup", "{ enabled = false }").map_or_else(cleanup_off, read_cleanup);
+    let audit = section.table("audit", "audit", AUDIT).and_then(read_audit);
     section.finish();
     Some(CaptureConfig {
         name: capture_name?.value,
@@ -147,7 +149,30 @@ pub(super) fn read_capture(section: Section<'_>, reader: &Reader<'_>) -> Option<
         gate: gate.into(),
         destination: destination?.value,
         cleanup,
+        audit,
     })
+}
+
+/// How often what was cleaned up may be looked at, and how much of it each time when nothing else is said.
+const AUDIT_EVERY_MIN: Duration = Duration::from_secs(3600);
+const AUDIT_SHARE: f64 = 0.1;
+/// How an audit is written.
+const AUDIT: &str = "{ every = \"7d\", share = 0.1 }";
+
+/// A share of what was cleaned up is looked at in each round: all of it in as many as make one whole.
+fn read_audit(section: Section<'_>) -> Option<AuditRule> {
+    if section.value("every").is_none() {
+        section.missing("every", "\"7d\"");
+    }
+    let every = section.parse_with("every", "7d", units::duration);
+    if let Some(every) = every.as_ref().filter(|every| every.value < AUDIT_EVERY_MIN) {
+        section.mistake(every.span.clone(), "an audit is made once an hour at the most", AUDIT);
+    }
+    let share = section.decimal("share", 0.001, 1.0).map_or(AUDIT_SHARE, |share| share.value);
+    section.finish();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 1,000")]
+    let rounds = (1.0 / share).ceil() as u32;
+    Some(AuditRule { every: every?.value, rounds })
 }
 
 fn read_complete(section: &Section<'_>) -> Option<Complete> {

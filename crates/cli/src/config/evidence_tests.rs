@@ -49,3 +49,34 @@ fn defect_17_a_bandwidth_is_what_it_says_and_its_window_goes_over_midnight() {
         assert_eq!(found, limited.then_some(125_000), "{at}");
     }
 }
+
+/// An audit says how often, and of how much; a share that is no whole part of all is rounded so that nobody waits longer.
+#[test]
+fn an_audit_is_read_as_rounds() {
+    let about = |audit: &str| {
+        let text = format!(
+            "state = \"/nowhere/s\"\n[[destination]]\nname = \"v\"\nnative = {{ path = \"/nowhere/v\" }}\n[[capture]]\nname = \"c\"\n\
+             path = \"/nowhere/c\"\ncomplete = {{ sentinel = \"done\" }}\ndestination = \"v\"\n{audit}"
+        );
+        parse(&text, Path::new("/nowhere/verisim.toml"), None)
+    };
+    assert_eq!(about("").unwrap().captures[0].audit, None);
+    for (text, seconds, rounds) in [
+        ("audit = { every = \"7d\", share = 0.1 }", 604_800, 10),
+        ("audit = { every = \"2h\", share = 0.3 }", 7200, 4),
+        ("audit = { every = \"24h\", share = 1 }", 86_400, 1),
+        ("audit = { every = \"24h\" }", 86_400, 10),
+    ] {
+        let audit = about(text).unwrap().captures[0].audit.unwrap();
+        assert_eq!((audit.every.as_secs(), audit.rounds), (seconds, rounds), "{text}");
+    }
+    for text in [
+        "audit = { share = 0.1 }",
+        "audit = { every = \"5m\" }",
+        "audit = { every = \"7d\", share = 0 }",
+        "audit = { every = \"7d\", share = 2 }",
+        "audit = { every = \"7d\", of = 1 }",
+    ] {
+        assert!(matches!(about(text), Err(ConfigError::Mistakes { .. })), "{text}");
+    }
+}

@@ -368,6 +368,8 @@ pub(crate) struct CaptureConfig {
     pub(crate) destination: DestinationName,
     /// When the local files may go.
     pub(crate) cleanup: CleanupRule,
+    /// When what was cleaned up is looked at again.
+    pub(crate) audit: Option<verisim_sync::AuditRule>,
 }
 
 /// What one capture of a folder is.

@@ -180,7 +180,7 @@ fn the_record_of_a_run_travels_with_it_and_says_who_let_it_through() {
     let states = |at: &str| -> Vec<String> {
         lines(at).iter().map(|line| line["state"].as_str().unwrap().to_owned()).collect()
     };
-    let expected = ["WAITING", "gate", "QUEUED", "AWAITING_VERIFY", "VERIFIED"];
+    let expected = ["WAITING", "gate", "QUEUED", "RUNNING", "AWAITING_VERIFY", "VERIFIED"];
     assert_eq!(states("captures/run-1"), expected);
     assert_eq!(states("vault/sensor/run-1"), expected);
     let there = lines("vault/sensor/run-1");
@@ -190,9 +190,9 @@ fn the_record_of_a_run_travels_with_it_and_says_who_let_it_through() {
         (&"no-scratch".into(), &"the scratch file is evidence".into())
     );
     assert!(there[1]["by"].as_str().unwrap().starts_with("ann (uid "), "{there:?}");
-    assert_eq!(there[4]["pass"]["proof"], "sha256_readback");
+    assert_eq!(there[5]["pass"]["proof"], "sha256_readback");
     assert_eq!(
-        there[4]["manifest"],
+        there[5]["manifest"],
         crate::sandbox::sha256(&sandbox.path("vault/sensor/run-1/.verisim/checksums.sha256"))
     );
     let daemon = sandbox.up();

@@ -246,6 +246,9 @@ impl Bench {
                 progress.note = Some(format!("the last pass could not be made: {detail}"));
             }
             progress.note.get_or_insert_with(|| detail.clone());
+            if JobState::Sync(SyncState::AwaitingVerify) == leased.job.state && to == SyncState::Failed {
+                progress.note = stands(&progress, leased.job.id).or(progress.note);
+            }
         }
         let before = leased.job.progress.as_ref();
         let is_news = JobState::Sync(to) != leased.job.state
@@ -280,6 +283,24 @@ impl Bench {
     }
 }
 
+/// What stands of a capture that was verified and cannot be looked at any more; `None` where it was not verified, or where what was
+/// found speaks against it.
+fn stands(progress: &SyncProgress, job: JobId) -> Option<String> {
+    if progress.passes_total == 0 || progress.findings.wrong_total() > 0 {
+        return None;
+    }
+    let last =
+        progress.passes.last().map_or_else(String::new, |last| format!(", the last at {:.0}", last.at));
+    let times = match progress.passes_total {
+        1 => "once".to_owned(),
+        more => format!("{more} times"),
+    };
+    Some(format!(
+        "it was verified ({times}{last}), and that stands; but nobody can look again, so nothing of it is deleted here; once this is \
+         mended: `verisim sync retry {job}`"
+    ))
+}
+
 /// Counts a mismatch, and says whether it is the first.
 fn mismatch(counters: &mut verisim_core::Counters) -> SyncEvent {
     counters.mismatches += 1;
@@ -291,7 +312,14 @@ const fn says_nothing(decision: Decision) -> bool {
     matches!(decision, Decision::BackOff | Decision::Unreachable | Decision::Block)
 }
 
-fn damage(job: JobId, spec: &SyncSpec, names: Vec<String>, total: u64, now: Timestamp) -> Option<NewEvent> {
+/// The event of damage at a destination, where there is any.
+pub(super) fn damage(
+    job: JobId,
+    spec: &SyncSpec,
+    names: Vec<String>,
+    total: u64,
+    now: Timestamp,
+) -> Option<NewEvent> {
     let total = total.max(names.len() as u64);
     (!names.is_empty()).then(|| NewEvent {
         time: now,

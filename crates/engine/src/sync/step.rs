@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use verisim_core::{
-    CancellationToken, Committed, Effect, Failure, FailureKind, JobId, JobState, Lane, LeasedJob,
+    CancellationToken, Committed, Effect, Failure, FailureKind, Findings, JobId, JobState, Lane, LeasedJob,
     OperationClass, Record, Recorded, StoreResult, SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState,
     SyncTask, SyncWorker, Work,
 };
 
-use super::judge::Bench;
+use super::judge::{Bench, sync_event};
 use crate::away::FoundAway;
 use crate::shared::{GivenUp, Shared, unless_it_panics};
 
@@ -75,6 +75,9 @@ impl Step {
             sink: self.shared.running.sink(leased.job.id),
             cancel: self.cancel.clone(),
         };
+        if state == SyncState::Running {
+            chronicle(&self.worker, begun(&task, &leased)).await;
+        }
         // The worker ends by itself soon after it was cancelled, so that nothing of it goes on behind our back.
         let (mut report, gave_way) = self.take(task).await;
         if let SyncReport::Advanced { event: SyncEvent::Matched, progress, .. } = &report
@@ -172,6 +175,18 @@ impl Step {
             }
         }
         Ok(None)
+    }
+}
+
+/// That a try to push begins, for whoever keeps the history of the run. A lease is no event of its own.
+fn begun(task: &SyncTask, leased: &LeasedJob) -> Committed {
+    let progress = SyncProgress { note: None, findings: Findings::default(), ..task.progress.clone() };
+    Committed {
+        job: task.job,
+        spec: task.spec.clone(),
+        attempt: leased.job.counters.failures.saturating_add(1),
+        manifest: task.progress.manifest,
+        events: vec![sync_event(task.job, &task.spec, task.state, &progress, None, task.now)],
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use verisim_core::{
-    FailureKind, Findings, JobFilter, JobKind, JobState, StoreResult, SyncProgress, SyncState, SyncWorker,
-    Work,
+    AuditTask, Failure, FailureKind, Findings, Job, JobFilter, JobKind, JobState, ManifestPieces,
+    StoreResult, SyncProgress, SyncSpec, SyncState, SyncWorker, Work,
 };
 
-use super::judge::sync_event;
+use super::judge::{damage, sync_event};
 use crate::shared::Shared;
 
 /// How many jobs are read at once.
@@ -47,6 +48,7 @@ async fn tell_left_over(shared: &Shared, worker: &dyn SyncWorker) -> StoreResult
         before = Some(last.id);
         for job in page {
             let Work::Sync(spec) = &job.work else { continue };
+            audit(shared, worker, &job, spec).await?;
             let found = match worker.left_over(job.id, &spec.capture).await {
                 Ok(Some(found)) => found,
                 Ok(None) => continue,
@@ -68,4 +70,42 @@ async fn tell_left_over(shared: &Shared, worker: &dyn SyncWorker) -> StoreResult
             }
         }
     }
+}
+
+/// Has a capture that was cleaned up looked at once more, where that is wanted and due, and tells what is found.
+async fn audit(shared: &Shared, worker: &dyn SyncWorker, job: &Job, spec: &SyncSpec) -> StoreResult<()> {
+    let progress = job.progress.clone().unwrap_or_default();
+    let task = AuditTask {
+        job: job.id,
+        spec: spec.clone(),
+        manifest: progress.manifest,
+        cleaned_at: job.updated_at,
+        now: shared.now(),
+        cancel: shared.ending.child_token(),
+    };
+    let found = match worker.audit(task, manifest(shared, job.id)).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(()),
+        Err(error) => {
+            tracing::warn!(job = %job.id, %error, "a capture that was cleaned up could not be looked at again");
+            return Ok(());
+        }
+    };
+    let total = found.findings.wrong_total();
+    let failure = (total > 0).then(|| (FailureKind::HashMismatch, found.note.clone()));
+    let told = SyncProgress { note: Some(found.note), findings: found.findings, ..progress };
+    let event = sync_event(job.id, spec, SyncState::Cleaned, &told, failure, shared.now());
+    let damage = damage(job.id, spec, found.damaged, total, shared.now());
+    shared.store.emit([event].into_iter().chain(damage).collect()).await.map(drop)
+}
+
+/// The manifest that the store keeps, piece by piece.
+fn manifest(shared: &Shared, job: verisim_core::JobId) -> ManifestPieces<'_> {
+    let pieces = futures_util::stream::unfold(0, move |piece| async move {
+        let read = shared.store.manifest(job, piece).await;
+        let lost = |error| Failure::new(FailureKind::Unknown, "sync.audit", error);
+        let read = read.map_err(lost).transpose()?;
+        Some((read, piece + 1))
+    });
+    pieces.boxed()
 }

@@ -199,6 +199,54 @@ async fn passes_that_cannot_be_made_use_up_no_try() {
     assert!(note.contains("could not be made"), "{note}");
 }
 
+/// A key that was taken away after a capture was verified: its job fails, since no try of ours mends that; what was verified stands,
+/// the job says so, and what to do. Nothing of it is cleaned up, and a retry goes on.
+#[tokio::test]
+async fn what_was_verified_stands_where_nobody_is_let_in_any_more() {
+    let stage = stage(1);
+    stage.live_until(at(10)).await;
+    let job = stage.store.all_jobs()[0].id;
+    let before = stage.job(job).progress.unwrap();
+    assert!(before.passes_total > 0);
+    stage.sync.set_script(move |task| {
+        let error = crate::stage::failure(FailureKind::Auth, verisim_core::Effect::NotApplied);
+        let mut progress = Box::new(task.progress.clone());
+        progress.note = Some(error.detail.clone());
+        match task.state {
+            SyncState::Verified => Some(verisim_core::SyncReport::Advanced {
+                event: verisim_core::SyncEvent::PassDue,
+                progress,
+                next: verisim_core::Schedule::At(task.now),
+                damaged: Vec::new(),
+            }),
+            SyncState::AwaitingVerify => Some(verisim_core::SyncReport::Failed {
+                error: Box::new(error.into()),
+                class: verisim_core::OperationClass::Destination,
+                progress,
+            }),
+            _ => None,
+        }
+    });
+    stage.sync.set_outdated(true);
+    stage.live_until(at(HOUR)).await;
+    let row = stage.job(job);
+    assert_eq!(row.state, JobState::Sync(SyncState::Failed));
+    let after = row.progress.unwrap();
+    assert_eq!((after.passes, after.manifest), (before.passes, before.manifest));
+    let note = after.note.unwrap();
+    assert!(note.contains("that stands") && note.contains(&format!("verisim sync retry {job}")), "{note}");
+    let told = stage.store.all_events().into_iter().rfind(|event| event.body.job == Some(job)).unwrap();
+    assert!(format!("{:?}", told.body.payload).contains("that stands"), "{told:?}");
+    stage.sync.set_script(|_| None);
+    stage.sync.set_outdated(false);
+    let engine = Engine::new(stage.parts());
+    let handle = engine.handle();
+    Operator::new(handle).retry(job).await.unwrap();
+    drop(engine);
+    stage.live_until(at(2 * HOUR)).await;
+    assert!(is_verified(&stage.job(job)));
+}
+
 #[tokio::test]
 async fn whoever_retries_does_not_wait_until_the_destination_is_asked_again() {
     let stage = stage(3);

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use verisim_core::{
-    Counters, Effect, EventPayload, FailureKind, Intervention, JobId, JobState, OperationClass, Recorded,
-    ResumeAt, Schedule, Store, SyncEvent, SyncReport, SyncState, SyncTask, Work,
+    Counters, Effect, EventPayload, FailureKind, Findings, Intervention, JobId, JobState, OperationClass,
+    Recorded, ResumeAt, Schedule, Store, SyncEvent, SyncReport, SyncState, SyncTask, Work,
 };
 use verisim_engine::control::{Operator, RefusalKind};
 use verisim_engine::{Engine, new_sync_job};
@@ -289,6 +289,47 @@ async fn what_is_left_of_a_cleaned_up_capture_is_told_once_for_each_set_of_files
         assert_eq!(told(), expected);
         assert!(stage.store.outbox(10).await.unwrap().is_empty());
     }
+    assert_eq!(state(&stage), SyncState::Cleaned);
+}
+
+/// What an audit finds is an event by name, and damage another one; it is given the manifest that the store keeps.
+#[tokio::test]
+async fn what_an_audit_of_a_cleaned_up_capture_finds_is_told() {
+    let stage = one();
+    stage.sync.set_script(|task| {
+        (task.state == SyncState::Verified).then(|| advanced(task, SyncEvent::InterlocksHold))
+    });
+    stage.live_until(at(5)).await;
+    assert_eq!(state(&stage), SyncState::Cleaned);
+    let hour = stage.settings.prune_interval.as_secs();
+    let events = |topic: &str| {
+        let all = stage.events_of(JOB).into_iter();
+        all.filter(|event| event.body.topic.to_string() == topic).collect::<Vec<_>>()
+    };
+    let before = events("sync.1.cleaned").len();
+    let good = verisim_core::Audited {
+        damaged: Vec::new(),
+        findings: Findings::default(),
+        note: "all is there".into(),
+    };
+    stage.sync.set_audit(JOB, good.clone());
+    stage.live_until(at(2 * hour)).await;
+    assert_eq!(stage.sync.audited(), [(JOB, b"piece 0 of job 1\npiece 1 of job 1\n".to_vec())]);
+    let told = events("sync.1.cleaned");
+    assert_eq!((told.len(), told.last().unwrap().body.success), (before + 1, true));
+    let mut findings = Findings::default();
+    findings.different.add(verisim_core::RelPath::new("d/c").unwrap(), None);
+    let bad = verisim_core::Audited {
+        damaged: vec!["different: d/c".into()],
+        findings,
+        note: "d/c differs".into(),
+    };
+    stage.sync.set_audit(JOB, bad);
+    stage.live_until(at(4 * hour)).await;
+    let told = events("sync.1.cleaned").pop().unwrap().body;
+    assert_eq!((told.success, told.failure), (false, Some(verisim_core::FailureKind::HashMismatch)));
+    let damage = events("sync.1.remote_damaged").pop().unwrap().body;
+    assert!(format!("{:?}", damage.payload).contains("different: d/c"), "{damage:?}");
     assert_eq!(state(&stage), SyncState::Cleaned);
 }
 

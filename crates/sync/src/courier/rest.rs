@@ -144,6 +144,7 @@ mod tests {
     fn hours(passes: &[i64], now: i64) -> Due {
         let at = |hour: i64| Timestamp::from_second(hour * HOUR).unwrap();
         let rule = CaptureRule {
+            audit: None,
             name: "lab".parse().unwrap(),
             path: "/captures".into(),
             each: crate::Each::Whole,

@@ -181,6 +181,7 @@ impl Site {
 /// Every directory below the site's captures, to its vault.
 pub fn rule_at(site: &Path, complete: Completeness, cleanup: CleanupRule) -> CaptureRule {
     CaptureRule {
+        audit: None,
         name: CaptureName::new("lab").unwrap(),
         path: site.join("captures"),
         each: Each::Directory,

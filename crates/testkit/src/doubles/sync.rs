@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use futures_util::StreamExt as _;
 use verisim_core::{
-    Capture, CaptureName, Committed, DestinationName, Digest, Failure, FailureKind, InvalidName, InvalidPath,
-    JobId, LeftOver, OperationClass, Progress, RelPath, Remote, RootIdentity, Schedule, SyncEvent,
-    SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker, Timestamp, TransportError,
+    AuditTask, Audited, Capture, CaptureName, Committed, DestinationName, Digest, Failure, FailureKind,
+    InvalidName, InvalidPath, JobId, LeftOver, ManifestPieces, OperationClass, Progress, RelPath, Remote,
+    RootIdentity, Schedule, SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncWorker,
+    Timestamp, TransportError,
 };
 
 type Script = Box<dyn FnMut(&SyncTask) -> Option<SyncReport> + Send>;
@@ -33,6 +35,8 @@ struct State {
     left_over: HashMap<JobId, LeftOver>,
     told: BTreeSet<(JobId, Digest)>,
     chronicle: Vec<Committed>,
+    audits: HashMap<JobId, Audited>,
+    audited: Vec<(JobId, Vec<u8>)>,
     outdated: bool,
     script: Option<Script>,
 }
@@ -105,6 +109,17 @@ impl ModelSync {
     pub fn set_left_over(&self, job: JobId, note: &str) {
         let left = LeftOver { note: note.into(), print: Digest::of(note.as_bytes()) };
         self.lock().left_over.insert(job, left);
+    }
+
+    /// What the next audit of a job that was cleaned up finds.
+    pub fn set_audit(&self, job: JobId, found: Audited) {
+        self.lock().audits.insert(job, found);
+    }
+
+    /// The audits that were made, and the manifest that each was given.
+    #[must_use]
+    pub fn audited(&self) -> Vec<(JobId, Vec<u8>)> {
+        self.lock().audited.clone()
     }
 
     /// Whether every job that rests does so under an old rule.
@@ -226,6 +241,20 @@ impl SyncWorker for ModelSync {
     async fn note_told(&self, job: JobId, told: &LeftOver) -> Result<(), Failure> {
         self.lock().told.insert((job, told.print));
         Ok(())
+    }
+
+    async fn audit(
+        &self,
+        task: AuditTask,
+        mut manifest: ManifestPieces<'_>,
+    ) -> Result<Option<Audited>, TransportError> {
+        let Some(found) = self.lock().audits.remove(&task.job) else { return Ok(None) };
+        let mut whole = Vec::new();
+        while let Some(piece) = manifest.next().await {
+            whole.extend_from_slice(&piece?);
+        }
+        self.lock().audited.push((task.job, whole));
+        Ok(Some(found))
     }
 
     async fn chronicle(&self, what: &Committed) -> Result<(), Failure> {
