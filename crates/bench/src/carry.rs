@@ -1,10 +1,11 @@
-//! Verified push to a host over SSH on this machine: many small files, one large one, a second push after few of them
+//! Verified push to a host over SSH on this machine, and to a store of objects: many small files, one large one, a second push after few of them
 //! changed, and a second verification, against the flows that people use.
 //!
 //! Every flow ends with `sync`, within its time; all of them hash what is there on the far side, but `rclone copy` as it
 //! comes.
 
 mod flows;
+mod store;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -58,7 +59,14 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
     let of_large = format!("over ssh, one file of {} MiB", sizes.large_mib);
     first(options, report, ground, &small, &of_small, 1.0 / OF_RCLONE_COPY)?;
     again(options, report, ground, &small, &of_small)?;
-    first(options, report, ground, &large, &of_large, 0.0)
+    first(options, report, ground, &large, &of_large, 0.0)?;
+    let in_store = [(&*small, of_small), (&*large, of_large)];
+    store::rows(
+        options,
+        report,
+        dir.path(),
+        &in_store.map(|(at, name)| (at, name.replace("over ssh", "to s3"))),
+    )
 }
 
 /// How ours gets to the host.

@@ -136,7 +136,7 @@ impl Ground<'_> {
 }
 
 /// Whether two lists of hashes say the same, in whatever order and however they begin their names.
-fn same(here: &Path, there: &Path, who: &str) -> Result<(), Error> {
+pub(super) fn same(here: &Path, there: &Path, who: &str) -> Result<(), Error> {
     let sorted = |path: &Path| -> Result<Vec<String>, Error> {
         let text = std::fs::read_to_string(path)?;
         let mut lines: Vec<String> = text.lines().map(|line| line.replacen("  ./", "  ", 1)).collect();
