@@ -38,7 +38,7 @@ impl Courier {
         let (Some(round), Some(manifest)) = (round, task.manifest) else { return Ok(None) };
         let work_dir = self.work_dir(task.job);
         let noted = work_dir.join(ROUND);
-        let last = { blocking(OPERATION, move || Ok(fs::read_to_string(noted).ok())).await? };
+        let last = blocking(OPERATION, move || Ok(fs::read_to_string(noted).ok())).await?;
         if last.and_then(|last| last.trim().parse::<i64>().ok()).is_some_and(|last| last >= round) {
             return Ok(None);
         }
