@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use verisim_core::{Clock, Digest, Timestamp};
+use verisim_core::{Clock, Digest, Timestamp, Uptime};
 
 use crate::report::{Report, Verdict};
 
@@ -147,6 +147,9 @@ impl Clock for NoClock {
     }
     fn monotonic(&self) -> Duration {
         Duration::ZERO
+    }
+    fn uptime(&self) -> Option<Uptime> {
+        None
     }
     async fn sleep_until(&self, _at: Timestamp) {}
 }

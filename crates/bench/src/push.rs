@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use verisim_core::{
     CancellationToken, CaptureName, CleanupRule, Clock, DestinationName, JobId, Progress, ProgressSink,
     SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState, SyncTask, SyncTransport, SyncWorker, Timestamp,
+    Uptime,
 };
 use verisim_sync::{
     CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, GateTools, KnownDestination,
@@ -311,6 +312,7 @@ async fn step(
         state,
         progress,
         now: Timestamp::UNIX_EPOCH,
+        uptime: None,
         sink: Arc::new(Silent),
         cancel: CancellationToken::new(),
     };
@@ -336,6 +338,10 @@ impl Clock for RealClock {
 
     fn monotonic(&self) -> Duration {
         self.0.elapsed()
+    }
+
+    fn uptime(&self) -> Option<Uptime> {
+        None
     }
 
     async fn sleep_until(&self, at: Timestamp) {

@@ -2,22 +2,27 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use verisim_core::{Clock, Timestamp};
+use verisim_core::{Clock, Digest, Timestamp, Uptime};
 
 /// How long a sleep may go on before the wall clock is looked at again, so that a jump of it is noticed.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Where the kernel says which start of the machine this is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// The machine's clocks.
 #[derive(Debug)]
 pub(crate) struct SystemClock {
     started: Instant,
+    /// Tells this start of the machine from every other; `None` where the kernel does not say.
+    boot: Option<Digest>,
 }
 
 impl SystemClock {
     /// A clock whose monotonic zero is now.
     #[expect(clippy::disallowed_methods, reason = "this is the home of the clock")]
     pub(crate) fn new() -> Self {
-        Self { started: Instant::now() }
+        let boot = std::fs::read(BOOT_ID).ok().map(|id| Digest::of(&id));
+        Self { started: Instant::now(), boot }
     }
 }
 
@@ -37,6 +42,12 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    fn uptime(&self) -> Option<Uptime> {
+        let boot = self.boot?;
+        let up = Duration::try_from(rustix::time::clock_gettime(rustix::time::ClockId::Boottime)).ok()?;
+        Some(Uptime { boot, millis: u64::try_from(up.as_millis()).ok()? })
     }
 
     async fn sleep_until(&self, at: Timestamp) {

@@ -84,12 +84,39 @@ pub enum Proof {
 /// One full pass of verification that found everything as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaptureProof {
-    /// When it ended.
+    /// When it began.
     pub at: Timestamp,
+    /// The same by a clock that nobody sets.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub uptime: Option<Uptime>,
     /// How it was shown.
     pub proof: Proof,
     /// The hash of the manifest that was confirmed.
     pub manifest: Digest,
+}
+
+impl CaptureProof {
+    /// How long ago it was. Since the machine was started, the clock says so that nobody sets: a wall clock that was wrong at
+    /// first (no battery, no network yet) makes a pass of this minute years old when it is mended, and nothing may be deleted
+    /// on that. Across a start of the machine there is only the wall clock; `None` where that was set back since.
+    #[must_use]
+    pub fn age(&self, now: Timestamp, uptime: Option<Uptime>) -> Option<Duration> {
+        match (self.uptime, uptime) {
+            (Some(then), Some(now)) if then.boot == now.boot && then.millis <= now.millis => {
+                Some(Duration::from_millis(now.millis - then.millis))
+            }
+            _ => Duration::try_from(now.duration_since(self.at)).ok(),
+        }
+    }
+}
+
+/// A clock that nobody sets: how long the machine has been up, asleep or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uptime {
+    /// Tells this start of the machine from every other.
+    pub boot: Digest,
+    /// Milliseconds since it.
+    pub millis: u64,
 }
 
 /// What a manifest speaks of, in numbers.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::Timestamp;
+use crate::{Timestamp, Uptime};
 
 /// The time, and waiting for it.
 ///
@@ -16,6 +16,9 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// A clock that never goes back; its zero means nothing.
     fn monotonic(&self) -> Duration;
+    /// How long the machine has been up: what must outlive the process and must not believe a wall clock that was set counts
+    /// by this one. `None` where it is not known.
+    fn uptime(&self) -> Option<Uptime>;
     /// Waits until the wall clock shows `at`.
     async fn sleep_until(&self, at: Timestamp);
 }

@@ -44,7 +44,7 @@ pub use body::Body;
 pub use bus::Bus;
 pub use capture::{
     BandwidthLimit, Capture, CaptureProof, CleanupRule, Inventory, Proof, Remote, RootIdentity, SyncProgress,
-    SyncSpec,
+    SyncSpec, Uptime,
 };
 pub use clock::Clock;
 pub use connector::{

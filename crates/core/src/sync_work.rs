@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     CancellationToken, Capture, CaptureName, Digest, Failure, Findings, JobId, NewEvent, OperationClass,
     RelPath, Remote, Schedule, SyncEvent, SyncProgress, SyncSpec, SyncState, Timestamp, TransportError,
+    Uptime,
 };
 
 /// Carries out the steps of sync jobs.
@@ -147,6 +148,8 @@ pub struct SyncTask {
     pub progress: SyncProgress,
     /// The time.
     pub now: Timestamp,
+    /// The same by a clock that nobody sets.
+    pub uptime: Option<Uptime>,
     /// Where the progress of a push goes.
     pub sink: Arc<dyn ProgressSink>,
     /// Stops it: the operator, a lost lease, or the end of the daemon.

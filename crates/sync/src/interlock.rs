@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use verisim_core::{CaptureProof, CleanupRule, Digest, Proof, Timestamp};
+use verisim_core::{CaptureProof, CleanupRule, Digest, Proof, Timestamp, Uptime};
 
 /// How long a pass counts as recent, at the least: weeks of a silent destination must not lie between what was seen there
 /// and what is deleted here. A rule that asks for a greater age stretches it to that age.
@@ -23,6 +23,8 @@ pub struct Facts<'a> {
     pub manifest: Option<Digest>,
     /// The time.
     pub now: Timestamp,
+    /// The same by a clock that nobody sets.
+    pub uptime: Option<Uptime>,
     /// What the destination said just now.
     pub remote: &'a RemoteAnswer,
     /// What the gate says now.
@@ -179,13 +181,12 @@ fn passes(facts: &Facts<'_>, open: &mut Vec<Interlock>) {
     }
     if let Some(first) = facts.passes.iter().find(of_this) {
         // A first pass in the future is a clock that was set back, and no age.
-        let age = Duration::try_from(facts.now.duration_since(first.at)).ok();
-        if age.is_none_or(|age| age < rule.min_age) {
+        if first.age(facts.now, facts.uptime).is_none_or(|age| age < rule.min_age) {
             open.push(Interlock::Age);
         }
     }
     if let Some(last) = facts.passes.iter().rfind(of_this)
-        && !is_recent(rule, last, facts.now)
+        && !is_recent(rule, last, facts.now, facts.uptime)
     {
         open.push(Interlock::Stale);
     }
@@ -200,9 +201,13 @@ fn passes(facts: &Facts<'_>, open: &mut Vec<Interlock>) {
 
 /// Whether `last`, the last pass there was, is recent enough for anything to be deleted on its word. One in the future is a
 /// clock that was set back: nobody knows how old it is.
-pub(crate) fn is_recent(rule: &CleanupRule, last: &CaptureProof, now: Timestamp) -> bool {
-    let age = Duration::try_from(now.duration_since(last.at)).ok();
-    age.is_some_and(|age| age <= rule.min_age.max(RECENT_MIN))
+pub(crate) fn is_recent(
+    rule: &CleanupRule,
+    last: &CaptureProof,
+    now: Timestamp,
+    uptime: Option<Uptime>,
+) -> bool {
+    last.age(now, uptime).is_some_and(|age| age <= rule.min_age.max(RECENT_MIN))
 }
 
 impl fmt::Display for Interlock {
@@ -237,6 +242,7 @@ mod tests {
     fn proof(at: i64, manifest: u8, proof: Proof) -> CaptureProof {
         CaptureProof {
             at: Timestamp::from_second(at).unwrap(),
+            uptime: None,
             proof,
             manifest: Digest::from_bytes([manifest; 32]),
         }
@@ -330,6 +336,7 @@ mod tests {
                                 passes_total,
                                 manifest,
                                 now,
+                                uptime: None,
                                 remote: &remote,
                                 gate,
                                 root,
@@ -363,11 +370,48 @@ mod tests {
             passes_total: 7,
             manifest,
             now: Timestamp::from_second(10).unwrap(),
+            uptime: None,
             remote: &remote,
             gate: Gate::None,
             root: RootNow::AsPushed,
             evidence: &Evidence::AsPushed,
         };
         assert_eq!(interlocks(&facts), Err(vec![Interlock::Passes { made: 0, asked: 1 }]));
+    }
+
+    #[test]
+    fn inv_6_a_wall_clock_that_is_set_opens_no_interlock() {
+        let rule = CleanupRule {
+            enabled: true,
+            min_passes: 2,
+            min_age: HOUR,
+            accept_other_proof: false,
+            remove_metadata: false,
+        };
+        let manifest = manifest();
+        let remote = RemoteAnswer::Answered { ours: true, sealed: manifest };
+        let up =
+            |boot: &[u8], minutes: u64| Some(Uptime { boot: Digest::of(boot), millis: minutes * 60_000 });
+        let asked = |first: Option<Uptime>, now: Option<Uptime>| {
+            // By the wall clock two hours lie between.
+            let pass = CaptureProof { uptime: first, ..proof(NOW - 7200, 1, Proof::Sha256Remote) };
+            interlocks(&Facts {
+                rule: &rule,
+                passes: &[pass, pass],
+                passes_total: 2,
+                manifest,
+                now: Timestamp::from_second(NOW).unwrap(),
+                uptime: now,
+                remote: &remote,
+                gate: Gate::None,
+                root: RootNow::AsPushed,
+                evidence: &Evidence::AsPushed,
+            })
+        };
+        assert_eq!(asked(up(b"a", 5), up(b"a", 64)), Err(vec![Interlock::Age]));
+        assert_eq!(asked(up(b"a", 5), up(b"a", 65)), Ok(()));
+        // Another start of the machine, or none that is known: there is only the wall clock.
+        assert_eq!(asked(up(b"a", 5), up(b"b", 6)), Ok(()));
+        assert_eq!(asked(None, up(b"b", 6)), Ok(()));
     }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use verisim_core::{Clock, Timestamp};
+use verisim_core::{Clock, Digest, Timestamp, Uptime};
 
 /// A clock that only moves when a test moves it, so that a month passes in seconds.
 #[derive(Debug)]
@@ -22,7 +23,11 @@ struct State {
     monotonic: Duration,
     sleepers: BTreeMap<(Timestamp, u64), Waker>,
     next_sleeper: u64,
+    boot: Digest,
 }
+
+/// How many clocks were made: each is a machine that was started anew.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 impl State {
     /// Takes out the wakers of everybody whose time has come.
@@ -36,8 +41,9 @@ impl VirtualClock {
     /// A clock that shows `start`.
     #[must_use]
     pub fn new(start: Timestamp) -> Arc<Self> {
-        let state =
-            State { now: start, monotonic: Duration::ZERO, sleepers: BTreeMap::new(), next_sleeper: 0 };
+        let boot = Digest::of(&MADE.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+        let (monotonic, sleepers) = (Duration::ZERO, BTreeMap::new());
+        let state = State { now: start, monotonic, sleepers, next_sleeper: 0, boot };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -94,6 +100,12 @@ impl Clock for VirtualClock {
 
     fn monotonic(&self) -> Duration {
         self.lock().monotonic
+    }
+
+    fn uptime(&self) -> Option<Uptime> {
+        let state = self.lock();
+        let millis = u64::try_from(state.monotonic.as_millis()).unwrap_or(u64::MAX);
+        Some(Uptime { boot: state.boot, millis })
     }
 
     async fn sleep_until(&self, at: Timestamp) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use verisim_connect::{DockerConnector, DockerOptions, Engine, EngineAddress, Reach};
-use verisim_core::{Clock, Connector, Timestamp};
+use verisim_core::{Clock, Connector, Timestamp, Uptime};
 use verisim_testkit::decoy_under_test::MountWork;
 use verisim_testkit::{DecoyUnderTest, RealContainer, RealEngine};
 
@@ -20,6 +20,9 @@ impl Clock for OwnClock {
         Timestamp::now()
     }
     fn monotonic(&self) -> Duration {
+        unreachable!("a connector measures nothing");
+    }
+    fn uptime(&self) -> Option<Uptime> {
         unreachable!("a connector measures nothing");
     }
     async fn sleep_until(&self, _at: Timestamp) {

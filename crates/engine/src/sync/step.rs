@@ -72,6 +72,7 @@ impl Step {
             state,
             progress: leased.job.progress.clone().unwrap_or_default(),
             now: self.shared.now(),
+            uptime: self.shared.clock.uptime(),
             sink: self.shared.running.sink(leased.job.id),
             cancel: self.cancel.clone(),
         };

@@ -12,7 +12,7 @@ use verisim_core::{
     GateReport, Intended, Inventory, MoveFile, NewEvent, Owner, OwnerPolicy, Payload, PlantFile,
     PlantPayload, Proof, RelPath, Remote, RemoveFile, Revocation, RootIdentity, RuleFindings, Severity,
     SyncPayload, SyncProgress, SyncSpec, TextEdit, ToolOutput, Topic, Traffic, TrafficAsk, TrafficPayload,
-    TrafficProtocol, TrafficStyle, Work,
+    TrafficProtocol, TrafficStyle, Uptime, Work,
 };
 
 use super::*;
@@ -144,7 +144,7 @@ fn found() -> Findings {
 
 #[test]
 fn progress() {
-    let proof = CaptureProof { at: at(), proof: Proof::Sha256Readback, manifest: sha256() };
+    let proof = CaptureProof { at: at(), uptime: None, proof: Proof::Sha256Readback, manifest: sha256() };
     let full = SyncProgress {
         inventory: Some(Inventory { files: 3, bytes: 4 }),
         manifest: Some(sha256()),
@@ -193,7 +193,13 @@ fn progress() {
         overrides: vec![given.clone(), GateOverride { revoked: Some(back), ..given }],
         ..SyncProgress::default()
     };
-    let all = [SyncProgress::default(), full, gated];
+    let up = Some(Uptime { boot: sha256(), millis: 90_000 });
+    let timed = SyncProgress {
+        passes: vec![CaptureProof { uptime: up, ..proof }],
+        passes_total: 1,
+        ..SyncProgress::default()
+    };
+    let all = [SyncProgress::default(), full, gated, timed];
     check("progress.jsonl", include_str!("../../golden/progress.jsonl"), &all);
 }
 

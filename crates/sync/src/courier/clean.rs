@@ -87,10 +87,8 @@ impl Courier {
     /// Whether the last pass is as long ago as two passes are apart, or there was none.
     fn pass_is_due(task: &SyncTask, rule: &CaptureRule) -> bool {
         let last = task.progress.passes.last();
-        last.is_none_or(|last| match after(last.at, rule.pass_spacing()) {
-            Schedule::At(at) => at <= task.now || last.at > task.now,
-            Schedule::Parked => true,
-        })
+        let age = last.and_then(|last| last.age(task.now, task.uptime));
+        age.is_none_or(|age| age >= rule.pass_spacing())
     }
 
     /// A pass in the midst of cleaning: what was seen at the destination is too long ago to delete anything more on its word.
@@ -137,6 +135,7 @@ impl Courier {
             passes_total: task.progress.passes_total,
             manifest: task.progress.manifest,
             now: task.now,
+            uptime: task.uptime,
             remote: &remote,
             gate: gate_now(&task.progress, has_gate),
             root,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use verisim_core::{
-    CleanupRule, GateReport, PROBE_INTERVAL, Schedule, SyncEvent, SyncProgress, SyncTask, Timestamp,
+    CaptureProof, CleanupRule, GateReport, PROBE_INTERVAL, Schedule, SyncEvent, SyncProgress, SyncTask,
+    Timestamp, Uptime,
 };
 
 use super::Courier;
@@ -36,7 +37,7 @@ impl Courier {
             let note = format!("no capture rule is named {} any more", task.spec.capture.rule);
             return Ok(stay(progress, Some(note), None));
         };
-        let due = rule.cleanup.enabled.then(|| due(rule, &progress, task.now));
+        let due = rule.cleanup.enabled.then(|| due(rule, &progress, task.now, task.uptime));
         if due == Some(Due::Pass) {
             // The pass looks for late evidence itself.
             return Ok(advanced(SyncEvent::PassDue, progress, None, Schedule::At(task.now)));
@@ -68,7 +69,7 @@ impl Courier {
                 Err(open) => stay(progress, Some(told(&open)), Some(after(task.now, PROBE_INTERVAL))),
             });
         }
-        let (why, next) = wait(rule, &progress, task.now);
+        let (why, next) = wait(rule, &progress, task);
         let is_as_told =
             progress.rests_under == Some(rule.cleanup) && progress.note.as_deref() != Some(UNSEEN);
         let note = if is_as_told { progress.note.take() } else { why };
@@ -81,15 +82,15 @@ impl Courier {
 pub(super) fn wait(
     rule: &CaptureRule,
     progress: &SyncProgress,
-    now: Timestamp,
+    task: &SyncTask,
 ) -> (Option<String>, Schedule) {
-    let last = progress.passes.last().map_or(now, |pass| pass.at);
-    let age = Duration::try_from(now.duration_since(last)).unwrap_or(Duration::ZERO);
+    let now = task.now;
+    let age = progress.passes.last().and_then(|last| last.age(now, task.uptime)).unwrap_or(Duration::ZERO);
     let look = at(now, if age < SOON { LOOK_SOON } else { LOOK_LATER });
     if !rule.cleanup.enabled {
         return (None, Schedule::At(look));
     }
-    match due(rule, progress, now) {
+    match due(rule, progress, now, task.uptime) {
         Due::Pass | Due::Cleanup => (None, Schedule::At(now)),
         Due::Later(at, why) => (Some(why), Schedule::At(at.min(look))),
     }
@@ -110,39 +111,51 @@ enum Due {
     Later(Timestamp, String),
 }
 
-fn due(rule: &CaptureRule, progress: &SyncProgress, now: Timestamp) -> Due {
+fn due(rule: &CaptureRule, progress: &SyncProgress, now: Timestamp, uptime: Option<Uptime>) -> Due {
     let CleanupRule { min_passes, min_age, .. } = rule.cleanup;
     let (Some(first), Some(last)) = (progress.passes.first(), progress.passes.last()) else {
         return Due::Pass;
     };
     let asked = min_passes.max(1);
     if progress.passes_total < asked {
-        let next = at(last.at, rule.pass_spacing());
-        if next <= now {
-            return Due::Pass;
-        }
+        let Some(next) = left(last, rule.pass_spacing(), now, uptime) else { return Due::Pass };
         let why =
             format!("verified {} of {asked} times; the next pass is due at {next:.0}", progress.passes_total);
         return Due::Later(next, why);
     }
-    let old_enough = at(first.at, min_age);
-    if old_enough > now {
+    if let Some(old_enough) = left(first, min_age, now, uptime) {
         return Due::Later(old_enough, format!("may be cleaned up from {old_enough:.0} on"));
     }
     // What was last seen long ago (the destination was silent, or cleanup is new) is looked at once more before anything goes.
-    if is_recent(&rule.cleanup, last, now) { Due::Cleanup } else { Due::Pass }
+    if is_recent(&rule.cleanup, last, now, uptime) { Due::Cleanup } else { Due::Pass }
+}
+
+/// When a pass will be of this age; `None` where it is.
+fn left(pass: &CaptureProof, age: Duration, now: Timestamp, uptime: Option<Uptime>) -> Option<Timestamp> {
+    match pass.age(now, uptime) {
+        Some(is) => age.checked_sub(is).filter(|left| !left.is_zero()).map(|left| at(now, left)),
+        None => Some(at(pass.at, age)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use verisim_core::{CaptureProof, Digest, Proof};
+    use verisim_core::{Digest, Proof};
 
     use super::*;
 
     const HOUR: i64 = 3600;
 
     fn hours(passes: &[i64], now: i64) -> Due {
+        by_both(&passes.iter().map(|hour| (*hour, None)).collect::<Vec<_>>(), (now, None))
+    }
+
+    /// Hours by the wall clock, and of how long the machine is up.
+    fn by_both(passes: &[(i64, Option<u64>)], now: (i64, Option<u64>)) -> Due {
         let at = |hour: i64| Timestamp::from_second(hour * HOUR).unwrap();
+        let up = |hours: Option<u64>| {
+            hours.map(|hours| Uptime { boot: Digest::of(b"b"), millis: hours * 3_600_000 })
+        };
         let rule = CaptureRule {
             audit: None,
             name: "lab".parse().unwrap(),
@@ -159,8 +172,9 @@ mod tests {
                 remove_metadata: false,
             },
         };
-        let pass = |hour: &i64| CaptureProof {
+        let pass = |(hour, hours): &(i64, Option<u64>)| CaptureProof {
             at: at(*hour),
+            uptime: up(*hours),
             proof: Proof::Sha256Readback,
             manifest: Digest::of(b"m"),
         };
@@ -169,7 +183,7 @@ mod tests {
             passes_total: u32::try_from(passes.len()).unwrap(),
             ..SyncProgress::default()
         };
-        due(&rule, &progress, at(now))
+        due(&rule, &progress, at(now.0), up(now.1))
     }
 
     #[test]
@@ -183,5 +197,18 @@ mod tests {
         // Weeks of silence in between: two old passes are not enough.
         assert_eq!(hours(&[0, 12], 500), Due::Pass);
         assert_eq!(hours(&[0, 12, 500], 500), Due::Cleanup);
+    }
+
+    #[test]
+    fn inv_6_a_wall_clock_that_is_set_makes_no_pass_older() {
+        let years = 50 * 365 * 24;
+        // The first pass under a clock that showed 1970, and the network has set it since.
+        let Due::Later(at, _) = by_both(&[(0, Some(1))], (years, Some(2))) else { panic!("a pass is due") };
+        assert_eq!(at, Timestamp::from_second((years + 23) * HOUR).unwrap());
+        assert_eq!(by_both(&[(0, Some(1))], (years, Some(25))), Due::Pass);
+        assert!(matches!(by_both(&[(0, Some(1)), (years, Some(2))], (years + 1, Some(3))), Due::Later(..)));
+        assert_eq!(by_both(&[(0, Some(1)), (years, Some(25))], (years + 1, Some(26))), Due::Cleanup);
+        // It was ahead, and was set back: nobody waits for fifty years.
+        assert_eq!(by_both(&[(years, Some(1))], (0, Some(25))), Due::Pass);
     }
 }

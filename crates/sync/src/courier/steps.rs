@@ -156,7 +156,7 @@ impl Courier {
         forget_weaker(&mut progress, &rule.cleanup, pass.proof);
         note_pass(&mut progress, pass);
         // What it waits for now is said with the pass, so that one event tells both.
-        let (why, next) = rest::wait(rule, &progress, task.now);
+        let (why, next) = rest::wait(rule, &progress, task);
         progress.rests_under = Some(rule.cleanup);
         let said: Vec<String> = found.note().into_iter().chain(why).collect();
         let note = (!said.is_empty()).then(|| said.join("; "));
@@ -173,7 +173,7 @@ impl Courier {
         let manifest = pushed(task)?;
         let there = destination.transport.hashsum(&task.spec.remote, &options).await?;
         let found = verify::compare(&options.work_dir.join(MANIFEST), manifest, there.files).await?;
-        Ok((found, CaptureProof { at: task.now, proof: there.proof, manifest }))
+        Ok((found, CaptureProof { at: task.now, uptime: task.uptime, proof: there.proof, manifest }))
     }
 
     /// Looks at the capture here, beside what was pushed.

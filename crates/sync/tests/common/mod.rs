@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use verisim_core::{
     CancellationToken, Capture, CaptureName, CleanupRule, Clock, DestinationName, JobId, Progress,
     ProgressSink, PushOptions, RelPath, Remote, Schedule, SyncEvent, SyncProgress, SyncReport, SyncSpec,
-    SyncState, SyncTask, SyncWorker, Timestamp,
+    SyncState, SyncTask, SyncWorker, Timestamp, Uptime,
 };
 use verisim_sync::{
     CaptureRule, Completeness, Courier, CourierOptions, Destination, Each, GateTools, KnownDestination,
@@ -33,6 +33,9 @@ impl Clock for RealClock {
     }
     fn monotonic(&self) -> Duration {
         self.0.elapsed()
+    }
+    fn uptime(&self) -> Option<Uptime> {
+        None
     }
     async fn sleep_until(&self, at: Timestamp) {
         let wait = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
@@ -248,6 +251,7 @@ impl Row {
             state: self.state,
             progress: self.progress.clone(),
             now,
+            uptime: None,
             sink: Arc::new(Sink::default()),
             cancel: CancellationToken::new(),
         }
