@@ -1,14 +1,17 @@
-//! Many pushes by the real daemon while everything fails that can: connections are cut, the far sshd is killed, the disk
-//! there runs full, the daemon is killed, and its clock jumps. Afterwards every capture must be home and whole, nothing may
-//! be deleted here that was not verified twice, and a bit that is flipped there must be found.
+//! Many pushes by the real daemon while everything fails that can: connections are cut, the far side is killed or gone, the
+//! disk there runs full, the daemon is killed, and its clock jumps. Cleanup is on meanwhile. Afterwards every capture must be
+//! home and whole; what is gone here must have been verified twice, have been old enough by a clock that nobody set, and have
+//! been right there at that moment; and a bit that is flipped there must be found before anything goes.
 
+mod far;
+mod flips;
 mod home;
+mod large;
 mod proof;
+mod watch;
+mod wire;
 
 use std::time::{Duration, Instant};
-
-use rustix::process::Signal;
-use verisim_testkit::sshd::{Sshd, SshdOptions};
 
 use self::home::Home;
 use crate::measure::Error;
@@ -29,7 +32,7 @@ pub(crate) struct Options {
     /// How many captures.
     #[arg(long, default_value_t = 500)]
     pub(crate) pushes: u32,
-    /// How many bits are flipped in the end, each in a capture of its own.
+    /// How many further captures have a bit flipped at the destination.
     #[arg(long, default_value_t = 100)]
     pub(crate) flips: u32,
     /// Of what fails, and when.
@@ -48,44 +51,54 @@ pub(crate) enum Way {
     Rsync,
     /// By rclone, over SFTP.
     Rclone,
+    /// To a bucket.
+    S3,
 }
 
 /// So many captures come in at once.
 const WAVE: u32 = 20;
-/// How long things fail in one wave, at most.
+/// How long things fail in one wave: pushes, later passes, and cleanup.
 const TROUBLE: Duration = Duration::from_secs(20);
-/// How long a wave may take to come home once nothing fails any more.
-const CALM_MAX: Duration = Duration::from_secs(180);
+/// How long it may take, once nothing fails any more, until one more capture is where it shall be.
+const CALM_MAX: Duration = Duration::from_secs(240);
+/// The age that the rule asks for before it deletes, and so how far apart two passes are.
+const MIN_AGE: Duration = Duration::from_secs(60);
 
 /// Runs it; an error when anything could not be proved.
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
-    let sshd = Sshd::start(SshdOptions::default()).ok_or("no sshd can be started here")?;
     let random = Noise(options.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let mut trial = Trial { home: Home::make(options, sshd)?, random, counts: [0; FAULTS.len()] };
+    let mut trial = Trial { home: Home::make(options)?, random, counts: [0; FAULTS.len()] };
     trial.home.up()?;
     let begun = Instant::now();
     let mut made = 0;
     while made < options.pushes {
         let wave = WAVE.min(options.pushes - made);
         for number in made..made + wave {
-            trial.home.capture(number, &mut trial.random)?;
+            trial.home.capture(&format!("run-{number:05}"), home::SMALL, &mut trial.random)?;
         }
         made += wave;
-        trial.trouble(made)?;
-        trial.calm(made)?;
-        println!("{:>5} s  {made} home  {}", begun.elapsed().as_secs(), trial.told());
+        trial.trouble()?;
+        trial.home.calm()?;
+        let (passed, gone) = (begun.elapsed().as_secs(), trial.home.watch.gone());
+        println!("{passed:>5} s  {made} home, {gone} of them cleaned up  {}", trial.told());
     }
-    let found = trial.home.flip(options.flips, &mut trial.random)?;
-    println!("{found} of {} flipped bits were found", options.flips);
+    trial.home.told_of_bytes()?;
+    let mut wrong = large::run(&mut trial.home, &mut trial.random, options.way)?;
+    let flipped = flips::run(&mut trial.home, &mut trial.random, options.flips)?;
+    trial.home.wait_for_cleanup()?;
     trial.home.stop()?;
-    let wrong = trial.home.prove()?;
+    wrong.extend(trial.home.prove(&flipped)?);
     for text in wrong.iter().take(50) {
         println!("WRONG: {text}");
     }
-    if !wrong.is_empty() || found != options.flips {
+    if !wrong.is_empty() {
         return Err(format!("{} things are wrong", wrong.len()).into());
     }
-    println!("{made} pushes by {:?}: every one is home and whole", options.way);
+    println!(
+        "{made} pushes by {:?} in {} s: every one is home and whole",
+        options.way,
+        begun.elapsed().as_secs()
+    );
     Ok(())
 }
 
@@ -94,7 +107,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
 enum Fault {
     /// Every connection is cut.
     Cut,
-    /// The far sshd is gone for a while.
+    /// Whoever serves a connection is killed.
+    Slain,
+    /// The server is gone for a while; on the way to a directory, the directory.
     Down,
     /// The disk there is full for a while.
     Full,
@@ -104,7 +119,7 @@ enum Fault {
     Jump,
 }
 
-const FAULTS: [Fault; 5] = [Fault::Cut, Fault::Down, Fault::Full, Fault::Kill, Fault::Jump];
+const FAULTS: [Fault; 6] = [Fault::Cut, Fault::Slain, Fault::Down, Fault::Full, Fault::Kill, Fault::Jump];
 
 struct Trial {
     home: Home,
@@ -113,20 +128,22 @@ struct Trial {
 }
 
 impl Trial {
-    /// Lets things fail, one after the other, until all that was made is home, or for a while.
-    fn trouble(&mut self, made: u32) -> Result<(), Error> {
+    /// Lets things fail, one after the other, for a while.
+    fn trouble(&mut self) -> Result<(), Error> {
         let begun = Instant::now();
-        while begun.elapsed() < TROUBLE && self.home.sealed()? < made {
+        while begun.elapsed() < TROUBLE {
             self.home.pause(self.random.below(1_500))?;
-            let at = usize::try_from(self.random.below(FAULTS.len() as u64))?;
-            self.counts[at] += 1;
+            let able = self.home.far.faults();
+            let fault = able[usize::try_from(self.random.below(able.len() as u64))?];
+            self.counts[fault as usize] += 1;
             let lasts = 200 + self.random.below(1_500);
-            match FAULTS[at] {
-                Fault::Cut => self.home.sshd.signal_serving(Signal::KILL),
+            match fault {
+                Fault::Cut => self.home.far.cut(),
+                Fault::Slain => self.home.far.slay(),
                 Fault::Down => {
-                    self.home.sshd.stop();
+                    self.home.far.leave()?;
                     self.home.pause(lasts)?;
-                    self.home.sshd.start_again();
+                    self.home.far.come_back()?;
                 }
                 Fault::Full => {
                     self.home.fill()?;
@@ -142,24 +159,6 @@ impl Trial {
                     self.home.jump(minutes * 60)?;
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// Lifts everything, asks for what waits or failed to be tried again, and waits until all is home.
-    fn calm(&mut self, made: u32) -> Result<(), Error> {
-        let begun = Instant::now();
-        while self.home.sealed()? < made {
-            if begun.elapsed() > CALM_MAX {
-                return Err(format!(
-                    "only {} of {made} came home:\n{}",
-                    self.home.sealed()?,
-                    self.home.list()?
-                )
-                .into());
-            }
-            self.home.retry()?;
-            self.home.pause(1_000)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use verisim_core::{Clock, Digest, Timestamp, Uptime};
+use verisim_core::{Clock, Timestamp, Uptime};
 
 /// How long a sleep may go on before the wall clock is looked at again, so that a jump of it is noticed.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -14,14 +14,14 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 pub(crate) struct SystemClock {
     started: Instant,
     /// Tells this start of the machine from every other; `None` where the kernel does not say.
-    boot: Option<Digest>,
+    boot: Option<u64>,
 }
 
 impl SystemClock {
     /// A clock whose monotonic zero is now.
     #[expect(clippy::disallowed_methods, reason = "this is the home of the clock")]
     pub(crate) fn new() -> Self {
-        let boot = std::fs::read(BOOT_ID).ok().map(|id| Digest::of(&id));
+        let boot = std::fs::read(BOOT_ID).ok().map(|id| Uptime::boot_of(&id));
         Self { started: Instant::now(), boot }
     }
 }

@@ -114,9 +114,19 @@ impl CaptureProof {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uptime {
     /// Tells this start of the machine from every other.
-    pub boot: Digest,
+    pub boot: u64,
     /// Milliseconds since it.
     pub millis: u64,
+}
+
+impl Uptime {
+    /// What tells the start of the machine that has this name: as much of its hash as a number in JSON carries everywhere.
+    #[must_use]
+    pub fn boot_of(name: &[u8]) -> u64 {
+        let first =
+            Digest::of(name).as_bytes().iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        first >> 11
+    }
 }
 
 /// What a manifest speaks of, in numbers.

@@ -390,8 +390,7 @@ mod tests {
         };
         let manifest = manifest();
         let remote = RemoteAnswer::Answered { ours: true, sealed: manifest };
-        let up =
-            |boot: &[u8], minutes: u64| Some(Uptime { boot: Digest::of(boot), millis: minutes * 60_000 });
+        let up = |boot: u64, minutes: u64| Some(Uptime { boot, millis: minutes * 60_000 });
         let asked = |first: Option<Uptime>, now: Option<Uptime>| {
             // By the wall clock two hours lie between.
             let pass = CaptureProof { uptime: first, ..proof(NOW - 7200, 1, Proof::Sha256Remote) };
@@ -408,10 +407,10 @@ mod tests {
                 evidence: &Evidence::AsPushed,
             })
         };
-        assert_eq!(asked(up(b"a", 5), up(b"a", 64)), Err(vec![Interlock::Age]));
-        assert_eq!(asked(up(b"a", 5), up(b"a", 65)), Ok(()));
+        assert_eq!(asked(up(1, 5), up(1, 64)), Err(vec![Interlock::Age]));
+        assert_eq!(asked(up(1, 5), up(1, 65)), Ok(()));
         // Another start of the machine, or none that is known: there is only the wall clock.
-        assert_eq!(asked(up(b"a", 5), up(b"b", 6)), Ok(()));
-        assert_eq!(asked(None, up(b"b", 6)), Ok(()));
+        assert_eq!(asked(up(1, 5), up(2, 6)), Ok(()));
+        assert_eq!(asked(None, up(2, 6)), Ok(()));
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use verisim_core::{Clock, Digest, Timestamp, Uptime};
+use verisim_core::{Clock, Timestamp, Uptime};
 
 /// A clock that only moves when a test moves it, so that a month passes in seconds.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ struct State {
     monotonic: Duration,
     sleepers: BTreeMap<(Timestamp, u64), Waker>,
     next_sleeper: u64,
-    boot: Digest,
+    boot: u64,
 }
 
 /// How many clocks were made: each is a machine that was started anew.
@@ -41,7 +41,7 @@ impl VirtualClock {
     /// A clock that shows `start`.
     #[must_use]
     pub fn new(start: Timestamp) -> Arc<Self> {
-        let boot = Digest::of(&MADE.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+        let boot = MADE.fetch_add(1, Ordering::Relaxed);
         let (monotonic, sleepers) = (Duration::ZERO, BTreeMap::new());
         let state = State { now: start, monotonic, sleepers, next_sleeper: 0, boot };
         Arc::new(Self { state: Mutex::new(state) })

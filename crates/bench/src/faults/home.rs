@@ -2,60 +2,73 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use verisim_core::Digest;
-use verisim_testkit::sshd::Sshd;
-
-use super::{Options, Way};
+use super::far::Far;
+use super::watch::{self, Watch};
+use super::{CALM_MAX, MIN_AGE, Options};
 use crate::measure::Error;
 use crate::push::Noise;
 
 /// What the Debian package `faketime` brings: the clock of a process, as a file says.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-/// How much room the destination has for each capture, in mebibytes.
-const ROOM_MIB: u32 = 5;
-
-/// What was captured: by name, the hash of every file.
-pub(super) type Captured = BTreeMap<String, BTreeMap<PathBuf, Digest>>;
+/// How many bytes the larger file of a capture has.
+pub(super) const SMALL: Range<u64> = 1 << 20..3 << 20;
+/// How much room the destination has, and how much more for each capture, in mebibytes.
+const ROOM_MIB: (u32, u32) = (1_024, 5);
 
 pub(super) struct Home {
     held: tempfile::TempDir,
     verisim: PathBuf,
-    pub(super) sshd: Sshd,
+    pub(super) far: Far,
+    pub(super) watch: Watch,
     daemon: Option<Child>,
     /// By how many seconds the daemon's clock is ahead.
     ahead: i64,
-    pub(super) captured: Captured,
-    /// The captures in which a bit was flipped.
-    pub(super) flipped: Vec<String>,
+    /// How many bytes were captured.
+    captured: u64,
+    /// How many captures there are.
+    made: usize,
+    /// What daemons that ended have written.
+    written: u64,
 }
 
 impl Home {
-    pub(super) fn make(options: &Options, sshd: Sshd) -> Result<Self, Error> {
+    pub(super) fn make(options: &Options) -> Result<Self, Error> {
         if !Path::new(FAKETIME).exists() {
             return Err("the clock cannot be made to jump: apt-get install faketime".into());
         }
         let held = tempfile::Builder::new().prefix("faults").tempdir_in(options.dir.canonicalize()?)?;
+        for folder in ["captures", "making", "vault", "home"] {
+            fs::create_dir(held.path().join(folder))?;
+        }
+        let vault = held.path().join("vault");
+        let size = format!("size={}m", ROOM_MIB.0 + (options.pushes + options.flips) * ROOM_MIB.1);
+        done(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(&vault))?;
         let home = Self {
             verisim: options.verisim.canonicalize()?,
-            sshd,
+            far: Far::start(options.way, vault)?,
+            watch: Watch::start(),
             daemon: None,
             ahead: 0,
-            captured: Captured::new(),
-            flipped: Vec::new(),
+            captured: 0,
+            made: 0,
+            written: 0,
             held,
         };
-        for folder in ["captures", "making", "vault", "home"] {
-            fs::create_dir(home.at(folder))?;
-        }
-        let size = format!("size={}m", 64 + options.pushes * ROOM_MIB);
-        let mut mount = Command::new("mount");
-        done(mount.args(["-t", "tmpfs", "-o", &size, "none"]).arg(home.at("vault")))?;
-        fs::create_dir(home.at("vault/runs"))?;
-        home.configure(options.way)?;
+        let text = format!(
+            "state = {:?}\n\n[[destination]]\nname = \"vault\"\n{}\nbandwidth = {{ mbit = 80 }}\n\n\
+             [[capture]]\nname = \"runs\"\npath = {:?}\neach = \"directory\"\ncomplete = {{ sentinel = \"run_complete\" }}\n\
+             destination = \"vault\"\ncleanup = {{ enabled = true, min_passes = 2, min_age = \"{}s\" }}\n",
+            home.at("state"),
+            home.far.describe(home.held.path())?,
+            home.at("captures"),
+            MIN_AGE.as_secs()
+        );
+        fs::write(home.at("verisim.toml"), text)?;
         home.jump_to(0)?;
         Ok(home)
     }
@@ -64,49 +77,13 @@ impl Home {
         self.held.path().join(name)
     }
 
-    fn configure(&self, way: Way) -> Result<(), Error> {
-        let vault = self.at("vault/runs");
-        let host = format!(
-            "host = \"127.0.0.1\", port = {}, user = \"root\", path = {vault:?}, identity = {:?}, known_hosts = {:?}",
-            self.sshd.port(),
-            self.sshd.key(),
-            self.sshd.known_hosts()
-        );
-        let section = format!(
-            "[host]\ntype = sftp\nhost = 127.0.0.1\nport = {}\nuser = root\nkey_file = {}\nknown_hosts_file = {}\n",
-            self.sshd.port(),
-            self.sshd.key().display(),
-            self.sshd.known_hosts().display()
-        );
-        fs::write(self.at("rclone.conf"), section)?;
-        let destination = match way {
-            Way::Native => format!("native = {{ path = {vault:?} }}"),
-            Way::Sftp => format!("sftp = {{ {host} }}"),
-            Way::Rsync => format!("rsync_ssh = {{ {host} }}"),
-            Way::Rclone => {
-                let remote = format!("host:{}", vault.display());
-                format!("rclone = {{ remote = {remote:?}, config = {:?} }}", self.at("rclone.conf"))
-            }
-        };
-        let text = format!(
-            "state = {:?}\n\n[[destination]]\nname = \"vault\"\n{destination}\nbandwidth = {{ mbit = 200 }}\n\n\
-             [[capture]]\nname = \"runs\"\npath = {:?}\neach = \"directory\"\ncomplete = {{ sentinel = \"run_complete\" }}\n\
-             destination = \"vault\"\ncleanup = {{ enabled = true, min_passes = 2, min_age = \"24h\" }}\n",
-            self.at("state"),
-            self.at("captures")
-        );
-        Ok(fs::write(self.at("verisim.toml"), text)?)
-    }
-
     /// A capture of many small files and one of some size, which appears as a whole.
-    pub(super) fn capture(&mut self, number: u32, random: &mut Noise) -> Result<(), Error> {
-        let name = format!("run-{number:05}");
-        let root = self.at("making").join(&name);
-        let mut files = BTreeMap::new();
+    pub(super) fn capture(&mut self, name: &str, size: Range<u64>, random: &mut Noise) -> Result<(), Error> {
+        let root = self.at("making").join(name);
         fs::create_dir(&root)?;
         for file in 0..30 {
             let (path, length) = match file {
-                0 => (PathBuf::from("image.raw"), (1 << 20) + random.below(2 << 20)),
+                0 => (PathBuf::from("image.raw"), size.start + random.below(size.end - size.start)),
                 1 => (PathBuf::from("run_complete"), 0),
                 file => (PathBuf::from(format!("plate {}/well-{file}", file % 3)), random.below(40_000)),
             };
@@ -115,13 +92,15 @@ impl Home {
             let at = root.join(&path);
             fs::create_dir_all(at.parent().unwrap_or(&root))?;
             fs::write(at, &content)?;
-            files.insert(path, Digest::of(&content));
+            self.captured += length;
         }
-        let there = self.at("captures").join(&name);
-        fs::rename(root, &there)?;
-        self.captured.insert(name, files);
+        let files = watch::hashes(&root)?;
+        let here = self.at("captures").join(name);
+        fs::rename(root, &here)?;
+        self.made += 1;
+        self.watch.expect(name.to_owned(), here.clone(), self.far.of(name), files);
         // So that nobody waits for the daemon to look; one that does not answer just now finds it by itself.
-        self.command(&["sync", "add"]).arg(there).stdin(Stdio::null()).output()?;
+        self.command(&["sync", "add"]).arg(here).stdin(Stdio::null()).output()?;
         Ok(())
     }
 
@@ -142,7 +121,7 @@ impl Home {
     }
 
     /// What a person asks of the daemon. One that just begins is waited for.
-    fn ask(&self, arguments: &[&str]) -> Result<Output, Error> {
+    pub(super) fn ask(&self, arguments: &[&str]) -> Result<Output, Error> {
         Ok(self.command(arguments).stdin(Stdio::null()).output()?)
     }
 
@@ -164,6 +143,9 @@ impl Home {
 
     pub(super) fn kill(&mut self) -> Result<(), Error> {
         if let Some(mut daemon) = self.daemon.take() {
+            // It stands still while it is asked how much it wrote.
+            done(Command::new("kill").args(["-STOP", &daemon.id().to_string()]))?;
+            self.written += written(daemon.id())?;
             daemon.kill()?;
             daemon.wait()?;
         }
@@ -206,55 +188,103 @@ impl Home {
         Ok(fs::rename(new, self.at("clock"))?)
     }
 
-    /// How many captures are sealed at the destination.
-    pub(super) fn sealed(&self) -> Result<u32, Error> {
-        let sealed = |name: &&String| self.there(name).join(".verisim/checksums.sha256").is_file();
-        Ok(u32::try_from(self.captured.keys().filter(sealed).count())?)
+    pub(super) fn is_all_home(&self) -> bool {
+        self.watch.sealed() == self.made
     }
 
-    pub(super) fn there(&self, name: &str) -> PathBuf {
-        self.at("vault/runs/runs").join(name)
-    }
-
-    pub(super) fn retry(&self) -> Result<(), Error> {
-        for state in ["blocked", "failed"] {
-            self.ask(&["sync", "retry", "--all", "--in", state])?;
+    /// Lifts everything, asks for what waits or failed to be tried again, and waits until all is home.
+    pub(super) fn calm(&mut self) -> Result<(), Error> {
+        self.jump(-self.ahead)?;
+        let (mut before, mut since) = (0, Instant::now());
+        while !self.is_all_home() {
+            let sealed = self.watch.sealed();
+            if sealed > before {
+                (before, since) = (sealed, Instant::now());
+            }
+            if since.elapsed() > CALM_MAX {
+                let list = self.list()?;
+                return Err(format!("only {sealed} of {} came home:\n{list}", self.made).into());
+            }
+            self.hurry()?;
+            self.pause(2_000)?;
         }
-        self.ask(&["sync", "retry", "--all"]).map(drop)
+        Ok(())
+    }
+
+    /// Waits until everything was cleaned up.
+    pub(super) fn wait_for_cleanup(&mut self) -> Result<(), Error> {
+        let (mut before, mut since) = (0, Instant::now());
+        while self.watch.gone() < self.made {
+            let gone = self.watch.gone();
+            if gone > before {
+                (before, since) = (gone, Instant::now());
+            }
+            if since.elapsed() > CALM_MAX {
+                let list = self.list()?;
+                return Err(format!("only {gone} of {} were cleaned up:\n{list}", self.made).into());
+            }
+            self.pause(1_000)?;
+        }
+        // The last of them may still be at it.
+        self.pause(5_000)
+    }
+
+    /// Has tried again what failed, and what waits for a later time.
+    pub(super) fn hurry(&self) -> Result<(), Error> {
+        for state in ["failed", "blocked", "queued", "waiting"] {
+            for id in self.jobs(state)?.into_values() {
+                self.ask(&["sync", "retry", &id.to_string()])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The jobs in a state, by the names of their captures.
+    pub(super) fn jobs(&self, state: &str) -> Result<BTreeMap<String, u64>, Error> {
+        let listed = self.ask(&["--json", "sync", "ls", "--in", state, "--limit", "100000"])?;
+        let mut out = BTreeMap::new();
+        for line in String::from_utf8_lossy(&listed.stdout).lines() {
+            let run: serde_json::Value = serde_json::from_str(line)?;
+            if let (Some(id), Some(name)) = (run["id"].as_u64(), capture_of(&run)) {
+                out.insert(name, id);
+            }
+        }
+        Ok(out)
     }
 
     pub(super) fn list(&self) -> Result<String, Error> {
-        Ok(String::from_utf8_lossy(&self.ask(&["sync", "ls"])?.stdout).into_owned())
+        let listed = self.ask(&["sync", "ls", "--limit", "100000"])?;
+        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let open = |line: &&str| !line.to_ascii_lowercase().contains("cleaned");
+        Ok(text.lines().filter(open).take(60).collect::<Vec<_>>().join("\n"))
     }
 
-    /// Flips a bit in so many captures, and counts how many are found out, and not deleted here.
-    pub(super) fn flip(&mut self, flips: u32, random: &mut Noise) -> Result<u32, Error> {
-        let listed = self.ask(&["--json", "sync", "ls", "--limit", "100000"])?;
-        let mut verified = Vec::new();
-        for line in String::from_utf8_lossy(&listed.stdout).lines() {
-            let run: serde_json::Value = serde_json::from_str(line)?;
-            let is_verified =
-                run["state"].as_str().is_some_and(|state| state.eq_ignore_ascii_case("verified"));
-            if let (true, Some(id), Some(name)) = (is_verified, run["id"].as_u64(), capture_of(&run)) {
-                verified.push((id, name));
-            }
+    /// How many bytes were moved so far: over the wire, or, where there is none, written by daemons.
+    pub(super) fn moved(&self) -> Result<u64, Error> {
+        match (self.far.bytes(), &self.daemon) {
+            (Some(bytes), _) => Ok(bytes),
+            (None, Some(daemon)) => Ok(self.written + written(daemon.id())?),
+            (None, None) => Ok(self.written),
         }
-        let mut found = 0;
-        for (id, name) in verified.into_iter().take(usize::try_from(flips)?) {
-            let at = self.there(&name).join("image.raw");
-            let mut content = fs::read(&at)?;
-            let bit = random.below(content.len() as u64 * 8);
-            content[usize::try_from(bit / 8)?] ^= 1 << (bit % 8);
-            fs::write(&at, content)?;
-            let verdict = self.ask(&["sync", "verify", &id.to_string()])?;
-            match verdict.status.code() {
-                Some(6) if self.at("captures").join(&name).join("image.raw").exists() => found += 1,
-                code => println!("{name}: {code:?} {}", String::from_utf8_lossy(&verdict.stderr)),
-            }
-            self.flipped.push(name);
-        }
-        Ok(found)
     }
+
+    pub(super) fn told_of_bytes(&self) -> Result<(), Error> {
+        let (moved, mib) = (self.moved()?, f64::from(1 << 20));
+        println!(
+            "{:.1} MiB were captured, {:.1} MiB were sent: {:.1} % more",
+            self.captured as f64 / mib,
+            moved as f64 / mib,
+            (moved as f64 / self.captured.max(1) as f64 - 1.0) * 100.0
+        );
+        Ok(())
+    }
+}
+
+/// How many bytes a process has written so far.
+fn written(process: u32) -> Result<u64, Error> {
+    let text = fs::read_to_string(format!("/proc/{process}/io"))?;
+    let written = text.lines().find_map(|line| line.strip_prefix("wchar: "));
+    Ok(written.ok_or("the kernel does not say what was written")?.parse()?)
 }
 
 /// The folder's name of a line of `sync ls`.

@@ -193,7 +193,7 @@ fn progress() {
         overrides: vec![given.clone(), GateOverride { revoked: Some(back), ..given }],
         ..SyncProgress::default()
     };
-    let up = Some(Uptime { boot: sha256(), millis: 90_000 });
+    let up = Some(Uptime { boot: 7, millis: 90_000 });
     let timed = SyncProgress {
         passes: vec![CaptureProof { uptime: up, ..proof }],
         passes_total: 1,

@@ -153,9 +153,7 @@ mod tests {
     /// Hours by the wall clock, and of how long the machine is up.
     fn by_both(passes: &[(i64, Option<u64>)], now: (i64, Option<u64>)) -> Due {
         let at = |hour: i64| Timestamp::from_second(hour * HOUR).unwrap();
-        let up = |hours: Option<u64>| {
-            hours.map(|hours| Uptime { boot: Digest::of(b"b"), millis: hours * 3_600_000 })
-        };
+        let up = |hours: Option<u64>| hours.map(|hours| Uptime { boot: 1, millis: hours * 3_600_000 });
         let rule = CaptureRule {
             audit: None,
             name: "lab".parse().unwrap(),

@@ -32,15 +32,42 @@ pub(super) struct Shelf {
     next: AtomicU64,
 }
 
+/// A file that is removed unless somebody takes it: a request that is dropped leaves nothing either.
+struct Part {
+    path: Option<PathBuf>,
+}
+
+impl Part {
+    fn path(&self) -> &Path {
+        self.path.as_deref().unwrap_or(Path::new(""))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 type Answer<T> = S3Result<S3Response<T>>;
 
 fn lost(error: &io::Error) -> s3s::S3Error {
     match error.kind() {
         io::ErrorKind::NotFound => s3_error!(NoSuchKey),
-        io::ErrorKind::StorageFull => s3_error!(ServiceUnavailable, "the disk is full"),
+        io::ErrorKind::StorageFull => full(),
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => s3_error!(AccessDenied),
         _ => s3_error!(InternalError, "{error}"),
     }
+}
+
+/// As MinIO says it.
+fn full() -> s3s::S3Error {
+    let code = s3s::S3ErrorCode::Custom("XMinioStorageFull".into());
+    let mut error = s3s::S3Error::with_message(code, "the disk is full");
+    error.set_status_code(hyper::StatusCode::INSUFFICIENT_STORAGE);
+    error
 }
 
 pub(super) fn number<T: TryInto<i64>>(number: T) -> i64 {
@@ -98,18 +125,18 @@ impl Shelf {
     /// Writes what comes into a file of its own. What is cut off leaves nothing.
     async fn receive(&self, body: Option<StreamingBlob>, length: Option<i64>) -> S3Result<PathBuf> {
         let mut body = body.ok_or_else(|| s3_error!(IncompleteBody))?;
-        let (part, mut whole) = (self.new_part(), 0_usize);
-        let mut file = fs::File::create(&part).map_err(|error| lost(&error))?;
+        let mut part = Part { path: Some(self.new_part()) };
+        let mut whole = 0_usize;
+        let mut file = fs::File::create(part.path()).map_err(|error| lost(&error))?;
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|_| s3_error!(IncompleteBody))?;
             whole += piece.len();
             io::Write::write_all(&mut file, &piece).map_err(|error| lost(&error))?;
         }
         if length.is_some_and(|length| length != number(whole)) {
-            let _ = fs::remove_file(part);
             return Err(s3_error!(IncompleteBody));
         }
-        Ok(part)
+        Ok(part.path.take().unwrap_or_default())
     }
 
     fn upload(&self, id: &str) -> S3Result<PathBuf> {
