@@ -10,6 +10,7 @@ use std::time::Duration;
 use verisim_core::{CancellationToken, Failure, FailureKind, RelPath, Remote, TransportError};
 use verisim_sys::{Ask, Ended, HeadTail, Input, Limits, Ran, Runner, Taker};
 
+use super::line::{Line, Taken};
 use super::version::{FSYNC_SINCE, RsyncVersion, USABLE_SINCE};
 use super::{RsyncOptions, bare, ssh};
 use crate::errno::{Side, failure};
@@ -19,7 +20,7 @@ use crate::tool::{Desk, Look, ended, output};
 
 /// How much of a script's answer is kept: markers, a hash, and numbers.
 const ANSWER_BYTES: usize = 256 << 10;
-/// How long a script may be silent: a login, and sixteen megabytes hashed by the slowest hasher of a small machine.
+/// How long a script may be silent: a login, and the making durable of what was sent to a slow disk.
 const SCRIPT_SILENCE: Duration = Duration::from_secs(90);
 /// How long rsync may be silent over nothing.
 const SILENCE: Duration = Duration::from_secs(120);
@@ -30,8 +31,9 @@ const OPERATION: &str = "rsync_ssh.reach";
 /// A host, and what is asked of it.
 pub(super) struct Far {
     pub(super) options: RsyncOptions,
-    runner: Runner,
-    arguments: Vec<OsString>,
+    pub(super) runner: Runner,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) line: Line,
 }
 
 /// How the far side is asked.
@@ -93,7 +95,7 @@ impl Way {
 impl Far {
     pub(super) fn new(options: RsyncOptions, runner: Runner) -> Self {
         let arguments = ssh::arguments(&options);
-        Self { options, runner, arguments }
+        Self { options, runner, arguments, line: Line::default() }
     }
 
     /// Fails where this machine lacks a tool, or the key.
@@ -119,15 +121,20 @@ impl Far {
         taker: &mut dyn Taker,
         cancel: &CancellationToken,
     ) -> Result<Ran, TransportError> {
-        let mut ask = Ask::new("ssh").args(self.arguments.clone()).args(["--".into(), self.host_word()]);
-        ask = ask.args(["sh"]);
+        let turn = match self.take_line(cancel).await {
+            Taken::Failed(ran) => return Ok(ran),
+            Taken::Own => None,
+            Taken::Shared(turn) => Some(turn),
+        };
+        let mut ask = Ask::new("ssh").args(self.ssh_arguments(turn.as_ref()));
+        ask = ask.args(["--".into(), self.host_word(), "sh".into()]);
         ask.environment = self.options.environment.clone();
         ask.input = Input::Bytes(script);
         ask.limits = Limits { start: SCRIPT_SILENCE, idle: SCRIPT_SILENCE, ..Limits::default() };
         self.runner.stream(ask, cancel, taker).await.map_err(|error| not_run(&error))
     }
 
-    fn host_word(&self) -> OsString {
+    pub(super) fn host_word(&self) -> OsString {
         (&self.options.host).into()
     }
 
@@ -157,13 +164,18 @@ impl Far {
         taker: &mut dyn Taker,
         cancel: &CancellationToken,
     ) -> Result<Ran, TransportError> {
+        let turn = match self.take_line(cancel).await {
+            Taken::Failed(ran) => return Ok(ran),
+            Taken::Own => None,
+            Taken::Shared(turn) => Some(turn),
+        };
         let mut ask = Ask::new("rsync").args(rsync.arguments);
         if *way != Way::Bare {
             // A wrapper around rsync reads the arguments, so they must stand in the command there.
             ask = ask.args(["-s"]);
         }
         let ssh = self.runner.find("ssh").unwrap_or_else(|| PathBuf::from("ssh"));
-        ask = ask.args(["-e".into(), ssh::remote_shell(&ssh, &self.arguments)]);
+        ask = ask.args(["-e".into(), ssh::remote_shell(&ssh, &self.ssh_arguments(turn.as_ref()))]);
         if let Some(path) = &self.options.rsync_path {
             ask = ask.args([format!("--rsync-path={path}")]);
         }

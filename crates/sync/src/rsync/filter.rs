@@ -10,25 +10,42 @@ use std::path::Path;
 use verisim_core::RelPath;
 
 /// So many files are named one by one; of more, all are looked at, and rsync finds those that are not there.
-const NAMED_MAX: usize = 1000;
+pub(super) const NAMED_MAX: usize = 1000;
 
-/// Writes the rules, each with a NUL after it: nothing of ours, all directories, and of the files those of `only`, or all.
-/// Opens them from their begin.
-pub(super) fn write_rules<'p>(
-    file: &Path,
-    only: Option<impl Iterator<Item = &'p RelPath>>,
-) -> io::Result<File> {
+/// Which files of a capture a run takes up.
+pub(super) enum Only<'p> {
+    /// All.
+    All,
+    /// These, and all where there are too many of them.
+    These(Vec<&'p RelPath>),
+    /// All but what stands under these.
+    Without(Vec<RelPath>),
+}
+
+impl<'p> Only<'p> {
+    /// These files alone.
+    pub(super) fn these(paths: impl Iterator<Item = &'p RelPath>) -> Self {
+        let these: Vec<&RelPath> = paths.take(NAMED_MAX + 1).collect();
+        if these.len() <= NAMED_MAX { Self::These(these) } else { Self::All }
+    }
+}
+
+/// Writes the rules, each with a NUL after it: nothing of ours, all directories, and of the files those that are meant. Opens
+/// them from their begin.
+pub(super) fn write_rules(file: &Path, only: &Only<'_>) -> io::Result<File> {
     let mut out = io::BufWriter::new(crate::private::create(file)?);
-    out.write_all(b"- /.verisim/\0")?;
-    let only: Option<Vec<&RelPath>> = only.map(|paths| paths.take(NAMED_MAX + 1).collect());
-    if let Some(paths) = only.filter(|paths| paths.len() <= NAMED_MAX) {
-        out.write_all(b"+ */\0")?;
-        for path in paths {
-            out.write_all(b"+ ")?;
-            out.write_all(&pattern(path))?;
-            out.write_all(b"\0")?;
+    let mut rule = |kind: &[u8], pattern: &[u8]| {
+        out.write_all(kind).and_then(|()| out.write_all(pattern)).and_then(|()| out.write_all(b"\0"))
+    };
+    rule(b"- ", b"/.verisim/")?;
+    match only {
+        Only::All => {}
+        Only::These(paths) => {
+            rule(b"+ ", b"*/")?;
+            paths.iter().try_for_each(|path| rule(b"+ ", &pattern(path)))?;
+            rule(b"- ", b"*")?;
         }
-        out.write_all(b"- *\0")?;
+        Only::Without(paths) => paths.iter().try_for_each(|path| rule(b"- ", &pattern(path)))?,
     }
     out.flush()?;
     File::open(file)
@@ -70,7 +87,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths: Vec<RelPath> = (0..=NAMED_MAX).map(|n| RelPath::new(format!("{n}")).unwrap()).collect();
         let rules = |count| {
-            write_rules(&dir.path().join("r"), Some(paths.iter().take(count))).unwrap();
+            write_rules(&dir.path().join("r"), &Only::these(paths.iter().take(count))).unwrap();
             std::fs::read(dir.path().join("r")).unwrap()
         };
         assert_eq!(rules(1), b"- /.verisim/\0+ */\0+ /0\0- *\0");

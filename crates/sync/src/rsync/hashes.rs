@@ -53,6 +53,7 @@ pub(super) async fn hashes(
         if let Err(error) = done {
             // Its hasher may be gone: the next one looks anew.
             *found.lock().await = None;
+            far.hang_up();
             let _ = out.send(vec![Err(error)]).await;
         }
     });

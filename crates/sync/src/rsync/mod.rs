@@ -1,8 +1,8 @@
 //! The transport to a host over SSH, by rsync.
 //!
 //! Two ways lead to the far side, and which one is taken is found out there. Where the account may run commands, a script of a
-//! few lines says whose the folder is, claims it, and hashes what is there, in one connection; its hasher is the one that
-//! proves fastest. Where the account runs nothing but rsync (a key with a forced command such as `rrsync`), rsync itself does
+//! few lines says whose the folder is, claims it, and hashes what is there, by the first hasher of a list that works there. Where
+//! the account runs nothing but rsync (a key with a forced command such as `rrsync`), rsync itself does
 //! all of that: markers are fetched and sent, and what is there is read back in portions and hashed here, within
 //! [`RsyncOptions::read_back_max`]; what lies beyond is told as unproved.
 //!
@@ -25,8 +25,10 @@ mod bare;
 mod far;
 mod filter;
 mod hashes;
+mod line;
 mod options;
 mod output;
+mod parts;
 mod push;
 mod readback;
 mod ssh;
@@ -120,6 +122,7 @@ impl RsyncTransport {
     async fn forgetting<T>(&self, done: Result<T, TransportError>) -> Result<T, TransportError> {
         if done.is_err() {
             *self.way.lock().await = None;
+            self.far.hang_up();
         }
         done
     }

@@ -2,6 +2,7 @@
 //! a file, so every line is short, whatever the capture holds.
 
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use verisim_core::Inventory;
@@ -12,52 +13,86 @@ use crate::tool::Gauge;
 /// Lines that are longer say nothing that matters here, for instance which link was passed over.
 const LINE_BYTES_MAX: usize = 200;
 
-/// Reads along, and tells how far the push is.
-pub(super) struct Progress {
+/// What the runs of one push have sent together.
+pub(super) struct Together {
     gauge: Option<Gauge>,
     /// What earlier runs of this push have sent.
     before: Inventory,
-    /// What this run has sent: whole files.
-    pub(super) sent: Inventory,
-    /// What it says to have sent, the file that is under way included.
-    under_way: u64,
-    line: Vec<u8>,
+    runs: Mutex<Vec<Sent>>,
 }
 
-impl Progress {
-    pub(super) fn new(gauge: Option<Gauge>, before: Inventory) -> Self {
-        Self { gauge, before, sent: Inventory::default(), under_way: 0, line: Vec::new() }
+/// What one run has sent.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sent {
+    /// Whole files.
+    whole: Inventory,
+    /// All bytes, as it says, with those of the file that is under way.
+    under_way: u64,
+}
+
+impl Together {
+    pub(super) fn new(gauge: Option<Gauge>, before: Inventory, runs: usize) -> Arc<Self> {
+        Arc::new(Self { gauge, before, runs: Mutex::new(vec![Sent::default(); runs]) })
     }
 
     /// All that was sent, with what earlier runs have.
     pub(super) fn all(&self) -> Inventory {
-        Inventory { files: self.before.files + self.sent.files, bytes: self.before.bytes + self.sent.bytes }
+        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.iter().fold(self.before, |sum, run| Inventory {
+            files: sum.files + run.whole.files,
+            bytes: sum.bytes.saturating_add(run.whole.bytes),
+        })
+    }
+
+    fn note(&self, at: usize, sent: Sent) {
+        let (mut files, mut bytes) = (self.before.files, self.before.bytes);
+        {
+            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(run) = runs.get_mut(at) {
+                *run = sent;
+            }
+            for run in &*runs {
+                files += run.whole.files;
+                bytes = bytes.saturating_add(run.whole.bytes.max(run.under_way));
+            }
+        }
+        if let Some(gauge) = &self.gauge {
+            gauge.sent(Inventory { files, bytes });
+        }
+    }
+}
+
+/// Reads along what one run says.
+pub(super) struct Progress {
+    together: Arc<Together>,
+    at: usize,
+    sent: Sent,
+    line: Vec<u8>,
+}
+
+impl Progress {
+    /// Of the run that is at this place among those that run together.
+    pub(super) fn new(together: &Arc<Together>, at: usize) -> Self {
+        Self { together: Arc::clone(together), at, sent: Sent::default(), line: Vec::new() }
     }
 
     fn line(&mut self) {
         let line = String::from_utf8_lossy(&self.line);
         let mut words = line.split_ascii_whitespace();
+        let sent = &mut self.sent;
         match words.next() {
             Some(change) if change.starts_with("<f") => {
                 if let Some(bytes) = words.next().and_then(|word| word.parse::<u64>().ok()) {
-                    self.sent.files += 1;
-                    self.sent.bytes = self.sent.bytes.saturating_add(bytes);
+                    sent.whole.files += 1;
+                    sent.whole.bytes = sent.whole.bytes.saturating_add(bytes);
                 }
             }
             Some(bytes) if words.next().is_some_and(|percent| percent.ends_with('%')) => {
-                self.under_way = bytes.parse().unwrap_or(self.under_way).max(self.under_way);
+                sent.under_way = bytes.parse().unwrap_or(sent.under_way).max(sent.under_way);
             }
             _ => {}
         }
         self.line.clear();
-    }
-
-    fn report(&self) {
-        if let Some(gauge) = &self.gauge {
-            let all = self.all();
-            let bytes = all.bytes.max(self.before.bytes.saturating_add(self.under_way));
-            gauge.sent(Inventory { files: all.files, bytes });
-        }
     }
 }
 
@@ -71,7 +106,7 @@ impl Taker for Progress {
                 _ => {}
             }
         }
-        self.report();
+        self.together.note(self.at, self.sent);
         ControlFlow::Continue(())
     }
 }
@@ -88,7 +123,8 @@ mod tests {
     #[test]
     fn sent_files_are_counted_and_the_one_under_way_is_seen() {
         let taken = |cuts: &[usize]| {
-            let mut progress = Progress::new(None, Inventory { files: 1, bytes: 10 });
+            let together = Together::new(None, Inventory { files: 1, bytes: 10 }, 1);
+            let mut progress = Progress::new(&together, 0);
             let mut rest = SAID;
             for cut in cuts {
                 let (piece, tail) = rest.split_at((*cut).min(rest.len()));
@@ -96,7 +132,7 @@ mod tests {
                 rest = tail;
             }
             let _ = futures_util::FutureExt::now_or_never(progress.take(rest));
-            (progress.all(), progress.under_way)
+            (together.all(), progress.sent.under_way)
         };
         let expected = (Inventory { files: 3, bytes: 262_159 }, 262_144);
         assert_eq!(taken(&[]), expected);
@@ -106,7 +142,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_it_says_is_taken_and_bounded(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..400), 0..8)) {
-            let mut progress = Progress::new(None, Inventory::default());
+            let mut progress = Progress::new(&Together::new(None, Inventory::default(), 1), 0);
             for piece in pieces {
                 let _ = futures_util::FutureExt::now_or_never(progress.take(&piece));
                 prop_assert!(progress.line.len() <= LINE_BYTES_MAX);

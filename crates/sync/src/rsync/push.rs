@@ -1,25 +1,28 @@
 //! One push.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use verisim_core::{
     BandwidthLimit, CancellationToken, Capture, FailureKind, Inventory, PushOptions, Remote, ToolOutput,
     TransportError, TransportResult,
 };
-use verisim_sys::Ended;
+use verisim_sys::{Ended, Ran};
 
 use super::far::{Rsync, Way, option};
-use super::output::Progress;
-use super::{RsyncTransport, filter};
+use super::filter::Only;
+use super::output::{Progress, Together};
+use super::{RsyncTransport, filter, parts};
 use crate::blocking::blocking;
 use crate::errno::{Side, failure};
 use crate::explain::{Tool, ToolOperation};
 use crate::native::folder;
-use crate::tool::{Gauge, Local, Look, Lot, Share, claim, ended};
+use crate::tool::{Gauge, Local, Look, Lot, Room, Share, claim, ended, output};
 
 const OPERATION: &str = "rsync_ssh.push";
-/// Which files are taken up, in the work folder.
+/// Which files a run takes up, in the work folder; its number follows.
 const RULES: &str = "rules";
 /// What is no regular file, in the work folder.
 const SPECIAL: &str = "special.jsonl";
@@ -51,19 +54,27 @@ pub(super) async fn push(
     let _end_when_dropped = cancel.clone().drop_guard();
     let far = &transport.far;
     far.require_tools()?;
+    let stop = cancel.child_token();
     let local = {
         let about = (far.to_string(), far.options.port, far.options.user.clone());
-        let (capture, to, options, cancel) = (capture.clone(), to.clone(), options.clone(), cancel.clone());
-        blocking(OPERATION, move || Local::open(&capture, &to, &about, options, cancel, OPERATION)).await?
+        let (capture, to, options, stop) = (capture.clone(), to.clone(), options.clone(), stop.clone());
+        blocking(OPERATION, move || Local::open(&capture, &to, &about, options, stop, OPERATION)).await?
     };
-    let way = transport.way(&cancel).await?;
-    way.require_rsync(OPERATION)?;
-    let look = claim_there(transport, &way, to, &cancel).await?;
-    local.require_space(look.free_bytes)?;
-    let local = blocking(OPERATION, move || {
+    let room = local.room();
+    // While the host is looked up and asked, the capture is hashed: both are over before rsync reads anything.
+    let hashing = blocking(OPERATION, move || {
         let mut local = local;
         local.hash().map(|()| local)
     });
+    let reaching = async {
+        let reached = Box::pin(reach(transport, to, &room, &cancel)).await;
+        if reached.is_err() {
+            stop.cancel();
+        }
+        reached
+    };
+    let (reached, local) = tokio::join!(reaching, hashing);
+    let (way, local) = (reached?, local?);
     let mut sending = Sending {
         transport,
         way: &way,
@@ -73,7 +84,6 @@ pub(super) async fn push(
         sent: Inventory::default(),
         output: ToolOutput::default(),
     };
-    let local = local.await?;
     let gauge = local.gauge();
     gauge.sent(Inventory::default());
     if let Err(error) = sending.all(&local, &gauge).await {
@@ -94,6 +104,20 @@ pub(super) async fn push(
     far.settle(&way, &to.path, OPERATION, &cancel).await?;
     gauge.end();
     Ok(blocking(OPERATION, move || local.finish(sent, remarks, output)).await?)
+}
+
+/// Finds the way, and a folder there that is ours and has room.
+async fn reach(
+    transport: &RsyncTransport,
+    to: &Remote,
+    room: &Room,
+    cancel: &CancellationToken,
+) -> Result<Arc<Way>, TransportError> {
+    let way = transport.way(cancel).await?;
+    way.require_rsync(OPERATION)?;
+    let look = claim_there(transport, &way, to, cancel).await?;
+    room.require(look.free_bytes)?;
+    Ok(way)
 }
 
 /// Makes sure that the folder there is ours; nothing is changed there before that is so.
@@ -156,35 +180,69 @@ impl Sending<'_> {
     ) -> Result<(), TransportError> {
         loop {
             let rate = share.now();
-            // What is complete is not even looked at; nor is, for now, what is forced.
-            let only = local.is_begun() || lot == Lot::Forced || local.todo(Lot::Forced).next().is_some();
-            let only = only.then(|| local.todo(lot).map(|item| &item.path));
-            let rules = filter::write_rules(&local.work_dir().join(RULES), only);
-            let lost = |error| failure(Side::State, OPERATION, "writing the rules for rsync", &error);
-            let rsync = Rsync {
-                arguments: self.arguments(lot, rate),
-                // With a slash: its content lands in the folder there, never in a folder of its own name.
-                places: vec!["./".into(), self.transport.far.place(&self.folder_there())],
-                folder: Some(local.folder()),
-                list: Some(rules.map_err(lost)?),
-                largest_bytes,
-            };
-            let mut progress = Progress::new(Some(gauge.clone()), self.sent);
+            let mut runs = Vec::new();
+            for (at, only) in Self::parts(local, lot, rate).into_iter().enumerate() {
+                let rules = filter::write_rules(&local.work_dir().join(format!("{RULES}-{at}")), &only);
+                let lost = |error| failure(Side::State, OPERATION, "writing the rules for rsync", &error);
+                runs.push(Rsync {
+                    arguments: self.arguments(lot, rate),
+                    // With a slash: its content lands in the folder there, never in a folder of its own name.
+                    places: vec!["./".into(), self.transport.far.place(&self.folder_there())],
+                    folder: Some(local.folder()),
+                    list: Some(rules.map_err(lost)?),
+                    largest_bytes,
+                });
+            }
+            let together = Together::new(Some(gauge.clone()), self.sent, runs.len());
             let stop = self.cancel.child_token();
-            let run = self.transport.far.rsync(self.way, rsync, &mut progress, &stop);
-            let (ran, begins_anew) = share.run_at(rate, &stop, run).await;
-            let ran = ran?;
-            self.sent = progress.all();
+            let runs =
+                runs.into_iter().enumerate().map(|(at, rsync)| self.run(rsync, (&together, at), &stop));
+            let (ran, begins_anew) = share.run_at(rate, &stop, join_all(runs)).await;
+            self.sent = together.all();
+            let ran = ran.into_iter().collect::<Result<Vec<Ran>, TransportError>>()?;
+            let is_whole = |ran: &Ran| ran.ended == Ended::Code(0);
+            // Where one has failed, it has stopped the other, and says why.
+            let telling = |ran: &&Ran| !is_whole(ran) && ran.ended != Ended::Cancelled;
+            let Some(ran) = ran.iter().find(telling).or_else(|| ran.iter().find(|ran| !is_whole(ran))) else {
+                self.output = ran.first().map(output).unwrap_or_default();
+                return Ok(());
+            };
             if begins_anew && ran.ended == Ended::Cancelled && !self.cancel.is_cancelled() {
                 continue;
             }
-            let judged = |free| ended(&ran, Tool::Rsync, ToolOperation::Push, OPERATION, free);
+            let judged = |free| ended(ran, Tool::Rsync, ToolOperation::Push, OPERATION, free);
             self.output = match judged(None) {
                 Err(error) if error.failure.kind == FailureKind::Unknown => judged(self.free_bytes().await)?,
                 done => done?,
             };
             return Ok(());
         }
+    }
+
+    /// Which files each run takes up.
+    fn parts(local: &Local, lot: Lot, rate: Option<u64>) -> Vec<Only<'_>> {
+        // What is complete is not even looked at; nor is, for now, what is forced.
+        if local.is_begun() || lot == Lot::Forced || local.todo(Lot::Forced).next().is_some() {
+            return vec![Only::these(local.todo(lot).map(|item| &item.path))];
+        }
+        // A rate is kept to by one.
+        let parts = if rate.is_none() { parts::divide(local.items().iter()) } else { None };
+        parts.map_or_else(|| vec![Only::All], |parts| parts.map(Only::Without).into())
+    }
+
+    /// One run. What fails stops those beside it.
+    async fn run(
+        &self,
+        rsync: Rsync,
+        (together, at): (&Arc<Together>, usize),
+        stop: &CancellationToken,
+    ) -> Result<Ran, TransportError> {
+        let mut progress = Progress::new(together, at);
+        let ran = self.transport.far.rsync(self.way, rsync, &mut progress, stop).await;
+        if !ran.as_ref().is_ok_and(|ran| ran.ended == Ended::Code(0)) {
+            stop.cancel();
+        }
+        ran
     }
 
     /// What is free there, where a failure without words may be a full disk.

@@ -2,12 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::RsyncOptions;
 
 /// What is asked in any case. The first value counts, and the command line comes before every file.
-const ALWAYS: [&str; 17] = [
+const ALWAYS: [&str; 15] = [
     // Nobody sits here who could answer.
     "BatchMode=yes",
     "PasswordAuthentication=no",
@@ -23,9 +23,7 @@ const ALWAYS: [&str; 17] = [
     "ServerAliveCountMax=4",
     // Banners may say anything.
     "LogLevel=ERROR",
-    // One connection, which ends with the tool, and nothing beside it.
-    "ControlMaster=no",
-    "ControlPath=none",
+    // Nothing beside what is asked.
     "ClearAllForwardings=yes",
     "ForwardAgent=no",
     "PermitLocalCommand=no",
@@ -39,12 +37,12 @@ pub(super) fn arguments(options: &RsyncOptions) -> Vec<OsString> {
     let mut option = |value: OsString| out.extend(["-o".into(), value]);
     ALWAYS.iter().for_each(|value| option(value.into()));
     if !options.known_hosts.is_empty() {
-        option(files("UserKnownHostsFile=", &options.known_hosts));
+        option(files("UserKnownHostsFile=", options.known_hosts.iter().map(PathBuf::as_path)));
         option("GlobalKnownHostsFile=/dev/null".into());
     }
     if let Some(key) = &options.key {
         option("IdentitiesOnly=yes".into());
-        option(files("IdentityFile=", std::slice::from_ref(key)));
+        option(files("IdentityFile=", [key.as_path()]));
     }
     if let Some(port) = options.port {
         option(format!("Port={port}").into());
@@ -55,8 +53,30 @@ pub(super) fn arguments(options: &RsyncOptions) -> Vec<OsString> {
     out
 }
 
+/// What is added for a run: by the connection at this socket, or by its own, which ends with it. Whatever is configured, no other
+/// is used, and none is left behind.
+pub(super) fn by(socket: Option<&Path>) -> Vec<OsString> {
+    control("no", socket)
+}
+
+/// What is added to hold a connection for others at this socket, and to do nothing else.
+pub(super) fn holding(socket: &Path) -> Vec<OsString> {
+    let mut out = control("yes", Some(socket));
+    out.push("-N".into());
+    out
+}
+
+fn control(master: &str, socket: Option<&Path>) -> Vec<OsString> {
+    let socket = match socket {
+        Some(socket) => files("ControlPath=", [socket]),
+        None => "ControlPath=none".into(),
+    };
+    let master = format!("ControlMaster={master}").into();
+    vec!["-o".into(), master, "-o".into(), socket, "-o".into(), "ControlPersist=no".into()]
+}
+
 /// A list of files as ssh_config(5) takes it: each in double quotes, with `%` doubled.
-fn files<'f>(keyword: &str, files: impl IntoIterator<Item = &'f std::path::PathBuf>) -> OsString {
+fn files<'f>(keyword: &str, files: impl IntoIterator<Item = &'f Path>) -> OsString {
     let mut out = keyword.as_bytes().to_vec();
     for (at, file) in files.into_iter().enumerate() {
         out.extend_from_slice(if at == 0 { b"\"" } else { b" \"" });
@@ -133,6 +153,14 @@ mod tests {
             assert!(said.iter().any(|word| word == expected), "{expected} is not in {said:?}");
         }
         assert_eq!(host_of(&options()), "[::1]");
+        let holding = holding(Path::new("/s 50%/s"));
+        for expected in ["ControlMaster=yes", "ControlPath=\"/s 50%%/s\"", "ControlPersist=no", "-N"] {
+            assert!(holding.iter().any(|word| word == expected), "{expected} is not in {holding:?}");
+        }
+        assert!(
+            by(None).iter().any(|word| word == "ControlPath=none"),
+            "a connection of somebody else's is used"
+        );
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The answers of the scripts, taken apart. Everything in them may be a lie, and none of it is more than text.
 
-use std::time::Duration;
-
 use memchr::memmem;
 use verisim_core::{Digest, Failure, FailureKind};
 
@@ -13,7 +11,7 @@ use crate::tool::Look;
 pub(crate) struct Shell {
     /// What its rsync says of itself; empty where there is none, and where nobody asked.
     pub(crate) rsync: String,
-    /// The hasher that took the least time; `None`: what is there is read back.
+    /// Its hasher; `None`: what is there is read back.
     pub(crate) hasher: Option<Hasher>,
     /// Whether it sorts names in any bytes.
     pub(crate) sorts: bool,
@@ -37,43 +35,21 @@ pub(crate) fn is_whole(answer: &[u8]) -> bool {
 /// What the far side has; `None` where commands cannot be run there.
 pub(crate) fn shell(answer: &[u8]) -> Option<Shell> {
     let mut found = Shell { rsync: String::new(), hasher: None, sorts: false };
-    let (mut lists, mut before, mut after) = (false, Duration::ZERO, Duration::ZERO);
-    let mut fastest: Option<(Duration, Hasher)> = None;
+    let mut lists = false;
     for (key, value) in records(answer)? {
         match key {
             b"rsync" => found.rsync = String::from_utf8_lossy(value).into_owned(),
             b"sorts" => found.sorts = true,
             b"lists" => lists = true,
-            b"before" => before = children(value),
-            b"after" => after = children(value),
             b"hasher" => {
                 let hasher = std::str::from_utf8(value).ok().and_then(|at| at.parse::<usize>().ok());
-                let Some(hasher) = hasher.and_then(|at| HASHERS.get(at)) else { continue };
-                let spent = after.saturating_sub(before);
-                // The clock there may be coarse: what is not faster by a quarter is no faster.
-                if fastest.is_none_or(|(least, _)| spent * 5 < least * 4) {
-                    fastest = Some((spent, *hasher));
-                }
+                found.hasher = hasher.and_then(|at| HASHERS.get(at)).copied();
             }
             _ => {}
         }
     }
-    found.hasher = fastest.filter(|_| lists).map(|(_, hasher)| hasher);
+    found.hasher = found.hasher.filter(|_| lists);
     Some(found)
-}
-
-/// The processor time of children, as `times` tells it on its second line: `0m1.25s 0m0.10s`.
-fn children(times: &[u8]) -> Duration {
-    let text = String::from_utf8_lossy(times);
-    let line = text.lines().nth(1).unwrap_or_default();
-    line.split_ascii_whitespace().filter_map(span).fold(Duration::ZERO, Duration::saturating_add)
-}
-
-fn span(text: &str) -> Option<Duration> {
-    let (minutes, seconds) = text.strip_suffix('s')?.split_once('m')?;
-    let seconds: f64 = seconds.replace(',', ".").parse().ok()?;
-    let minutes: u32 = minutes.parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()?.checked_add(Duration::from_secs(60).checked_mul(minutes)?)
 }
 
 /// What was found out about a folder. `place` is the destination's root, for people.
@@ -139,29 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn the_hasher_that_takes_the_least_time_is_taken() {
-        let times = |key: &str, user: &str| format!("{key}=0m0.00s 0m0.00s\n0m{user}s 0m0.010000s\n");
-        let all = [
-            "rsync=rsync  version 3.2.7  protocol version 31".to_owned(),
-            "sorts=yes".into(),
-            "lists=yes".into(),
-            times("before", "0.00"),
-            times("after", "0.90"),
-            "hasher=0".into(),
-            times("before", "0.90"),
-            times("after", "1.10"),
-            "hasher=1".into(),
-            times("before", "1.10"),
-            times("after", "1.30"),
-            "hasher=2".into(),
-            "hasher=77".into(),
-        ];
-        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    fn what_a_far_side_has_is_taken_from_its_answer() {
+        let all = ["rsync=rsync  version 3.2.7  protocol version 31", "sorts=yes", "lists=yes", "hasher=1"];
         let found = shell(&answer(&all)).unwrap();
         assert_eq!(found.hasher, Some(HASHERS[1]));
         assert_eq!(found.rsync, "rsync  version 3.2.7  protocol version 31");
         let without: Vec<&str> = all.iter().copied().filter(|record| *record != "lists=yes").collect();
         assert_eq!(shell(&answer(&without)).unwrap().hasher, None, "what cannot list is read back");
+        assert_eq!(shell(&answer(&["lists=yes", "hasher=77"])).unwrap().hasher, None);
         assert_eq!(shell(b"This account does rsync only.\n"), None);
     }
 

@@ -10,12 +10,12 @@ use verisim_core::{Digest, Failure, FailureKind, RelPath, Remote, RemoteFile, Tr
 use verisim_sys::Taker;
 
 use super::answers;
-use super::script::{BEGIN, Hasher};
+use super::script::{BATCH_FILES, BEGIN, Hasher};
 use crate::identity::KnownDestination;
 use crate::tool::ours;
 
-/// The longest record: what a hasher says of one batch, 200 files with the longest paths.
-const RECORD_BYTES_MAX: usize = 200 * (4096 + 128);
+/// The longest record: what a hasher says of one batch, of files with the longest paths.
+const RECORD_BYTES_MAX: usize = BATCH_FILES * (4096 + 128);
 /// How many files are held here at the most: those with names that lines cannot tell, and all of a far side that cannot sort.
 const HELD_MAX: usize = 8_000_000;
 

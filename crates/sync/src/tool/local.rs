@@ -241,20 +241,22 @@ impl Local {
     /// Asks before the first byte whether there is room: a destination that is filled to the brim hurts others too. What
     /// former attempts have sent is there already.
     pub(crate) fn require_space(&self, free_bytes: Option<u64>) -> Result<(), Failure> {
+        self.room().require(free_bytes)
+    }
+
+    /// The room that is asked for, to be asked elsewhere.
+    pub(crate) fn room(&self) -> Room {
         let to_be_sent = self.amount(Lot::Plain).bytes.saturating_add(self.amount(Lot::Forced).bytes);
-        self.require_room(to_be_sent.saturating_sub(self.sent_before()), free_bytes)
+        self.room_for(to_be_sent.saturating_sub(self.sent_before()))
     }
 
     /// The same for so many bytes.
     pub(crate) fn require_room(&self, needed: u64, free_bytes: Option<u64>) -> Result<(), Failure> {
-        note_needed(&self.options.work_dir, needed);
-        match free_bytes {
-            Some(free) if free < needed => {
-                let what = format_args!("{needed} bytes are to be sent, {free} are free at the destination");
-                Err(Failure::new(FailureKind::NoSpace, self.operation, what))
-            }
-            _ => Ok(()),
-        }
+        self.room_for(needed).require(free_bytes)
+    }
+
+    fn room_for(&self, needed: u64) -> Room {
+        Room { needed, work_dir: self.options.work_dir.clone(), operation: self.operation }
     }
 
     /// Notes what an attempt has sent that did not come to its end: the next one needs so much less room.
@@ -316,6 +318,28 @@ impl Local {
 
     fn is_forced(&self, path: &RelPath) -> bool {
         self.options.force_all || self.forced.contains(path)
+    }
+}
+
+/// What a push needs at its destination.
+pub(crate) struct Room {
+    needed: u64,
+    work_dir: PathBuf,
+    operation: &'static str,
+}
+
+impl Room {
+    /// Fails where so much is not free. What was needed is noted, for whoever waits for it.
+    pub(crate) fn require(&self, free_bytes: Option<u64>) -> Result<(), Failure> {
+        let needed = self.needed;
+        note_needed(&self.work_dir, needed);
+        match free_bytes {
+            Some(free) if free < needed => {
+                let what = format_args!("{needed} bytes are to be sent, {free} are free at the destination");
+                Err(Failure::new(FailureKind::NoSpace, self.operation, what))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! 1. [`Local::open`]: the capture is listed, what must be refused is refused, and the journal says what is complete.
 //! 2. [`Look`] and [`claim`]: whose the folder there is, judged from what the tool found out; nothing is changed by that.
-//! 3. [`Local::hash`]: what is not complete is hashed here, before the tool reads it. What was hashed is in the journal at
+//! 3. [`Local::hash`], beside step 2 or after it: what is not complete is hashed here, before the tool reads it. What was hashed is in the journal at
 //!    once, and is not hashed again while the file is the same.
 //! 4. The tool runs over [`Local::todo`], at the rate of its [`Share`], and [`Gauge`] tells how far it is. How it ended is
 //!    said by [`ended`], which asks `explain` and nobody else.
@@ -25,5 +25,5 @@ pub(crate) use desk::{Desk, on_desk};
 pub(crate) use ended::{ended, output};
 pub(crate) use gauge::{Gauge, Tally};
 pub(crate) use hash::hash_file;
-pub(crate) use local::{Local, Lot, write_list};
+pub(crate) use local::{Local, Lot, Room, write_list};
 pub(crate) use rate::{Share, Shares};

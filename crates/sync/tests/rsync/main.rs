@@ -11,4 +11,5 @@ mod defects;
 mod place;
 mod provoked;
 mod resuming;
+mod sharing;
 mod verifying;

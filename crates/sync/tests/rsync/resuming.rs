@@ -146,7 +146,7 @@ async fn defect_17_another_rate_holds_at_once_and_nothing_is_lost_by_it() {
 }
 
 /// The processes of this machine that have this word among their arguments, without those that only look.
-fn running(word: &str) -> Vec<String> {
+pub fn running(word: &str) -> Vec<String> {
     let mut out = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -160,7 +160,7 @@ fn running(word: &str) -> Vec<String> {
     out
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..600 {
         if holds() {
             return;

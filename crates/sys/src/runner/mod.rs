@@ -44,6 +44,12 @@ impl Runner {
         Ok(Self { search, spawner: Arc::new(Spawner::start()?), tether })
     }
 
+    /// Whether a tool ends also when this process is killed: only where util-linux is on this machine.
+    #[must_use]
+    pub const fn is_tethered(&self) -> bool {
+        self.tether.is_some()
+    }
+
     /// Where a program is, if it is on this machine and may be run.
     #[must_use]
     pub fn find(&self, program: impl AsRef<Path>) -> Option<PathBuf> {
