@@ -10,7 +10,8 @@
 //!   objects, two names that differ only in case where it ignores case) are refused by name before anything is sent.
 //! - **Files** get their names in one step: where an upload would be seen while it lasts, they are made under
 //!   `.verisim-partial/` at the destination's root and moved. What replaces one of an earlier push goes to `.verisim/aside/`.
-//! - **A push that was cut off** may send all of its files anew; what an earlier push ended with is not sent again.
+//! - **A push that was cut off** goes on with the files that were not whole there, each from its beginning, where the remote keeps
+//!   times, by which rclone knows a file again; elsewhere, and where files are forced, with all of them.
 //! - **Empty folders** are made where a remote has folders, and remarked elsewhere. Modes are not kept; times are, where the
 //!   remote keeps them.
 //! - **A directory of the capture that becomes a link while it is pushed**: rclone opens files by their paths, and may read what

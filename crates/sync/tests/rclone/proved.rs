@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use verisim_core::{BandwidthLimit, ByteCount, Digest, FailureKind, Proof, RemoteFile, SyncTransport as _};
 use verisim_testkit::real_rclone::Generation;
 
+use crate::common::read_tree;
 use crate::place::{Kind, Place, Server};
 
 const BOTH: [Generation; 2] = [Generation::Installed, Generation::Newer];
@@ -128,7 +129,7 @@ async fn defect_13_inv_12_a_push_that_is_killed_goes_on() {
             &place.path("killer"),
             &real,
             &format!(
-                "case \"$1 $*\" in \"copy \"*proc/self/cwd*) mkdir {once} 2>/dev/null && {{ {real} \"$@\" --bwlimit 2M <&0 >/dev/null & for i in $(seq 50); do [ -s \"$(find {stage} -name small 2>/dev/null)\" ] && break; sleep 0.05; done; sleep 0.3; kill -9 $!; kill -9 $$; }};; esac",
+                "case \"$1 $*\" in \"copy \"*proc/self/cwd*) mkdir {once} 2>/dev/null && {{ exec 3<&0; {real} \"$@\" --bwlimit 2M <&3 >/dev/null & for i in $(seq 50); do [ -s \"$(find {stage} -name small 2>/dev/null)\" ] && break; sleep 0.05; done; sleep 0.3; kill -9 $!; kill -9 $$; }};; esac",
                 once = once.display(),
                 stage = place.vault().join(".verisim-partial").display(),
                 real = real.display()
@@ -142,6 +143,43 @@ async fn defect_13_inv_12_a_push_that_is_killed_goes_on() {
         assert_eq!(pushed.inventory.files, 2, "{generation:?}: {:?}", pushed.sent);
         assert_eq!(fs::read(place.there().join("large")).unwrap(), vec![7; 8 << 20]);
         assert_eq!(fs::read_dir(place.vault().join(".verisim-partial")).map_or(0, Iterator::count), 0);
+    }
+}
+
+/// What stood whole on the far side when rclone was killed is not sent again, wherever it was made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inv_12_what_a_killed_push_has_sent_is_not_sent_again() {
+    const SMALL: usize = 12;
+    for generation in BOTH {
+        for kind in [Kind::Folder, Kind::Sftp, Kind::S3] {
+            let Some(place) = Place::new(kind, generation) else { return };
+            for number in 0..SMALL {
+                fs::write(place.path(&format!("run/small-{number}")), vec![b'a'; 9000 + number]).unwrap();
+            }
+            place.write(&[("z-large", &vec![7; 12 << 20])]);
+            let real = place.options.program.clone();
+            let (once, vault) = (place.path("once"), place.vault());
+            let killer = crate::place::program(
+                &place.path("killer"),
+                &real,
+                &format!(
+                    "case \"$1 $*\" in \"copy \"*proc/self/cwd*) mkdir {once} 2>/dev/null && {{ exec 3<&0; {real} \"$@\" --bwlimit 2M <&3 >/dev/null & for i in $(seq 1200); do [ $(find {vault} -name 'small-*' -size +8k 2>/dev/null | wc -l) -ge {SMALL} ] && break; sleep 0.05; done; sleep 0.5; kill -9 $!; kill -9 $$; }};; esac",
+                    once = once.display(),
+                    vault = vault.display(),
+                    real = real.display()
+                ),
+            );
+            let failed = place.push_by(&place.transport_with(|options| options.program = killer)).await;
+            assert_eq!(failed.unwrap_err().output.signal, Some(9), "{generation:?} {kind:?}");
+            let pushed = place.push().await.unwrap();
+            assert_eq!(pushed.inventory.files, SMALL as u64 + 1);
+            assert!(pushed.sent.files <= 1, "{generation:?} {kind:?}: {:?}", pushed.sent);
+            let (here, there) = (read_tree(&place.path("run")), read_tree(&place.there()));
+            assert!(
+                here.iter().all(|(path, content)| there.get(path) == Some(content)),
+                "{generation:?} {kind:?}"
+            );
+        }
     }
 }
 
