@@ -86,9 +86,10 @@ pub(crate) fn not_regular_advice(kind: FileKind) -> String {
 /// The exit code that stands for a kind of failure, and what a person can do about it.
 pub(crate) const fn advice(kind: FailureKind) -> (Exit, Option<&'static str>) {
     match kind {
-        FailureKind::Network => {
-            (Exit::Unreachable, Some("it is tried again by itself; `verisim doctor` says what is reachable"))
-        }
+        FailureKind::Network => (
+            Exit::Unreachable,
+            Some("captures are tried again by themselves; `verisim doctor` says what is reachable"),
+        ),
         FailureKind::Unknown => (Exit::Failed, None),
         FailureKind::Auth => (Exit::Unreachable, Some("check the account and the host key")),
         FailureKind::Denied => (

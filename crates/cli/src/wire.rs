@@ -164,7 +164,11 @@ impl Wired {
                 Arc::new(rsync_to(rsync, &to.name, state, state.work().join("desks"))?)
             }
             TransportConfig::Sftp(sftp) => Arc::new(sftp_to(sftp, &to.name, state, Arc::clone(&self.clock))?),
-            TransportConfig::Rclone(rclone) => Arc::new(rclone_to(rclone, &to.name, state)?),
+            TransportConfig::Rclone(rclone) => {
+                // Its own for each destination: the copy of the configuration lies there.
+                let scratch = state.work().join(format!("rclone-{}", to.name));
+                Arc::new(rclone_to(rclone, &to.name, state, scratch)?)
+            }
             TransportConfig::Object(object) => {
                 crate::object::transport(object, &to.name, state, Arc::clone(&self.clock))?
             }
@@ -308,16 +312,15 @@ pub(crate) fn sftp_to(
     Ok(SftpTransport::new(options, known_destination(state, name)?, clock))
 }
 
-/// What carries captures to a remote by rclone. Touches nothing yet.
+/// What carries captures to a remote by rclone, with its copy of the configuration in `scratch`. Touches nothing yet.
 pub(crate) fn rclone_to(
     rclone: &RcloneConfig,
     name: &DestinationName,
     state: &StateDir,
+    scratch: PathBuf,
 ) -> CliResult<RcloneTransport> {
     let RcloneConfig { remote, config, hash, program, read_back_max } = rclone;
     let config = config.clone().or_else(|| crate::tools::rclone_config(remote));
-    // Its own for each destination: the copy of the configuration lies there.
-    let scratch = state.work().join(format!("rclone-{name}"));
     let mut options = RcloneOptions::new(remote.clone(), config, scratch);
     options.program = program.clone().unwrap_or(options.program);
     options.read_back_max = read_back_max.unwrap_or(options.read_back_max);

@@ -1,6 +1,6 @@
 //! Captures as a table: how far each is, since when, how much it holds, and why it waits.
 
-use verisim_core::{Findings, Proof, Timestamp, printable};
+use verisim_core::{FailureKind, Findings, Proof, Timestamp, printable};
 use verisim_engine::control::JobView;
 
 use super::gate::{is_held, show_gate};
@@ -137,19 +137,24 @@ fn since(job: &JobView) -> Timestamp {
 fn note(job: &JobView, now: Timestamp) -> String {
     let is_named = job.progress.as_ref().is_some_and(|progress| !progress.findings.is_empty());
     match (matches!(job.state.as_str(), "FAILED" | "UNVERIFIED") && is_named, reason(job, now)) {
-        (true, reason) => format!("{reason}; `verisim sync show {}` names them", job.id),
+        (true, reason) => format!("{reason}; `verisim sync show {}` names the files", job.id),
         (false, reason) => reason,
     }
 }
 
 /// Why it is not further: its destination, its failure, else what was noted.
 fn reason(job: &JobView, now: Timestamp) -> String {
-    let is_done = matches!(job.state.as_str(), "VERIFIED" | "CLEANED" | "CANCELLED");
+    let noted = job.progress.as_ref().and_then(|progress| progress.note.clone()).unwrap_or_default();
+    if matches!(job.state.as_str(), "CLEANED" | "CANCELLED") {
+        return printable(&noted);
+    }
+    let is_done = job.state == "VERIFIED";
     if let Some(since) = job.away_since.filter(|_| !is_done) {
-        let why = job.failure.as_ref().map_or_else(String::new, |(_, detail)| format!(": {detail}"));
+        // What a job failed of before that is another matter.
+        let failure = job.failure.as_ref().filter(|(kind, _)| *kind != FailureKind::NoSpace);
+        let why = failure.map_or_else(String::new, |(_, detail)| format!(": {detail}"));
         return printable(&format!("{} went away {}{why}", job.lane, time::distance(since, now)));
     }
-    let noted = job.progress.as_ref().and_then(|progress| progress.note.clone()).unwrap_or_default();
     if let Some(at) = job.away_since {
         return format!(
             "its destination is away since {}; it goes on by itself when that is back",
@@ -158,15 +163,19 @@ fn reason(job: &JobView, now: Timestamp) -> String {
     }
     match &job.failure {
         _ if is_held(job) => printable(&noted),
+        // What went wrong before is not what it does now.
+        Some(_) if matches!(job.state.as_str(), "VERIFIED" | "RUNNING") => printable(&noted),
+        // The latest look says more than what once failed.
+        Some((kind, _)) if job.state == "BLOCKED" && !noted.is_empty() => {
+            printable(&format!("{kind}: {noted}; it goes on by itself when that is mended"))
+        }
         // What stands of one that was verified is noted beside why it cannot be looked at again.
         Some((kind, detail))
             if job.state == "FAILED" && !noted.is_empty() && !noted.contains(detail.as_str()) =>
         {
             printable(&format!("{kind}: {detail}; {noted}"))
         }
-        Some((kind, detail)) if !matches!(job.state.as_str(), "VERIFIED" | "CLEANED") => {
-            printable(&format!("{kind}: {detail}"))
-        }
+        Some((kind, detail)) => printable(&format!("{kind}: {detail}")),
         _ => printable(&noted),
     }
 }
@@ -174,7 +183,7 @@ fn reason(job: &JobView, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use unicode_width::UnicodeWidthStr as _;
-    use verisim_core::{Counters, FailureKind, Inventory, JobId, JobKind, Lane, SyncProgress};
+    use verisim_core::{Counters, Inventory, JobId, JobKind, Lane, SyncProgress};
 
     use super::*;
 

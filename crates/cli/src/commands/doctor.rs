@@ -114,6 +114,23 @@ struct Finding {
     exit: Exit,
 }
 
+/// A folder, among the temporary ones, for what a transport keeps while it is asked: whoever only looks makes nothing in the
+/// state folder, and leaves no copy of a configuration that may hold secrets.
+struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    fn new() -> CliResult<Self> {
+        crate::wire::random_token().map(|token| Self(std::env::temp_dir().join(format!("verisim-{token}"))))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // It may never have been made; the name is nobody else's.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Findings about one subject.
 struct Sheet {
     subject: String,

@@ -223,11 +223,19 @@ pub(super) async fn status(context: &Context) -> CliResult {
             daemon: bool,
             /// The capture rules whose folder is not there.
             missing: Vec<&'a str>,
+            /// How many captures are in which state, the latest 1,000 of them.
+            captures: std::collections::BTreeMap<&'a str, usize>,
             #[serde(flatten)]
             status: &'a StatusView,
         }
         let missing = missing.iter().map(|rule| rule.name.as_str()).collect();
-        context.output.typed("status", &Line { daemon: running, missing, status: &status })?;
+        let mut states = std::collections::BTreeMap::new();
+        for capture in &captures {
+            *states.entry(capture.state.as_str()).or_default() += 1;
+        }
+        context
+            .output
+            .typed("status", &Line { daemon: running, missing, captures: states, status: &status })?;
     } else {
         context.output.raw(status_text(context.output, running, &status, &captures).as_bytes())?;
         for rule in &missing {

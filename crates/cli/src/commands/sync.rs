@@ -18,7 +18,8 @@ use crate::context::{Context, absolute};
 use crate::error::{CliError, CliResult, advice, show};
 use crate::exit::Exit;
 use crate::render;
-use crate::render::progress::{Progress as Drawn, bar};
+use crate::render::progress::Progress as Drawn;
+use crate::render::table::fit_end;
 
 /// The most captures that are listed, verified or watched in one go.
 const CAPTURES_MAX: usize = 100_000;
@@ -38,6 +39,9 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
             } else {
                 "no capture is in this state"
             };
+            if matches!(access, Access::Here(_)) && jobs.iter().any(|job| !is_settled(job, context.now())) {
+                context.output.say("no daemon runs, so that nothing goes on; `verisim up` starts one");
+            }
             show_captures(context, &jobs, none)
         }
         SyncCommand::Retry(args) => match args.job {
@@ -169,11 +173,19 @@ async fn retry_all(context: &Context, config: Config, args: &SyncRetryArgs) -> C
         }
     }
     retried.sort_unstable();
+    let blocked = match retried.is_empty() && args.states.is_empty() {
+        true => list(&mut access, JobQuery { states: vec!["BLOCKED".to_owned()], ..captures() }).await?.len(),
+        false => 0,
+    };
     let output = context.output;
     if output.json {
         output.typed("retried", &Line { count: retried.len(), jobs: &retried })?;
     } else {
         output.line(match retried.len() {
+            0 if blocked > 0 => format!(
+                "no capture is like that; nothing is tried again. Blocked: {blocked}; they are looked at by themselves, \
+                 and at once with --in blocked"
+            ),
             0 => "no capture is like that; nothing is tried again".to_owned(),
             1 => "1 capture is tried again".to_owned(),
             count => format!("{count} captures are tried again"),
@@ -267,13 +279,35 @@ async fn watch(context: &Context, config: Config, job: Option<JobId>) -> CliResu
 async fn follow(context: &Context, access: &mut Access, jobs: &[JobId]) -> CliResult {
     let mut progress = Drawn::new(context.output);
     let mut pace = Pace::default();
+    let mut told = HashMap::new();
     let tick = |views: &[JobView], running: &[RunningView]| {
         progress.draw(&lines(views, running, context, &mut pace));
+        if context.output.json {
+            tell(context, running, &mut told);
+        }
     };
     let views = access.settle(context, jobs, None, |job| is_settled(job, context.now()), tick).await?;
     drop(progress);
     show_captures(context, &views, "")?;
     Ok(views.iter().map(verdict).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done))
+}
+
+/// How far a running push is, as an object for scripts.
+#[derive(serde::Serialize)]
+struct Far {
+    job: JobId,
+    #[serde(flatten)]
+    progress: Progress,
+}
+
+/// Prints how far each is, where that changed.
+fn tell(context: &Context, running: &[RunningView], told: &mut HashMap<JobId, Progress>) {
+    for view in running {
+        if told.insert(view.job, view.progress) != Some(view.progress) {
+            // Whoever reads no more is told by the last line.
+            let _ = context.output.typed("progress", &Far { job: view.job, progress: view.progress });
+        }
+    }
 }
 
 /// What a capture's state means for the exit code.
@@ -311,6 +345,12 @@ impl Pace {
     }
 }
 
+/// How much of it is there, in hundredths.
+fn percent(at: Progress) -> u64 {
+    let share = u128::from(at.bytes_done) * 100;
+    u64::try_from(share.checked_div(u128::from(at.bytes_total)).unwrap_or(100)).unwrap_or(100).min(100)
+}
+
 pub(super) fn lines(
     views: &[JobView],
     running: &[RunningView],
@@ -320,24 +360,32 @@ pub(super) fn lines(
     let (now, moment) = (context.now(), context.clock().monotonic());
     let line = |job: &JobView| {
         let progress = running.iter().find(|running| running.job == job.id).map(|running| running.progress);
-        let said = match progress {
+        let name = verisim_core::printable(&job.subject);
+        match progress {
+            // What matters comes first: a narrow terminal cuts the rest.
             Some(at) => format!(
-                "{}  {} of {}, {} of {} files{}",
-                bar(at.bytes_done, at.bytes_total, 16, false),
+                "{:>6}  {:<16}  {:>3}%  {} of {}{}, {} of {} files",
+                job.id,
+                fit_end(&name, 16),
+                percent(at),
                 show_size(at.bytes_done),
                 show_size(at.bytes_total),
+                pace.told(job.id, at, moment),
                 at.files_done,
                 at.files_total,
-                pace.told(job.id, at, moment)
             ),
-            None => job.progress.as_ref().and_then(|progress| progress.note.clone()).unwrap_or_default(),
-        };
-        format!(
-            "{:>6}  {:<16} {}  {said}",
-            job.id,
-            job.state.to_lowercase(),
-            verisim_core::printable(&job.subject)
-        )
+            None => {
+                let note =
+                    job.progress.as_ref().and_then(|progress| progress.note.clone()).unwrap_or_default();
+                let state = job.state.to_lowercase().replace('_', " ");
+                format!(
+                    "{:>6}  {:<16}  {state}  {}",
+                    job.id,
+                    fit_end(&name, 16),
+                    verisim_core::printable(&note)
+                )
+            }
+        }
     };
     views.iter().filter(|job| !is_settled(job, now)).take(20).map(line).collect()
 }

@@ -69,7 +69,9 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> CliResult {
         operator: Operator::new(engine.handle()),
         clock: context.clock(),
         has_people,
-        looks_for_decoys: config.discover.docker,
+        // Whoever declared captures alone waits for no decoy.
+        looks_for_decoys: config.discover.docker
+            && (config.discover.is_asked_for || config.captures.is_empty()),
         has_captures: !config.captures.is_empty(),
     };
     let pulse = tokio::spawn(pulse.beat(end.clone()));

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use verisim_core::{Clock, DestinationName, FailureKind};
+use verisim_core::{Clock, DestinationName, Failure, FailureKind};
 use verisim_ssh::{Error, Verdict, fetch_host_key};
 use verisim_sync::{FarFacts, RsyncVersion, SAFE_SINCE};
 
-use super::{Check, Sheet, evidence, space};
+use super::{Check, Scratch, Sheet, evidence, space};
 use crate::config::units::show_size;
 use crate::config::{Config, RsyncConfig, SftpConfig, SshConfig};
 use crate::error::{advice, show};
 use crate::exit::Exit;
 use crate::hosts::Hosts;
 use crate::state::StateDir;
-use crate::wire::{random_token, rsync_to, sftp_to};
+use crate::wire::{rsync_to, sftp_to};
 
 /// Whether the host answers and is known, what both sides have, and whether the folder is the one that was used before.
 pub(super) async fn look_at_host(
@@ -22,14 +22,14 @@ pub(super) async fn look_at_host(
     name: &DestinationName,
     rsync: &RsyncConfig,
 ) {
-    if !look_at_key(sheet, name, &rsync.ssh).await {
+    if !look_at_identity(sheet, &rsync.ssh) | !look_at_key(sheet, name, &rsync.ssh).await {
         return;
     }
-    // Whoever only looks makes nothing in the state folder.
-    let scratch = random_token().map(|token| std::env::temp_dir().join(format!("verisim-{token}")));
-    let made = scratch.and_then(|scratch| rsync_to(rsync, name, &StateDir::at(&config.state), scratch));
-    let transport = match made {
-        Ok(transport) => transport,
+    let made = Scratch::new().and_then(|scratch| {
+        rsync_to(rsync, name, &StateDir::at(&config.state), scratch.0.clone()).map(|made| (made, scratch))
+    });
+    let (transport, _scratch) = match made {
+        Ok(made) => made,
         Err(error) => return sheet.bad(Check::Configuration, Exit::Config, error.message, ""),
     };
     let place = format!("{}:{}", rsync.ssh.host, rsync.path);
@@ -38,7 +38,7 @@ pub(super) async fn look_at_host(
             sheet.good(Check::Reachable, format!("{} answers", rsync.ssh.host));
             look_at_tools(sheet, &facts);
         }
-        Err(error) => return note_failure(sheet, error.failure.kind, &error.failure.detail),
+        Err(error) => return note_failure(sheet, &error.failure, Some(&rsync.ssh)),
     }
     match Box::pin(transport.examine()).await {
         Ok((found, free_bytes)) => {
@@ -48,7 +48,7 @@ pub(super) async fn look_at_host(
             }
             space(sheet, free_bytes);
         }
-        Err(error) => note_failure(sheet, error.failure.kind, &error.failure.detail),
+        Err(error) => note_failure(sheet, &error.failure, Some(&rsync.ssh)),
     }
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn look_at_sftp(
     name: &DestinationName,
     (sftp, clock): (&SftpConfig, Arc<dyn Clock>),
 ) {
-    if !look_at_key(sheet, name, &sftp.ssh).await {
+    if !look_at_identity(sheet, &sftp.ssh) | !look_at_key(sheet, name, &sftp.ssh).await {
         return;
     }
     let transport = match sftp_to(sftp, name, &StateDir::at(&config.state), clock) {
@@ -68,7 +68,7 @@ pub(super) async fn look_at_sftp(
     };
     let facts = match Box::pin(transport.inquire()).await {
         Ok(facts) => facts,
-        Err(error) => return note_failure(sheet, error.failure.kind, &error.failure.detail),
+        Err(error) => return note_failure(sheet, &error.failure, Some(&sftp.ssh)),
     };
     sheet.good(Check::Reachable, format!("{} answers", sftp.ssh.host));
     if !facts.replaces {
@@ -88,22 +88,81 @@ pub(super) async fn look_at_sftp(
     space(sheet, facts.free_bytes);
 }
 
-/// What cannot be used, and how it is mended: the detail says both where rsync or ssh have said it.
-pub(super) fn note_failure(sheet: &mut Sheet, kind: FailureKind, detail: &str) {
-    let (exit, hint) = advice(kind);
-    let (check, exit) = match kind {
+/// What cannot be used, and how it is mended: the detail says both where rsync or ssh have said it. `ssh` is how a host is
+/// reached, where it is one.
+pub(super) fn note_failure(sheet: &mut Sheet, failure: &Failure, ssh: Option<&SshConfig>) {
+    let (exit, hint) = advice(failure.kind);
+    let (check, exit) = match failure.kind {
         FailureKind::Denied => (Check::Writable, exit),
         FailureKind::ToolMissing => (Check::Tools, exit),
         FailureKind::Config => (Check::Configuration, Exit::Config),
         _ => (Check::Reachable, Exit::Unreachable),
     };
     // That `doctor` says more is no help here.
-    let mend = if kind == FailureKind::ToolMissing {
-        "its captures wait until it is there"
-    } else {
-        hint.unwrap_or_default()
+    let mend = match (failure.kind, ssh) {
+        (FailureKind::ToolMissing, _) => "its captures wait until it is there".to_owned(),
+        (FailureKind::Network, _) => {
+            "switch it on, and check its name, its port and the network; its captures wait for it meanwhile"
+                .to_owned()
+        }
+        (FailureKind::Auth, Some(ssh)) => let_in(ssh),
+        _ => hint.unwrap_or_default().to_owned(),
     };
-    sheet.bad(check, exit, detail, mend);
+    sheet.bad(check, exit, failure.detail.as_str(), mend);
+}
+
+/// How a key is let in at the host.
+fn let_in(ssh: &SshConfig) -> String {
+    let port = ssh.port.map_or_else(String::new, |port| format!(" -p {port}"));
+    let user = ssh.user.as_ref().map_or_else(String::new, |user| format!("{user}@"));
+    let key = ssh.identity.as_ref().map_or_else(String::new, |key| format!(" -i {}", show(key)));
+    format!("let the key in, if `user` is right: ssh-copy-id{key}{port} {user}{}", ssh.host)
+}
+
+/// How much of a private key is looked at.
+const KEY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Whether the private key can be one. Answers whether it is worth going on.
+fn look_at_identity(sheet: &mut Sheet, ssh: &SshConfig) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let Some(key) = &ssh.identity else { return true };
+    let shown = show(key);
+    let meta = match std::fs::metadata(key) {
+        Ok(meta) if meta.is_file() && meta.len() <= KEY_BYTES_MAX => meta,
+        Ok(_) => {
+            sheet.bad(
+                Check::Configuration,
+                Exit::Config,
+                format!("{shown} is no key"),
+                "name the private key in `identity`",
+            );
+            return false;
+        }
+        Err(error) => {
+            let mend = format!("make one: ssh-keygen -t ed25519 -N \"\" -f {shown}; then {}", let_in(ssh));
+            sheet.bad(
+                Check::Configuration,
+                Exit::Config,
+                format!("the key {shown} cannot be read: {error}"),
+                mend,
+            );
+            return false;
+        }
+    };
+    let begins = |with: &[u8]| std::fs::read(key).is_ok_and(|bytes| bytes.starts_with(with));
+    if begins(b"ssh-") || begins(b"ecdsa-") {
+        let mend = "name the private key in `identity`, the one without .pub";
+        sheet.bad(Check::Configuration, Exit::Config, format!("{shown} is the public half of a key"), mend);
+        return false;
+    }
+    if meta.mode() & 0o077 != 0 {
+        let found = format!(
+            "others on this machine may read the key {shown} (mode {:04o}); ssh refuses such a key",
+            meta.mode() & 0o7777
+        );
+        sheet.warn(Check::Configuration, found, format!("chmod 600 {shown}"));
+    }
+    true
 }
 
 /// Whether the host is who it was. Answers whether it is worth going on.

@@ -25,7 +25,7 @@ pub(super) async fn look_at_store(
     };
     let facts = match Box::pin(transport.inquire()).await {
         Ok(facts) => facts,
-        Err(error) => return far::note_failure(sheet, error.failure.kind, &error.failure.detail),
+        Err(error) => return far::note_failure(sheet, &error.failure, None),
     };
     sheet.good(Check::Reachable, format!("{} answers, and lets us in", transport.place()));
     evidence::note_identity(sheet, facts.recognised);

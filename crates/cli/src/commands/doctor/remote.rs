@@ -3,7 +3,7 @@
 use verisim_core::{DestinationName, Proof};
 use verisim_sync::RcloneFacts;
 
-use super::{Check, Sheet, evidence, far, space};
+use super::{Check, Scratch, Sheet, evidence, far, space};
 use crate::config::units::show_size;
 use crate::config::{Config, RcloneConfig};
 use crate::exit::Exit;
@@ -17,13 +17,16 @@ pub(super) async fn look_at_remote(
     name: &DestinationName,
     rclone: &RcloneConfig,
 ) {
-    let transport = match rclone_to(rclone, name, &StateDir::at(&config.state)) {
-        Ok(transport) => transport,
+    let made = Scratch::new().and_then(|scratch| {
+        rclone_to(rclone, name, &StateDir::at(&config.state), scratch.0.clone()).map(|made| (made, scratch))
+    });
+    let (transport, _scratch) = match made {
+        Ok(made) => made,
         Err(error) => return sheet.bad(Check::Configuration, Exit::Config, error.message, ""),
     };
     match Box::pin(transport.inquire()).await {
         Ok(facts) => note(sheet, rclone, facts),
-        Err(error) => far::note_failure(sheet, error.failure.kind, &error.failure.detail),
+        Err(error) => far::note_failure(sheet, &error.failure, None),
     }
 }
 
