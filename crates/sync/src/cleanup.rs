@@ -1,6 +1,7 @@
 //! Deleting what is here, by a written list: nothing that is not on it, and nothing that is not still, at that moment, what
 //! was verified.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -11,8 +12,9 @@ use verisim_core::manifest::{Entry, METADATA_DIR, Parser, Sorted};
 use verisim_core::{CancellationToken, Capture, Digest, Failure, FailureKind, Hasher, RelPath};
 
 use crate::errno::{Side, failure};
-use crate::interlock::RootNow;
+use crate::interlock::{RootNow, Writers};
 use crate::journal;
+use crate::late::Named;
 use crate::leftover::Left;
 use crate::sending::MANIFEST;
 use crate::source;
@@ -51,6 +53,27 @@ pub(crate) fn root_now(capture: &Capture, work_dir: &Path) -> RootNow {
     let Ok(pushed) = journal::completed(work_dir) else { return RootNow::Gone };
     let any = pushed.keys().any(|path| root.stat(path.as_bytes()).is_ok_and(|stat| stat.is_some()));
     if any || pushed.is_empty() { RootNow::AsPushed } else { RootNow::Empty }
+}
+
+/// Which of the files that were pushed somebody has open for writing.
+pub(crate) fn writers_now(capture: &Capture, work_dir: &Path) -> Writers {
+    let found = journal::completed(work_dir).and_then(|sent| {
+        let wanted: HashSet<u64> = sent.values().map(|done| done.stamp.inode).collect();
+        let device = Root::open(&capture.root)?.identity()?.device;
+        let open = verisim_sys::written_to(device, &wanted)?;
+        let mut files = Named::default();
+        sent.iter()
+            .filter(|(_, done)| open.contains(&done.stamp.inode))
+            .for_each(|(path, _)| files.add(path));
+        Ok(files.told())
+    });
+    match found {
+        Ok(None) => Writers::None,
+        Ok(Some(files)) => Writers::Some(files),
+        // Without its folder there is nothing to write into; that it is not there is told by its own interlock.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Writers::None,
+        Err(error) => Writers::Unknown(error.to_string()),
+    }
 }
 
 /// Writes the list of what goes, durably: every file of the verified manifest, as it was when it was sent. Returns its hash.

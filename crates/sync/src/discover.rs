@@ -3,8 +3,10 @@
 use std::io;
 
 use rustix::fs::{AtFlags, FileType};
+use verisim_core::manifest::{MANIFEST_PATH, METADATA_DIR};
 use verisim_core::{
-    Capture, CaptureName, Failure, FailureKind, RelPath, Remote, RootIdentity, SyncSpec, TransportError,
+    Capture, CaptureName, Digest, Failure, FailureKind, RelPath, Remote, RootIdentity, SyncSpec,
+    TransportError,
 };
 
 use crate::errno::{Side, failure};
@@ -50,7 +52,8 @@ pub(crate) fn discover(rule: &CaptureRule, known: &[Capture], installation: &str
             Ok(None) => None,
             Ok(Some(identity)) => match RelPath::new(&name) {
                 Ok(relative) if relative.is_metadata() => None,
-                Ok(relative) => spec(rule, Some(relative), identity, known, installation),
+                Ok(relative) => spec(rule, Some(relative), identity, known, installation)
+                    .filter(|_| !root.descend(&name).and_then(|dir| is_cleaned(&dir)).unwrap_or(false)),
                 Err(error) => Some(Err(Failure::new(FailureKind::Unsupported, OPERATION, error).into())),
             },
             Err(error) => {
@@ -112,6 +115,15 @@ fn directory(root: &Root, name: &[u8]) -> io::Result<Option<RootIdentity>> {
     }
 }
 
+/// Whether nothing is in it but what we left in a capture that was pushed: all of it is at its destination, and who does not
+/// know of it any more must not take it for a capture without files.
+fn is_cleaned(dir: &Root) -> io::Result<bool> {
+    if dir.stat(MANIFEST_PATH.as_bytes())?.is_none() {
+        return Ok(false);
+    }
+    Ok(dir.names()?.iter().all(|name| name == METADATA_DIR.as_bytes()))
+}
+
 /// How many directories of one name there were, with this one.
 enum Generation {
     Known(u32),
@@ -166,7 +178,10 @@ fn make(
     let path = remote_path(&rule.name, relative.as_ref(), generation)
         .map_err(|error| Failure::new(FailureKind::Unsupported, OPERATION, error))?;
     let shown = relative.as_ref().map(ToString::to_string).unwrap_or_default();
-    let owner = format!("{installation}/{}/{shown}/{generation}", rule.name);
+    // Another directory of this name may be found by who lost, restored or copied the state: it is another capture. Devices
+    // are numbered anew at every boot.
+    let directory = Digest::of(format!("{} {:?}", identity.inode, identity.born_ns).as_bytes());
+    let owner = format!("{installation}/{}/{shown}/{generation}/{:.16}", rule.name, directory.to_string());
     Ok(SyncSpec {
         remote: Remote { destination: rule.destination.clone(), path, owner },
         capture: Capture { rule: rule.name.clone(), relative, root, identity, generation },

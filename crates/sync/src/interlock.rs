@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use verisim_core::{CaptureProof, CleanupRule, Digest, Proof, Timestamp, Uptime};
 
-/// How long a pass counts as recent, at the least: weeks of a silent destination must not lie between what was seen there
-/// and what is deleted here. A rule that asks for a greater age stretches it to that age.
-const RECENT_MIN: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a pass counts as recent: weeks of a silent destination must not lie between what was seen there and what is
+/// deleted here. A pass is as old as its begin, and one over many terabytes takes most of a day.
+const RECENT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What was found out for one decision over one capture.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,19 @@ pub struct Facts<'a> {
     pub root: RootNow,
     /// What the capture holds now, beside what was pushed.
     pub evidence: &'a Evidence,
+    /// Whether somebody has one of its files open for writing.
+    pub writers: &'a Writers,
+}
+
+/// Whether somebody has a file of the capture open for writing: what is written into one that is deleted is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writers {
+    /// Nobody of whom we may know.
+    None,
+    /// These files are open, for people.
+    Some(String),
+    /// It could not be found out, for this reason.
+    Unknown(String),
 }
 
 /// What the capture holds now, beside what was pushed.
@@ -100,7 +113,7 @@ pub enum Interlock {
     },
     /// The first pass is not long enough ago.
     Age,
-    /// The last pass is too long ago.
+    /// The last pass is too long ago, or was made before the capture was old enough: another one mends it.
     Stale,
     /// A pass proved it in a way that does not count.
     Proof,
@@ -122,6 +135,10 @@ pub enum Interlock {
     LateEvidence(String),
     /// Whether there are such files is not known.
     EvidenceUnknown(String),
+    /// Somebody has files open for writing.
+    StillWritten(String),
+    /// Whether somebody has is not known.
+    WritersUnknown(String),
 }
 
 /// Whether cleanup may go on; else every interlock that does not hold.
@@ -164,6 +181,11 @@ pub fn interlocks(facts: &Facts<'_>) -> Result<(), Vec<Interlock>> {
         Evidence::Late(files) => open.push(Interlock::LateEvidence(files.clone())),
         Evidence::Unknown(why) => open.push(Interlock::EvidenceUnknown(why.clone())),
     }
+    match facts.writers {
+        Writers::None => {}
+        Writers::Some(files) => open.push(Interlock::StillWritten(files.clone())),
+        Writers::Unknown(why) => open.push(Interlock::WritersUnknown(why.clone())),
+    }
     if open.is_empty() { Ok(()) } else { Err(open) }
 }
 
@@ -179,14 +201,15 @@ fn passes(facts: &Facts<'_>, open: &mut Vec<Interlock>) {
     if made < asked {
         open.push(Interlock::Passes { made, asked });
     }
-    if let Some(first) = facts.passes.iter().find(of_this) {
+    let (first, last) = (facts.passes.iter().find(of_this), facts.passes.iter().rfind(of_this));
+    if let Some(first) = first {
         // A first pass in the future is a clock that was set back, and no age.
         if first.age(facts.now, facts.uptime).is_none_or(|age| age < rule.min_age) {
             open.push(Interlock::Age);
         }
     }
-    if let Some(last) = facts.passes.iter().rfind(of_this)
-        && !is_recent(rule, last, facts.now, facts.uptime)
+    if let (Some(first), Some(last)) = (first, last)
+        && !is_current(rule, first, last, (facts.now, facts.uptime))
     {
         open.push(Interlock::Stale);
     }
@@ -199,15 +222,18 @@ fn passes(facts: &Facts<'_>, open: &mut Vec<Interlock>) {
     }
 }
 
-/// Whether `last`, the last pass there was, is recent enough for anything to be deleted on its word. One in the future is a
-/// clock that was set back: nobody knows how old it is.
-pub(crate) fn is_recent(
+/// Whether anything may be deleted on the word of `last`, the last pass there was: it is recent, and was made when the age
+/// that is asked for was over. Passes close together, as somebody asks for them by hand, show one moment, and what befalls
+/// the destination between them and cleanup would be seen by nobody. A pass in the future is a clock that was set back:
+/// nobody knows how old it is.
+fn is_current(
     rule: &CleanupRule,
+    first: &CaptureProof,
     last: &CaptureProof,
-    now: Timestamp,
-    uptime: Option<Uptime>,
+    (now, uptime): (Timestamp, Option<Uptime>),
 ) -> bool {
-    last.age(now, uptime).is_some_and(|age| age <= rule.min_age.max(RECENT_MIN))
+    first.age(last.at, last.uptime).is_some_and(|apart| apart >= rule.min_age)
+        && last.age(now, uptime).is_some_and(|age| age <= RECENT)
 }
 
 impl fmt::Display for Interlock {
@@ -217,7 +243,7 @@ impl fmt::Display for Interlock {
             Self::NothingPushed => f.write_str("nothing was pushed"),
             Self::Passes { made, asked } => write!(f, "verified {made} of {asked} times"),
             Self::Age => f.write_str("the first verification is not long enough ago"),
-            Self::Stale => f.write_str("the last verification is too long ago"),
+            Self::Stale => f.write_str("it was not verified lately, since it is old enough"),
             Self::Proof => f.write_str("a verification was not by SHA-256"),
             Self::RemoteSilent(why) => write!(f, "the destination does not answer: {why}"),
             Self::RemoteNotOurs => f.write_str("the folder at the destination is not ours"),
@@ -228,6 +254,8 @@ impl fmt::Display for Interlock {
             Self::RootGone => f.write_str("the capture's folder is gone"),
             Self::LateEvidence(files) => f.write_str(files),
             Self::EvidenceUnknown(why) => write!(f, "whether files came late is not known: {why}"),
+            Self::StillWritten(files) => write!(f, "still open for writing: {files}"),
+            Self::WritersUnknown(why) => write!(f, "whether somebody still writes is not known: {why}"),
         }
     }
 }
@@ -255,21 +283,23 @@ mod tests {
     /// Passes, and whether they are enough, old enough, recent enough, and all by SHA-256.
     fn pass_sets() -> Vec<(Vec<CaptureProof>, [bool; 4])> {
         use Proof::{Other, Sha256Readback as Read, Sha256Remote as Far};
-        let old = NOW - 2 * 3600;
+        let (old, late) = (NOW - 2 * 3600, NOW - 600);
         let weeks_ago = NOW - 30 * 86_400;
         vec![
             (vec![], [false, true, true, true]),
-            (vec![proof(old, 1, Read)], [false, true, true, true]),
-            (vec![proof(old, 1, Read), proof(old + 9, 1, Far)], [true, true, true, true]),
-            (vec![proof(NOW - 1000, 1, Read), proof(NOW - 100, 1, Read)], [true, false, true, true]),
-            (vec![proof(NOW + 1, 1, Read), proof(old, 1, Read)], [true, false, true, true]),
-            (vec![proof(old, 1, Other), proof(old, 1, Read)], [true, true, true, false]),
+            (vec![proof(old, 1, Read)], [false, true, false, true]),
+            (vec![proof(old, 1, Read), proof(late, 1, Far)], [true, true, true, true]),
+            // Two passes within seconds, and two hours in which nobody looked.
+            (vec![proof(old, 1, Read), proof(old + 9, 1, Far)], [true, true, false, true]),
+            (vec![proof(NOW - 1000, 1, Read), proof(NOW - 100, 1, Read)], [true, false, false, true]),
+            (vec![proof(NOW + 1, 1, Read), proof(old, 1, Read)], [true, false, false, true]),
+            (vec![proof(old, 1, Other), proof(late, 1, Read)], [true, true, true, false]),
             // Passes over what was pushed before do not count.
             (vec![proof(old, 9, Read), proof(old, 9, Read)], [false, true, true, true]),
-            (vec![proof(old, 9, Read), proof(old, 1, Read)], [false, true, true, true]),
+            (vec![proof(old, 9, Read), proof(old, 1, Read)], [false, true, false, true]),
             // Weeks of silence since the last; what came after it was over something else, or is not over yet.
             (vec![proof(weeks_ago, 1, Read), proof(weeks_ago, 1, Read)], [true, true, false, true]),
-            (vec![proof(weeks_ago, 1, Read), proof(old, 1, Read)], [true, true, true, true]),
+            (vec![proof(weeks_ago, 1, Read), proof(late, 1, Read)], [true, true, true, true]),
             (
                 vec![proof(weeks_ago, 1, Read), proof(weeks_ago, 1, Read), proof(old, 9, Read)],
                 [true, true, false, true],
@@ -294,6 +324,14 @@ mod tests {
             (Evidence::AsPushed, true),
             (Evidence::Late("a".into()), false),
             (Evidence::Unknown("not readable".into()), false),
+        ]
+    }
+
+    fn writers() -> [(Writers, bool); 3] {
+        [
+            (Writers::None, true),
+            (Writers::Some("a".into()), false),
+            (Writers::Unknown("not readable".into()), false),
         ]
     }
 
@@ -329,7 +367,9 @@ mod tests {
                         .into_iter()
                         .flat_map(|gate| roots.map(|root| (gate, root)))
                     {
-                        for (evidence, all_pushed) in &evidences() {
+                        for ((evidence, all_pushed), (writers, at_rest)) in
+                            evidences().iter().flat_map(|it| writers().map(move |writers| (it, writers)))
+                        {
                             let facts = Facts {
                                 rule: &rule,
                                 passes,
@@ -341,8 +381,10 @@ mod tests {
                                 gate,
                                 root,
                                 evidence,
+                                writers: &writers,
                             };
-                            let here = gate != Gate::Closed && root == RootNow::AsPushed && *all_pushed;
+                            let here =
+                                gate != Gate::Closed && root == RootNow::AsPushed && *all_pushed && at_rest;
                             check(&facts, enabled && proven && manifest.is_some() && answered && here);
                         }
                     }
@@ -375,6 +417,7 @@ mod tests {
             gate: Gate::None,
             root: RootNow::AsPushed,
             evidence: &Evidence::AsPushed,
+            writers: &Writers::None,
         };
         assert_eq!(interlocks(&facts), Err(vec![Interlock::Passes { made: 0, asked: 1 }]));
     }
@@ -394,9 +437,10 @@ mod tests {
         let asked = |first: Option<Uptime>, now: Option<Uptime>| {
             // By the wall clock two hours lie between.
             let pass = CaptureProof { uptime: first, ..proof(NOW - 7200, 1, Proof::Sha256Remote) };
+            let last = CaptureProof { uptime: now, ..proof(NOW, 1, Proof::Sha256Remote) };
             interlocks(&Facts {
                 rule: &rule,
-                passes: &[pass, pass],
+                passes: &[pass, last],
                 passes_total: 2,
                 manifest,
                 now: Timestamp::from_second(NOW).unwrap(),
@@ -405,9 +449,10 @@ mod tests {
                 gate: Gate::None,
                 root: RootNow::AsPushed,
                 evidence: &Evidence::AsPushed,
+                writers: &Writers::None,
             })
         };
-        assert_eq!(asked(up(1, 5), up(1, 64)), Err(vec![Interlock::Age]));
+        assert_eq!(asked(up(1, 5), up(1, 64)), Err(vec![Interlock::Age, Interlock::Stale]));
         assert_eq!(asked(up(1, 5), up(1, 65)), Ok(()));
         // Another start of the machine, or none that is known: there is only the wall clock.
         assert_eq!(asked(up(1, 5), up(2, 6)), Ok(()));

@@ -15,6 +15,7 @@ use crate::journal;
 use crate::manifest_file::ManifestFile;
 use crate::sending::MANIFEST;
 use crate::source;
+use crate::special;
 use crate::tree::{Item, Kind, Root};
 
 const OPERATION: &str = "sync.late";
@@ -40,6 +41,8 @@ pub(crate) enum Survey {
 pub(crate) struct Late {
     new: Named,
     changed: Named,
+    /// Folders, links or special files came or changed.
+    beside: bool,
 }
 
 /// How many files, and the first of them.
@@ -74,7 +77,10 @@ impl Late {
     pub(crate) fn told(&self) -> Option<String> {
         let new = self.new.told().map(|files| format!("new since it was pushed: {files}"));
         let changed = self.changed.told().map(|files| format!("changed since it was pushed: {files}"));
-        let all: Vec<String> = new.into_iter().chain(changed).collect();
+        let beside = self
+            .beside
+            .then(|| "folders, links or special files came or changed since it was pushed".to_owned());
+        let all: Vec<String> = new.into_iter().chain(changed).chain(beside).collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 }
@@ -139,6 +145,8 @@ pub(crate) fn survey(
         }
     }
     pushed.finish(manifest)?;
+    // What went away while it was looked at is looked at again.
+    found.beside = special::has_more(work_dir, &root, &items).unwrap_or(true);
     Ok(Survey::Here(found))
 }
 

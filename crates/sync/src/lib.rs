@@ -44,7 +44,7 @@ pub use gate::{
     GateAsks, GateCommand, GateRule, GateTools, Glob, NameProfile, Placeholder, Placeholders, SCAN_BYTES_MAX,
 };
 pub use identity::{KnownDestination, Recognised};
-pub use interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, RootNow, interlocks};
+pub use interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, RootNow, Writers, interlocks};
 pub use native::{NativeOptions, NativeTransport, Reading};
 #[cfg(feature = "object")]
 pub use object::{ObjectFacts, ObjectOptions, ObjectTransport, S3Bucket, Store};

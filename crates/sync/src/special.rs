@@ -4,6 +4,8 @@
 //! stands beside the manifest, so that what was there can be told, and cannot act.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{self, BufRead as _, Read, Write as _};
+use std::path::Path;
 
 use serde::Serialize;
 use verisim_core::{Body, RelPath};
@@ -79,6 +81,60 @@ pub(crate) fn list(source: &Root, items: &[Item]) -> std::io::Result<(Vec<u8>, V
         remarks.push(format!("and {omitted} more; see special.jsonl"));
     }
     Ok((out, remarks))
+}
+
+/// Where the work folder keeps what there was beside files when they were sent: in the order of paths, a JSON string each.
+const BESIDE: &str = "beside";
+/// Two paths, each byte as an escape.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// A folder, a link or a special file of a capture as a line; `None` for a file.
+fn line(source: &Root, item: &Item) -> io::Result<Option<Vec<u8>>> {
+    let (kind, target) = match item.kind {
+        Kind::File => return Ok(None),
+        Kind::Directory => ("directory", None),
+        Kind::Symlink => ("symlink", Some(target(source, &item.path)?)),
+        Kind::Other(kind) => (kind, None),
+    };
+    let mut line = serde_json::to_vec(&(&item.path, kind, target))?;
+    line.push(b'\n');
+    Ok(Some(line))
+}
+
+/// Notes what there is beside files, as it is sent.
+pub(crate) fn note(work_dir: &Path, source: &Root, items: &[Item]) -> io::Result<()> {
+    let mut out = io::BufWriter::new(crate::private::create(&work_dir.join(BESIDE))?);
+    for item in items {
+        if let Some(line) = line(source, item)? {
+            out.write_all(&line)?;
+        }
+    }
+    out.flush()
+}
+
+/// Whether there are folders, links or special files that came or changed since they were noted. What went away is none, and
+/// where nothing was noted, nobody knows.
+pub(crate) fn has_more(work_dir: &Path, source: &Root, items: &[Item]) -> io::Result<bool> {
+    let mut noted = match std::fs::File::open(work_dir.join(BESIDE)) {
+        Ok(noted) => io::BufReader::new(noted),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let mut old = Vec::new();
+    for item in items {
+        let Some(now) = line(source, item)? else { continue };
+        // Both are in the order of paths: what is not among the rest was not noted.
+        loop {
+            old.clear();
+            if Read::take(&mut noted, LINE_BYTES_MAX).read_until(b'\n', &mut old)? == 0 {
+                return Ok(true);
+            }
+            if old == now {
+                break;
+            }
+        }
+    }
+    Ok(false)
 }
 
 fn target(source: &Root, path: &RelPath) -> std::io::Result<Body> {

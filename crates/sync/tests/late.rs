@@ -71,6 +71,91 @@ async fn inv_5_what_came_or_changed_after_the_push_is_pushed_and_verified_too() 
 }
 
 #[tokio::test]
+async fn inv_6_folders_links_and_special_files_that_come_late_are_told_and_pushed_too() {
+    for change in 0..4 {
+        let (site, courier, mut row, now) = site_in(ON, SyncState::CleanupEligible).await;
+        let run = site.path("captures/run");
+        let link = |to: &str| std::os::unix::fs::symlink(to, run.join("d/link")).unwrap();
+        match change {
+            0 => fs::create_dir(run.join("empty")).unwrap(),
+            1 => link("/evidence"),
+            2 => drop(std::os::unix::net::UnixListener::bind(run.join("socket")).unwrap()),
+            _ => {
+                link("/first");
+                row.step(&courier, now).await;
+                row.run(&courier, later(now, 1), 12).await;
+                fs::remove_file(run.join("d/link")).unwrap();
+                link("/second");
+            }
+        }
+        row.step(&courier, later(now, 1)).await;
+        let note = row.progress.note.clone().unwrap();
+        assert!(note.contains("folders, links or special files came or changed"), "{change}: {note}");
+        row.run(&courier, later(now, 2), 12).await;
+        assert_eq!((row.state, row.progress.passes_total), (SyncState::Verified, 1), "{:?}", row.progress);
+        let remote = site.remote_of(&row.spec);
+        let special = fs::read_to_string(remote.join(".verisim/special.jsonl")).unwrap();
+        assert!(change != 0 || remote.join("empty").is_dir());
+        assert!(change != 1 || special.contains("/evidence"), "{special}");
+        assert!(change != 2 || special.contains("socket"), "{special}");
+        assert!(change != 3 || special.contains("/second"), "{special}");
+    }
+}
+
+#[tokio::test]
+async fn inv_6_what_somebody_still_writes_into_is_not_deleted() {
+    let (site, courier, mut row, now) = site_in(ON, SyncState::CleanupEligible).await;
+    let open = fs::File::options().append(true).open(site.path("captures/run/d/c")).unwrap();
+    row.step(&courier, now).await;
+    assert_eq!(row.state, SyncState::Verified, "{:?}", row.progress);
+    let note = row.progress.note.clone().unwrap();
+    assert!(note.contains("still open for writing: 1 file (d/c)"), "{note}");
+    drop(open);
+    row.run(&courier, later(now, 1), 12).await;
+    assert_eq!(row.state, SyncState::Cleaned, "{:?}", row.progress);
+}
+
+/// Somebody asks for passes as often as he likes: one of them is made when the capture is old enough.
+#[tokio::test]
+async fn inv_6_passes_in_quick_succession_are_not_all_that_cleanup_asks_for() {
+    let (site, courier, mut row, now) = site_in(ON, SyncState::Verified).await;
+    row.state = row.state.next(SyncEvent::PassDue).unwrap();
+    row.step(&courier, now + Duration::from_secs(6)).await;
+    assert_eq!((row.state, row.progress.passes_total), (SyncState::Verified, 2), "{:?}", row.progress);
+    // Nobody looks for a day, and the far copy rots meanwhile.
+    fs::write(site.remote_of(&row.spec).join("a"), b"rotten").unwrap();
+    row.run(&courier, later(now, 25), 3).await;
+    assert_eq!(row.progress.passes_total, 0, "{:?}", row.progress);
+    assert_eq!(content(&site.path("captures/run")).len(), 4, "nothing is deleted");
+}
+
+/// The state folder was lost, restored or copied: whoever finds what was verified before writes nothing over it.
+#[tokio::test]
+async fn inv_6_a_state_that_was_lost_costs_no_evidence() {
+    let (site, courier, mut row, now) = site_in(ON, SyncState::Verified).await;
+    row.run(&courier, later(now, 30), 30).await;
+    assert_eq!(row.state, SyncState::Cleaned, "{:?}", row.progress);
+    let remote = site.remote_of(&row.spec);
+    let before = content(&remote);
+    // What is here holds our own folder alone, and is no capture without files.
+    assert!(courier.discover(&[], site.clock.now()).await.is_empty());
+    // Another directory of its name is another capture, and this one has one file more: neither is written over it.
+    let run = site.path("captures/run");
+    for is_other in [false, true] {
+        if is_other {
+            fs::remove_dir_all(&run).unwrap();
+        }
+        write_tree(&run, &[("a", b"other"), ("done", b"")]);
+        let mut lost = Row::new(site.only(&courier).await);
+        assert_eq!(lost.spec.remote.owner == row.spec.remote.owner, !is_other);
+        lost.run(&courier, later(now, 31), 8).await;
+        assert_eq!(lost.state, SyncState::Failed, "{:?}", lost.progress);
+        assert_eq!(content(&remote), before);
+        assert!(sha256sum_check(&remote).0);
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_was_only_touched_or_is_not_here_any_more_is_no_late_evidence() {
     let (site, courier, mut row, now) = site_in(OFF, SyncState::Verified).await;
     let run = site.path("captures/run");

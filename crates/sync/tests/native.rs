@@ -182,7 +182,8 @@ async fn inv_7_links_in_our_own_folders_lead_nowhere() {
         let link = site.path("vault/lab/run").join(planted);
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         if planted != ".verisim" && planted != ".verisim/owner.new" {
-            fs::write(site.path("vault/lab/run/.verisim/owner"), "site-a/lab/run/1\n").unwrap();
+            fs::write(site.path("vault/lab/run/.verisim/owner"), format!("{}\n", spec(&site).await.1.owner))
+                .unwrap();
         }
         let is_dir = !planted.ends_with(".new");
         symlink(if is_dir { outside.clone() } else { outside.join("file") }, &link).unwrap();

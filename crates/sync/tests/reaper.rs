@@ -465,11 +465,15 @@ impl World {
             return Some("nothing was verified".into());
         };
         let age = self.now.duration_since(*first);
+        let (last, _) = self.passes.iter().rfind(counts).unwrap();
+        let (apart, unseen) = (last.duration_since(*first), self.now.duration_since(*last));
         let Some(stat) = &there.stat else { return Some("the destination did not answer just now".into()) };
         let whys = [
             (!self.rule.enabled, "cleanup is off"),
             (made < self.rule.min_passes.max(1) as usize, "too few passes"),
             (age < self.rule.min_age.try_into().unwrap(), "the first pass is too young"),
+            (apart < self.rule.min_age.try_into().unwrap(), "nobody looked since it is old enough"),
+            (unseen.as_hours() > 24, "nobody looked for a day"),
             (self.damaged, "the last listing showed damage"),
             (
                 stat.owner.as_deref() != Some(self.row.spec.remote.owner.as_str()),

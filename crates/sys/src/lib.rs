@@ -17,6 +17,7 @@ mod process;
 mod root;
 mod runner;
 mod staged;
+mod writers;
 
 pub use directory::{Directory, Names};
 pub use entry::{Entry, Regular};
@@ -31,3 +32,4 @@ pub use process::HeldProcess;
 pub use root::Root;
 pub use runner::{Ask, Ended, Input, Limits, Printed, Ran, Runner, Secrets, Taker, TimeOut};
 pub use staged::Staged;
+pub use writers::written_to;

@@ -54,7 +54,8 @@ impl Courier {
             // What a pass mends is mended here: no other state is left to make one. A rule that asks for more passes than there
             // were when this began has them made as far apart as ever.
             let by_passes = |it: &Interlock| matches!(it, Interlock::Stale | Interlock::Passes { .. });
-            if !open.is_empty() && open.iter().all(by_passes) && Self::pass_is_due(task, rule) {
+            let is_due = open == [Interlock::Stale] || Self::pass_is_due(task, rule);
+            if !open.is_empty() && open.iter().all(by_passes) && is_due {
                 return self.verify_again(task).await;
             }
             if !open.is_empty() {
@@ -128,7 +129,9 @@ impl Courier {
         };
         let has_gate = !self.rule(&task.spec)?.gate.is_empty();
         let (capture, work_dir) = (task.spec.capture.clone(), self.work_dir(task.job));
-        let root = blocking("sync.interlocks", move || Ok(cleanup::root_now(&capture, &work_dir))).await?;
+        let look =
+            move || Ok((cleanup::root_now(&capture, &work_dir), cleanup::writers_now(&capture, &work_dir)));
+        let (root, writers) = blocking("sync.interlocks", look).await?;
         Ok(interlocks(&Facts {
             rule,
             passes: &task.progress.passes,
@@ -140,6 +143,7 @@ impl Courier {
             gate: gate_now(&task.progress, has_gate),
             root,
             evidence: &evidence,
+            writers: &writers,
         }))
     }
 }

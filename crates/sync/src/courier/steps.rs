@@ -114,6 +114,7 @@ impl Courier {
             let next = Schedule::At(task.now);
             return Ok(advanced(SyncEvent::GateClosed, task.progress.clone(), Some(why), next));
         }
+        self.require_unsealed(task, &destination.transport).await?;
         let options = self.options(task);
         let pushed = destination.transport.push(&task.spec.capture, &task.spec.remote, &options).await?;
         let mut progress = task.progress.clone();
@@ -127,6 +128,30 @@ impl Courier {
         progress.findings = Findings::default();
         let note = remarks(&pushed.remarks);
         Ok(advanced(SyncEvent::Pushed, progress, note, Schedule::At(task.now)))
+    }
+
+    /// What is sealed at the destination was verified there, and may be all that is left of a capture. A job that has never
+    /// pushed did not do that: the state was lost, restored or copied, and what is here now may be less, or other.
+    async fn require_unsealed(
+        &self,
+        task: &SyncTask,
+        transport: &Arc<dyn SyncTransport>,
+    ) -> Result<(), TransportError> {
+        let remote = &task.spec.remote;
+        if task.progress.manifest.is_some() {
+            return Ok(());
+        }
+        let there = transport.stat(remote).await?;
+        let is_ours = there.owner.as_deref() == Some(remote.owner.as_str());
+        if !is_ours || there.sealed.is_none() {
+            return Ok(());
+        }
+        let what = format_args!(
+            "{} holds a capture that was verified there, and this state knows nothing of it; nothing is written over it: \
+             move that folder away there, or this capture here, and try again",
+            remote.path
+        );
+        Err(Failure::new(FailureKind::Config, "sync.push", what).into())
     }
 
     /// `AWAITING_VERIFY`: what is here must still be what was pushed, and what is there too.

@@ -96,6 +96,7 @@ impl Push {
         };
         self.send_all(&places, &mut journal, todo, &meter)?;
         let (listed, remarks) = special::list(&source, &items)
+            .and_then(|listed| special::note(&self.options.work_dir, &source, &items).map(|()| listed))
             .map_err(|error| failure(Side::Source, OPERATION, "reading links", &error))?;
         folder::replace(&folder, folder::SPECIAL, &mut listed.as_slice())
             .map_err(lost("writing the list of special files"))?;

@@ -224,7 +224,10 @@ impl Local {
 
     /// What is in the capture beside files and directories: as JSON lines, and for people.
     pub(crate) fn special(&self) -> Result<(Vec<u8>, Vec<String>), Failure> {
-        let listed = special::list(&self.source, &self.items);
+        let listed = special::list(&self.source, &self.items).and_then(|listed| {
+            special::note(&self.options.work_dir, &self.source, &self.items)?;
+            Ok(listed)
+        });
         listed.map_err(|error| failure(Side::Source, self.operation, "reading links", &error))
     }
 
