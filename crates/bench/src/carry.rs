@@ -13,7 +13,7 @@ use std::sync::Arc;
 use verisim_core::SyncTransport;
 use verisim_testkit::sshd::{Sshd, SshdOptions};
 
-use self::flows::Ground;
+pub(crate) use self::flows::Ground;
 use crate::measure::{Contender, Error, Pair, contest};
 use crate::push::{Errand, Noise, Sizes, is_there, make_large, make_small, timed, timed_after};
 use crate::report::Report;

@@ -95,11 +95,12 @@ fn fleet(dir: &Path, decoys: usize) -> Result<String, Error> {
     Ok(text)
 }
 
-fn field(status: &str, name: &str) -> Option<u64> {
+/// The number behind a name in the lines of a process's status.
+pub(crate) fn field(status: &str, name: &str) -> Option<u64> {
     status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes of a process, far below 2^52 KiB")]
-fn mib(kib: u64) -> f64 {
+pub(crate) fn mib(kib: u64) -> f64 {
     kib as f64 / 1024.0
 }

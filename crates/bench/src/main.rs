@@ -12,8 +12,10 @@ mod carry;
 mod docker;
 mod faults;
 mod files;
+mod hash;
 mod idle;
 mod measure;
+mod memory;
 mod month;
 mod plan;
 mod plant;
@@ -50,6 +52,10 @@ enum Command {
     Push(push::Options),
     /// The same to a host over SSH.
     Carry(carry::Options),
+    /// Hashing alone.
+    Hash(hash::Options),
+    /// The memory that a capture of very many files takes.
+    Memory(memory::Options),
     /// A virtual month: of plans, twice, and of the whole engine with its store.
     Month(month::Options),
     /// Everything but the soak, and one table.
@@ -75,6 +81,8 @@ fn main() -> Result<(), measure::Error> {
     match Command::parse() {
         Command::Soak(options) => return soak::run(&options),
         Command::Faults(options) => return faults::run(&options),
+        // What it says is for the process that began it.
+        Command::Memory(options) if options.is_part() => return memory::run(&options, &mut report),
         Command::All(options) => everything(&options, &mut report)?,
         one => run(one, &mut report)?,
     }
@@ -92,6 +100,8 @@ fn run(command: Command, report: &mut report::Report) -> Result<(), measure::Err
         Command::Idle(options) => idle::run(&options, report),
         Command::Push(options) => push::run(&options, report),
         Command::Carry(options) => carry::run(&options, report),
+        Command::Hash(options) => hash::run(&options, report),
+        Command::Memory(options) => memory::run(&options, report),
         Command::Month(options) => month::run(&options, report),
         Command::Soak(_) | Command::Faults(_) | Command::All(_) => Err("not a measurement of one row".into()),
     }
@@ -109,6 +119,8 @@ fn everything(options: &Everything, report: &mut report::Report) -> Result<(), m
         vec!["plant", dir[0], dir[1]],
         vec!["push", dir[0], dir[1]],
         vec!["carry", dir[0], dir[1]],
+        vec!["hash", dir[0], dir[1]],
+        vec!["memory", dir[0], dir[1]],
         vec!["docker"],
         vec!["ssh"],
         vec!["at-once"],

@@ -322,7 +322,8 @@ async fn step(
     }
 }
 
-struct Silent;
+/// Nobody wants to know how far it is.
+pub(crate) struct Silent;
 
 impl ProgressSink for Silent {
     fn report(&self, _progress: Progress) {}

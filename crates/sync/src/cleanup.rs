@@ -1,7 +1,7 @@
 //! Deleting what is here, by a written list: nothing that is not on it, and nothing that is not still, at that moment, what
 //! was verified.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -50,24 +50,40 @@ pub(crate) fn root_now(capture: &Capture, work_dir: &Path) -> RootNow {
         Ok(_) => return RootNow::Another,
         Err(_) => return RootNow::Gone,
     }
-    let Ok(pushed) = journal::completed(work_dir) else { return RootNow::Gone };
-    let any = pushed.keys().any(|path| root.stat(path.as_bytes()).is_ok_and(|stat| stat.is_some()));
-    if any || pushed.is_empty() { RootNow::AsPushed } else { RootNow::Empty }
+    let (mut any, mut none_pushed) = (false, true);
+    let read = journal::each_done(work_dir, |path, _| {
+        none_pushed = false;
+        any = any || root.stat(path.as_bytes()).is_ok_and(|stat| stat.is_some());
+    });
+    match read {
+        Err(_) => RootNow::Gone,
+        Ok(()) if any || none_pushed => RootNow::AsPushed,
+        Ok(()) => RootNow::Empty,
+    }
 }
 
 /// Which of the files that were pushed somebody has open for writing.
 pub(crate) fn writers_now(capture: &Capture, work_dir: &Path) -> Writers {
-    let found = journal::completed(work_dir).and_then(|sent| {
-        let wanted: HashSet<u64> = sent.values().map(|done| done.stamp.inode).collect();
+    let look = || {
+        let mut wanted = HashSet::new();
+        journal::each_done(work_dir, |_, done| {
+            wanted.insert(done.stamp.inode);
+        })?;
         let device = Root::open(&capture.root)?.identity()?.device;
         let open = verisim_sys::written_to(device, &wanted)?;
-        let mut files = Named::default();
-        sent.iter()
-            .filter(|(_, done)| open.contains(&done.stamp.inode))
-            .for_each(|(path, _)| files.add(path));
-        Ok(files.told())
-    });
-    match found {
+        let mut files = BTreeSet::new();
+        if !open.is_empty() {
+            journal::each_done(work_dir, |path, done| {
+                if open.contains(&{ done.stamp.inode }) {
+                    files.insert(path);
+                }
+            })?;
+        }
+        let mut named = Named::default();
+        files.iter().for_each(|path| named.add(path));
+        Ok::<_, io::Error>(named.told())
+    };
+    match look() {
         Ok(None) => Writers::None,
         Ok(Some(files)) => Writers::Some(files),
         // Without its folder there is nothing to write into; that it is not there is told by its own interlock.

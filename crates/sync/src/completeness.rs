@@ -123,9 +123,11 @@ pub(crate) fn fingerprint(items: &[Item]) -> Digest {
             Kind::File => "file",
             Kind::Directory => "directory",
             Kind::Symlink => "symlink",
-            Kind::Other(other) => other,
+            Kind::Other(other) => other.name(),
         };
-        hasher.update(format!("{kind} {} {} {} ", stamp.size, stamp.mtime_ns, stamp.inode).as_bytes());
+        hasher.update(
+            format!("{kind} {} {} {} ", { stamp.size }, stamp.mtime_ns(), { stamp.inode }).as_bytes(),
+        );
         hasher.update(item.path.as_bytes());
         hasher.update(&[0]);
     }

@@ -4,6 +4,9 @@
 //! true as long as the machine stays up; a crash of the machine may take what its kernel had not written yet. So each
 //! process notes the boot it ran under, and lines of an earlier boot count only up to its last checkpoint, which is written
 //! after the destination was made durable.
+//!
+//! What it says of the entries of the capture is kept by their places, so that a million of notes are 33 bytes each, and no
+//! names.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -14,7 +17,8 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use verisim_core::{CancellationToken, Digest, RelPath};
 
-use crate::tree::Stamp;
+use crate::sending;
+use crate::tree::{Item, Kind, Stamp};
 
 /// The longest line that is read: a path of 4095 bytes, each escaped to four, and the fields around it.
 const LINE_BYTES_MAX: u64 = 20_000;
@@ -48,16 +52,36 @@ enum Line {
     Finished,
 }
 
-/// The open journal of one push. Holds a lock: a second push of the same job waits for the first to end.
+/// What is known of an entry of the capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nothing yet, or it is no regular file.
+    Nothing,
+    /// Its hash.
+    Hashed(Digest),
+    /// Its hash, and that it is complete at the destination.
+    Complete(Digest),
+}
+
+/// A journal that nobody else uses. Holds a lock: a second push of the same job waits for the first to end.
+#[derive(Debug)]
+pub(crate) struct Locked(File);
+
+/// The open journal of one push, locked.
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: File,
-    /// What is complete.
-    pub(crate) done: HashMap<RelPath, Done>,
     /// Which source file a partial copy was begun from.
     pub(crate) begun: HashMap<RelPath, Stamp>,
-    /// What was hashed before it is sent, and is not complete yet.
-    pub(crate) hashed: HashMap<RelPath, Done>,
+}
+
+/// What a journal says of the entries of a capture.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// What is known of each entry, in their order, where it is what it was.
+    pub(crate) known: Vec<Known>,
+    /// What is complete, and is not in the capture any more or is something else.
+    pub(crate) gone: HashMap<RelPath, Done>,
 }
 
 /// What this push is about, for the journal.
@@ -72,48 +96,54 @@ pub(crate) struct Subject<'a> {
     pub(crate) force_all: bool,
 }
 
-impl Journal {
-    /// Opens the journal in `dir` and waits until no other push uses it.
-    pub(crate) fn open(dir: &Path, subject: &Subject<'_>, cancel: &CancellationToken) -> io::Result<Self> {
+impl Locked {
+    /// Takes the journal in `dir` and waits until no other push uses it.
+    pub(crate) fn take(dir: &Path, cancel: &CancellationToken) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let path = dir.join("journal");
         let file = crate::private::open(&path, File::options().read(true).append(true).create(true))?;
         lock(&file, cancel)?;
-        let state = State::read(&file, subject)?;
-        let mut journal = Self { file, done: state.done, begun: state.begun, hashed: state.hashed };
+        Ok(Self(file))
+    }
+
+    /// Opens it for a push of `items`, which lies in `dir`.
+    pub(crate) fn open(
+        self,
+        dir: &Path,
+        subject: &Subject<'_>,
+        items: &[Item],
+    ) -> io::Result<(Journal, Notes)> {
+        let mut state = State::read(&self.0, subject, items)?;
+        let mut journal = Journal { file: self.0, begun: std::mem::take(&mut state.begun) };
         if state.void {
             journal.file.set_len(0)?;
             // What another capture's push sent says nothing of this one.
-            let _ = std::fs::remove_file(dir.join(crate::sending::MANIFEST));
-            journal.done.clear();
+            let _ = std::fs::remove_file(dir.join(sending::MANIFEST));
             journal.begun.clear();
-            journal.hashed.clear();
+            state.forget_all();
             journal.write(&Line::Subject(subject.name.clone()))?;
         } else if state.torn {
             // What follows a torn line begins on a line of its own.
             journal.file.write_all(b"\n")?;
         }
         journal.write(&Line::Boot(subject.boot.clone()))?;
-        journal.force(subject, state.forced)?;
-        Ok(journal)
+        journal.force(subject, &mut state)?;
+        Ok((journal, state.notes))
     }
+}
 
+impl Journal {
     /// Forgets what is to be sent by force, unless an interrupted push with the same orders is gone on with.
-    fn force(&mut self, subject: &Subject<'_>, going_on: Option<Digest>) -> io::Result<()> {
+    fn force(&mut self, subject: &Subject<'_>, state: &mut State<'_>) -> io::Result<()> {
         let orders = orders(subject);
-        if orders.is_some() && orders == going_on {
+        if orders.is_some() && orders == state.forced {
             return Ok(());
         }
         if let Some(orders) = orders {
             self.write(&Line::Forced(orders))?;
-            if subject.force_all {
-                self.done.clear();
-                self.hashed.clear();
-            }
+            state.forget(subject);
             for path in subject.forced {
-                self.done.remove(path);
                 self.begun.remove(path);
-                self.hashed.remove(path);
             }
         }
         Ok(())
@@ -127,17 +157,10 @@ impl Journal {
     /// A file stands complete under its name at the destination.
     #[cfg(test)]
     pub(crate) fn complete(&mut self, path: &RelPath, done: Done) -> io::Result<()> {
-        self.note(path, done, &Complete::new(path, done)?)
+        self.append(&Complete::new(path, done)?)
     }
 
     /// Notes that a file stands complete under its name at the destination, with the line that says so.
-    pub(crate) fn note(&mut self, path: &RelPath, done: Done, line: &Complete) -> io::Result<()> {
-        self.file.write_all(line.0.as_bytes())?;
-        self.done.insert(path.clone(), done);
-        Ok(())
-    }
-
-    /// Notes that a file is complete, for who keeps that in mind himself.
     pub(crate) fn append(&mut self, line: &Complete) -> io::Result<()> {
         self.file.write_all(line.0.as_bytes())
     }
@@ -202,7 +225,7 @@ fn shown(line: &Line) -> io::Result<String> {
 pub(crate) fn completed(dir: &Path) -> io::Result<HashMap<RelPath, Done>> {
     let file = File::open(dir.join("journal"))?;
     let subject = Subject { name: String::new(), boot: String::new(), forced: &[], force_all: false };
-    State::read(&file, &subject).map(|state| state.done)
+    State::read(&file, &subject, &[]).map(|state| state.notes.gone)
 }
 
 /// Hands out every note of a complete file in the journal in `dir`, in the order in which they were made; of several about
@@ -247,22 +270,33 @@ fn lock(file: &File, cancel: &CancellationToken) -> io::Result<()> {
     }
 }
 
-#[derive(Default)]
-struct State {
-    done: HashMap<RelPath, Done>,
+struct State<'i> {
+    /// The capture, sorted.
+    items: &'i [Item],
+    notes: Notes,
     begun: HashMap<RelPath, Stamp>,
-    hashed: HashMap<RelPath, Done>,
-    /// Noted under the current boot, and not covered by a checkpoint yet.
-    pending: Vec<RelPath>,
+    /// Noted under the current boot, and not covered by a checkpoint yet: places, and what has none.
+    pending: Vec<u32>,
+    pending_gone: Vec<RelPath>,
     boot: String,
     forced: Option<Digest>,
     void: bool,
     torn: bool,
 }
 
-impl State {
-    fn read(file: &File, subject: &Subject<'_>) -> io::Result<Self> {
-        let mut state = Self { void: true, ..Self::default() };
+impl<'i> State<'i> {
+    fn read(file: &File, subject: &Subject<'_>, items: &'i [Item]) -> io::Result<Self> {
+        let mut state = Self {
+            items,
+            notes: Notes { known: vec![Known::Nothing; items.len()], gone: HashMap::new() },
+            begun: HashMap::new(),
+            pending: Vec::new(),
+            pending_gone: Vec::new(),
+            boot: String::new(),
+            forced: None,
+            void: true,
+            torn: false,
+        };
         each_line(file, |line| {
             state.torn = line.last() != Some(&b'\n');
             if let Some(parsed) = parse(line) {
@@ -287,41 +321,79 @@ impl State {
             Line::Begun(path, stamp) => {
                 self.begun.insert(path, stamp);
             }
-            // What was read here is not in doubt after a crash.
-            Line::Hashed(path, done) => {
-                self.hashed.insert(path, done);
+            Line::Hashed(path, done) => self.hashed(&path, done),
+            Line::Done(path, done) => self.done(path, done),
+            Line::Checkpoint => {
+                self.pending.clear();
+                self.pending_gone.clear();
             }
-            Line::Done(path, done) => {
-                self.begun.remove(&path);
-                self.hashed.remove(&path);
-                self.pending.push(path.clone());
-                self.done.insert(path, done);
-            }
-            Line::Checkpoint => self.pending.clear(),
             Line::Finished => self.forced = None,
         }
     }
 
+    /// Where the file of this path stands among the items, what is known of it, and whether it still has this stamp.
+    fn place(&mut self, path: &RelPath, stamp: Stamp) -> Option<(usize, &mut Known, bool)> {
+        let items = self.items;
+        let at = items.binary_search_by(|item| item.path.cmp(path)).ok()?;
+        let item = items.get(at).filter(|item| item.kind == Kind::File)?;
+        Some((at, self.notes.known.get_mut(at)?, item.stamp == stamp))
+    }
+
+    /// What was read here is not in doubt after a crash. That a file is complete says more.
+    fn hashed(&mut self, path: &RelPath, done: Done) {
+        match self.place(path, done.stamp) {
+            None | Some((_, Known::Complete(_), _)) => {}
+            Some((_, known, true)) => *known = Known::Hashed(done.sha256),
+            Some((_, known, false)) => *known = Known::Nothing,
+        }
+    }
+
+    fn done(&mut self, path: RelPath, done: Done) {
+        self.begun.remove(&path);
+        if let Some((at, known, is_same)) = self.place(&path, done.stamp) {
+            *known = if is_same { Known::Complete(done.sha256) } else { Known::Nothing };
+            if is_same {
+                self.pending.extend(u32::try_from(at));
+                self.notes.gone.remove(&path);
+                return;
+            }
+        }
+        self.pending_gone.push(path.clone());
+        self.notes.gone.insert(path, done);
+    }
+
     fn forget(&mut self, subject: &Subject<'_>) {
         if subject.force_all {
-            self.done.clear();
-            self.hashed.clear();
+            self.forget_all();
         }
         for path in subject.forced {
-            self.done.remove(path);
-            self.begun.remove(path);
-            self.hashed.remove(path);
+            self.notes.gone.remove(path);
+            let at = self.items.binary_search_by(|item| item.path.cmp(path));
+            if let Some(known) = at.ok().and_then(|at| self.notes.known.get_mut(at)) {
+                *known = Known::Nothing;
+            }
         }
+    }
+
+    fn forget_all(&mut self) {
+        self.notes.known.fill(Known::Nothing);
+        self.notes.gone.clear();
     }
 
     /// What follows was noted under `boot`. Where that is another boot, what is pending may have been lost. No boot at all
     /// is that of a reader who asks for what was noted.
     fn under(&mut self, boot: &str) {
         if boot != self.boot && !boot.is_empty() {
-            for path in self.pending.drain(..) {
-                if let Some(done) = self.done.remove(&path) {
-                    self.hashed.insert(path, done);
+            for at in self.pending.drain(..) {
+                let known = usize::try_from(at).ok().and_then(|at| self.notes.known.get_mut(at));
+                if let Some(known) = known
+                    && let Known::Complete(sha256) = *known
+                {
+                    *known = Known::Hashed(sha256);
                 }
+            }
+            for path in self.pending_gone.drain(..) {
+                self.notes.gone.remove(&path);
             }
             boot.clone_into(&mut self.boot);
         }
@@ -361,15 +433,70 @@ mod tests {
     }
 
     fn done(byte: u8) -> Done {
-        Done {
-            stamp: Stamp { size: 1, mtime_ns: -5, inode: u64::from(byte) },
-            sha256: Digest::from_bytes([byte; 32]),
+        Done { stamp: Stamp::new(1, -5, u64::from(byte)), sha256: Digest::from_bytes([byte; 32]) }
+    }
+
+    /// A journal of a capture that holds none of the files any more, with what it says of them.
+    struct Opened {
+        journal: Journal,
+        done: HashMap<RelPath, Done>,
+    }
+
+    impl Opened {
+        fn complete(&mut self, path: &RelPath, done: Done) -> io::Result<()> {
+            self.journal.complete(path, done)
         }
     }
 
-    fn open(dir: &Path, boot: &str, forced: &[RelPath]) -> Journal {
-        let subject = Subject { name: "capture".into(), boot: boot.into(), forced, force_all: false };
-        Journal::open(dir, &subject, &CancellationToken::new()).unwrap()
+    fn of(dir: &Path, name: &str, boot: &str, forced: &[RelPath], items: &[Item]) -> (Journal, Notes) {
+        let subject = Subject { name: name.into(), boot: boot.into(), forced, force_all: false };
+        Locked::take(dir, &CancellationToken::new()).unwrap().open(dir, &subject, items).unwrap()
+    }
+
+    fn open(dir: &Path, boot: &str, forced: &[RelPath]) -> Opened {
+        let (journal, notes) = of(dir, "capture", boot, forced, &[]);
+        Opened { journal, done: notes.gone }
+    }
+
+    /// What is in the capture as it was is known by its place, whatever happens; what is not is among what is gone.
+    #[test]
+    fn what_is_said_of_entries_is_what_is_said_of_names() {
+        let items: Vec<Item> = ["a", "b", "c", "d"]
+            .into_iter()
+            .zip(1..)
+            .map(|(name, byte)| Item::file(path(name), done(byte).stamp))
+            .collect();
+        let dir = tempfile::tempdir().unwrap();
+        let known = |boot, forced: &[RelPath]| of(dir.path(), "capture", boot, forced, &items);
+        let sha256 = |byte| done(byte).sha256;
+        let (mut journal, _) = known("one", &[]);
+        journal.note_hashed(&Hashed::new(&path("a"), done(1)).unwrap()).unwrap();
+        journal.complete(&path("b"), done(2)).unwrap();
+        journal.complete(&path("x"), done(7)).unwrap();
+        // It was another file when it was sent.
+        journal.complete(&path("d"), done(8)).unwrap();
+        journal.checkpoint().unwrap();
+        journal.complete(&path("c"), done(3)).unwrap();
+        drop(journal);
+        let (journal, notes) = known("one", &[]);
+        let (hashed, complete) = (|byte| Known::Hashed(sha256(byte)), |byte| Known::Complete(sha256(byte)));
+        assert_eq!(notes.known, [hashed(1), complete(2), complete(3), Known::Nothing]);
+        let mut gone: Vec<_> = notes.gone.keys().map(ToString::to_string).collect();
+        gone.sort();
+        assert_eq!(gone, ["d", "x"]);
+        drop(journal);
+        // A crash of the machine: what no checkpoint covers is sent again, and not hashed again.
+        let (mut journal, notes) = known("two", &[]);
+        assert_eq!(notes.known, [hashed(1), complete(2), hashed(3), Known::Nothing]);
+        // What is complete is so although it was hashed since; a note about another file takes back what was said.
+        journal.note_hashed(&Hashed::new(&path("b"), done(9)).unwrap()).unwrap();
+        journal.note_hashed(&Hashed::new(&path("a"), done(9)).unwrap()).unwrap();
+        journal.complete(&path("c"), done(9)).unwrap();
+        drop(journal);
+        let (journal, notes) = known("two", &[path("b")]);
+        assert_eq!(notes.known, [Known::Nothing; 4]);
+        assert!(notes.gone.contains_key(&path("c")));
+        drop(journal);
     }
 
     #[test]
@@ -402,7 +529,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = open(dir.path(), "one", &[]);
         journal.complete(&path("durable"), done(1)).unwrap();
-        journal.checkpoint().unwrap();
+        journal.journal.checkpoint().unwrap();
         journal.complete(&path("lost"), done(2)).unwrap();
         drop(journal);
         assert_eq!(open(dir.path(), "one", &[]).done.len(), 2);
@@ -416,7 +543,7 @@ mod tests {
         let mut journal = open(dir.path(), "one", &[]);
         journal.complete(&path("a"), done(1)).unwrap();
         journal.complete(&path("b"), done(1)).unwrap();
-        journal.finish().unwrap();
+        journal.journal.finish().unwrap();
         drop(journal);
         let forced = [path("a")];
         let mut journal = open(dir.path(), "one", &forced);
@@ -430,7 +557,7 @@ mod tests {
         // Interrupted after it was sent: done.
         journal = open(dir.path(), "one", &forced);
         assert_eq!(journal.done[&path("a")], done(2));
-        journal.finish().unwrap();
+        journal.journal.finish().unwrap();
         drop(journal);
         // Ordered once more after the push had ended: to be sent once more.
         assert!(!open(dir.path(), "one", &forced).done.contains_key(&path("a")));
@@ -440,9 +567,7 @@ mod tests {
     fn a_journal_of_another_capture_is_void() {
         let dir = tempfile::tempdir().unwrap();
         open(dir.path(), "one", &[]).complete(&path("a"), done(1)).unwrap();
-        let subject = Subject { name: "another".into(), boot: "one".into(), forced: &[], force_all: false };
-        let journal = Journal::open(dir.path(), &subject, &CancellationToken::new()).unwrap();
-        assert!(journal.done.is_empty());
+        assert!(of(dir.path(), "another", "one", &[], &[]).1.gone.is_empty());
     }
 
     proptest! {

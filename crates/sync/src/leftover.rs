@@ -34,7 +34,7 @@ impl Left {
         for item in items.iter().filter(|item| item.kind == Kind::File) {
             files.add(&item.path);
             let stamp = item.stamp;
-            hasher.update(format!("{} {} {} ", stamp.size, stamp.mtime_ns, stamp.inode).as_bytes());
+            hasher.update(format!("{} {} {} ", { stamp.size }, stamp.mtime_ns(), { stamp.inode }).as_bytes());
             hasher.update(item.path.as_bytes());
             hasher.update(&[0]);
         }

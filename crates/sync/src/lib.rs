@@ -52,4 +52,5 @@ pub use rclone::{RcloneFacts, RcloneOptions, RcloneTransport, RcloneVersion};
 pub use rsync::{FarFacts, RsyncOptions, RsyncTransport, RsyncVersion, SAFE_SINCE};
 pub use rule::{AuditRule, CaptureRule, Completeness, Each};
 pub use sftp::{SftpFacts, SftpOptions, SftpTransport};
+pub use tool::hash_capture;
 pub use watch::{Stirred, watch};

@@ -25,7 +25,7 @@ mod hashsum;
 mod meter;
 pub(crate) mod partial;
 mod push;
-mod read;
+pub(crate) mod read;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -119,8 +119,8 @@ impl Reader {
         out: &mpsc::Sender<Read>,
     ) -> Result<bool, Failure> {
         let (size, mut offset) = (item.stamp.size, from);
-        let mut data = if item.sparse { from..from } else { from..size };
-        let zeros = vec![0; if item.sparse { PIECE_BYTES } else { 0 }];
+        let mut data = if item.is_sparse() { from..from } else { from..size };
+        let zeros = vec![0; if item.is_sparse() { PIECE_BYTES } else { 0 }];
         while offset < size {
             self.stop()?;
             if offset >= data.end {

@@ -23,7 +23,12 @@ pub(crate) fn files(items: &[Item]) -> impl Iterator<Item = &Item> {
 
 /// The entry of this path, among all of them in their order.
 pub(crate) fn find<'a>(items: &'a [Item], path: &RelPath) -> Option<&'a Item> {
-    items.binary_search_by(|item| item.path.cmp(path)).ok().and_then(|at| items.get(at))
+    find_at(items, path).and_then(|at| items.get(at))
+}
+
+/// Where it stands.
+pub(crate) fn find_at(items: &[Item], path: &RelPath) -> Option<usize> {
+    items.binary_search_by(|item| item.path.cmp(path)).ok()
 }
 
 /// What a push is about: what of `about` differs makes its journal void.

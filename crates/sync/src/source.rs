@@ -1,9 +1,10 @@
 //! The capture on this machine: what it is, and whether it still is what it was.
 
 use std::io;
+use std::ops::Range;
 
 use verisim_core::manifest::METADATA_DIR;
-use verisim_core::{CancellationToken, Capture, Failure, FailureKind, RootIdentity};
+use verisim_core::{CancellationToken, Capture, Failure, FailureKind, RelPath, RootIdentity};
 
 use crate::errno::{Side, failure};
 use crate::native::folder;
@@ -77,14 +78,18 @@ pub(crate) fn walk_until(
     operation: &'static str,
     cancel: &CancellationToken,
 ) -> Result<Vec<Item>, Failure> {
-    tree::walk_until(root, cancel).map_err(|error| match error {
+    tree::walk_until(root, cancel).map_err(|error| unwalked(error, operation))
+}
+
+fn unwalked(error: WalkError, operation: &'static str) -> Failure {
+    match error {
         WalkError::Stopped => Failure::new(FailureKind::Cancelled, operation, "stopped"),
         WalkError::Io { what, error } => failure(Side::Source, operation, &format!("reading {what}"), &error),
         WalkError::Unnameable(what) => Failure::new(FailureKind::Unsupported, operation, what),
         WalkError::TooMany => {
             Failure::new(FailureKind::Unsupported, operation, "the capture has more than 8,000,000 entries")
         }
-    })
+    }
 }
 
 /// Fails when an open file is not what the walk saw any more.
@@ -103,39 +108,63 @@ pub(crate) fn require_same(
     Err(Failure::new(FailureKind::SourceChanged, operation, what))
 }
 
-/// Looks once more: the capture must hold what `before` says, nothing less and nothing more.
+/// Looks once more: the capture must hold what `before` says, nothing less and nothing more. No second list is made.
 pub(crate) fn require_unchanged(
     root: &Root,
     before: &[Item],
     operation: &'static str,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
-    let after = walk_until(root, operation, cancel)?;
-    let mut now = after.iter().peekable();
-    let mut changed = None;
-    for was in before {
-        while let Some(new) = now.next_if(|item| item.path < was.path) {
-            changed.get_or_insert_with(|| format!("{} appeared", new.path));
+    let mut seen = vec![false; before.len()];
+    // The first that changed, in the order of the paths.
+    let mut changed: Option<(RelPath, &str)> = None;
+    let mut note = |path: RelPath, how| {
+        if changed.as_ref().is_none_or(|(first, _)| path < *first) {
+            changed = Some((path, how));
         }
-        match now.next_if(|item| item.path == was.path) {
-            None => {
-                let what = format_args!("{} went away while the capture was pushed", was.path);
-                return Err(Failure::new(FailureKind::SourceVanished, operation, what));
-            }
-            Some(is) if is.kind != was.kind || (is.kind == Kind::File && is.stamp != was.stamp) => {
-                changed.get_or_insert_with(|| format!("{} changed", is.path));
-            }
-            Some(_) => {}
+    };
+    let mut here: Option<(Option<RelPath>, Range<usize>)> = None;
+    let visited = tree::visit(root, cancel, |directory, item| {
+        // Entries come directory by directory.
+        if here.as_ref().is_none_or(|(last, _)| last.as_ref() != directory) {
+            here = Some((directory.cloned(), below(before, directory)));
         }
-    }
-    if let Some(new) = now.next() {
-        changed.get_or_insert_with(|| format!("{} appeared", new.path));
+        let range = here.as_ref().map_or(0..0, |(_, range)| range.clone());
+        let among = before.get(range.clone()).unwrap_or_default();
+        let found = among.binary_search_by(|was| was.path.cmp(&item.path)).map(|at| range.start + at);
+        let Some((was, seen)) = found.ok().and_then(|at| before.get(at).zip(seen.get_mut(at))) else {
+            return note(item.path, "appeared");
+        };
+        *seen = true;
+        if item.kind != was.kind || (item.kind == Kind::File && item.stamp != was.stamp) {
+            note(item.path, "changed");
+        }
+    });
+    visited.map_err(|error| unwalked(error, operation))?;
+    if let Some((was, _)) = before.iter().zip(&seen).find(|(_, seen)| !**seen) {
+        let what = format_args!("{} went away while the capture was pushed", was.path);
+        return Err(Failure::new(FailureKind::SourceVanished, operation, what));
     }
     match changed {
         None => Ok(()),
-        Some(what) => {
-            let what = format_args!("{what} while the capture was pushed");
+        Some((path, how)) => {
+            let what = format_args!("{path} {how} while the capture was pushed");
             Err(Failure::new(FailureKind::SourceChanged, operation, what))
         }
     }
+}
+
+/// Where everything below a directory stands among `items`, which are sorted.
+fn below(items: &[Item], directory: Option<&RelPath>) -> Range<usize> {
+    let Some(directory) = directory.map(RelPath::as_bytes) else { return 0..items.len() };
+    let side = |item: &Item| {
+        let (head, rest) = item.path.as_bytes().split_at_checked(directory.len()).unwrap_or((b"", b""));
+        // A path that is shorter is no entry of it, and neither is one that goes on with another byte than a slash.
+        match head == directory {
+            true => rest.first().copied().unwrap_or(0).cmp(&b'/'),
+            false => item.path.as_bytes().cmp(directory),
+        }
+    };
+    let begin = items.partition_point(|item| side(item).is_lt());
+    begin..items.partition_point(|item| side(item).is_le())
 }

@@ -47,15 +47,15 @@ pub(crate) fn list(source: &Root, items: &[Item]) -> std::io::Result<(Vec<u8>, V
                 format!("{}: a symlink; listed, not followed", item.path)
             }
             Kind::Other(kind) => {
-                special.kind = kind;
-                format!("{}: a {}; listed, not opened", item.path, kind.replace('_', " "))
+                special.kind = kind.name();
+                format!("{}: a {}; listed, not opened", item.path, kind.name().replace('_', " "))
             }
             Kind::File => {
-                if item.links {
-                    special.same_as = first_names.get(&item.stamp.inode).copied();
+                if item.has_links() {
+                    special.same_as = first_names.get(&{ item.stamp.inode }).copied();
                     first_names.entry(item.stamp.inode).or_insert(&item.path);
                 }
-                special.mode = (item.mode & 0o7000 != 0).then(|| format!("{:04o}", item.mode));
+                special.mode = (item.mode() & 0o7000 != 0).then(|| format!("{:04o}", item.mode()));
                 match (special.same_as, &special.mode) {
                     (None, None) => continue,
                     (Some(first), _) => {
@@ -94,7 +94,7 @@ fn line(source: &Root, item: &Item) -> io::Result<Option<Vec<u8>>> {
         Kind::File => return Ok(None),
         Kind::Directory => ("directory", None),
         Kind::Symlink => ("symlink", Some(target(source, &item.path)?)),
-        Kind::Other(kind) => (kind, None),
+        Kind::Other(kind) => (kind.name(), None),
     };
     let mut line = serde_json::to_vec(&(&item.path, kind, target))?;
     line.push(b'\n');

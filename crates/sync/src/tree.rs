@@ -13,7 +13,10 @@ use verisim_core::{CancellationToken, RelPath, RootIdentity};
 const CONTAINED: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
-/// The most entries that a tree may have. Each takes about 150 bytes while it is worked on.
+/// The nanoseconds of a second.
+const NANOS: i128 = 1_000_000_000;
+
+/// The most entries that a tree may have. Each takes about 100 bytes while it is worked on: 48, its path, and its hash.
 pub(crate) const ENTRIES_MAX: usize = 8_000_000;
 
 /// An open directory below which everything happens.
@@ -125,24 +128,55 @@ impl AsFd for Root {
     }
 }
 
-/// What tells whether a file is still the one that was looked at.
+/// What tells whether a file is still the one that was looked at. Packed, since there may be millions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(from = "Written", into = "Written")]
+#[repr(C, packed(4))]
 pub(crate) struct Stamp {
     /// Its size in bytes.
     pub(crate) size: u64,
-    /// When its content last changed, in nanoseconds since the epoch.
-    pub(crate) mtime_ns: i128,
     /// Its inode.
     pub(crate) inode: u64,
+    /// When its content last changed: whole seconds since the epoch, and nanoseconds.
+    seconds: i64,
+    nanos: u32,
+}
+
+/// A stamp as a journal has it.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Written {
+    size: u64,
+    mtime_ns: i128,
+    inode: u64,
+}
+
+impl From<Written> for Stamp {
+    fn from(Written { size, mtime_ns, inode }: Written) -> Self {
+        Self::new(size, mtime_ns, inode)
+    }
+}
+
+impl From<Stamp> for Written {
+    fn from(stamp: Stamp) -> Self {
+        Self { size: stamp.size, mtime_ns: stamp.mtime_ns(), inode: stamp.inode }
+    }
 }
 
 impl Stamp {
+    /// Of a file with this size, time and inode.
+    pub(crate) fn new(size: u64, mtime_ns: i128, inode: u64) -> Self {
+        let seconds = i64::try_from(mtime_ns.div_euclid(NANOS)).unwrap_or(i64::MAX);
+        Self { size, inode, seconds, nanos: u32::try_from(mtime_ns.rem_euclid(NANOS)).unwrap_or(0) }
+    }
+
     pub(crate) fn of(stat: &Stat) -> Self {
-        Self {
-            size: u64::try_from(stat.st_size).unwrap_or(0),
-            mtime_ns: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
-            inode: stat.st_ino,
-        }
+        let mtime_ns = i128::from(stat.st_mtime) * NANOS + i128::from(stat.st_mtime_nsec);
+        Self::new(u64::try_from(stat.st_size).unwrap_or(0), mtime_ns, stat.st_ino)
+    }
+
+    /// When its content last changed, in nanoseconds since the epoch.
+    pub(crate) fn mtime_ns(&self) -> i128 {
+        i128::from(self.seconds) * NANOS + i128::from(self.nanos)
     }
 }
 
@@ -152,7 +186,30 @@ pub(crate) enum Kind {
     File,
     Directory,
     Symlink,
-    Other(&'static str),
+    Other(Other),
+}
+
+/// What is no file, directory or link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Other {
+    Fifo,
+    Socket,
+    CharacterDevice,
+    BlockDevice,
+    Unknown,
+}
+
+impl Other {
+    /// Its name, for lists.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Fifo => "fifo",
+            Self::Socket => "socket",
+            Self::CharacterDevice => "character_device",
+            Self::BlockDevice => "block_device",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// One entry of a tree.
@@ -161,12 +218,35 @@ pub(crate) struct Item {
     pub(crate) path: RelPath,
     pub(crate) kind: Kind,
     pub(crate) stamp: Stamp,
+    /// All twelve permission bits, and above them [`SPARSE`] and [`LINKS`].
+    bits: u16,
+}
+
+/// It takes less room than its size: it has holes.
+const SPARSE: u16 = 1 << 12;
+/// More than one name leads to it.
+const LINKS: u16 = 1 << 13;
+
+impl Item {
+    #[cfg(test)]
+    pub(crate) const fn file(path: RelPath, stamp: Stamp) -> Self {
+        Self { path, kind: Kind::File, stamp, bits: 0o644 }
+    }
+
     /// All twelve permission bits.
-    pub(crate) mode: u32,
+    pub(crate) fn mode(&self) -> u32 {
+        u32::from(self.bits & 0o7777)
+    }
+
     /// Whether it takes less room than its size: it has holes.
-    pub(crate) sparse: bool,
-    /// More than one name leads to it.
-    pub(crate) links: bool,
+    pub(crate) const fn is_sparse(&self) -> bool {
+        self.bits & SPARSE != 0
+    }
+
+    /// Whether more than one name leads to it.
+    pub(crate) const fn has_links(&self) -> bool {
+        self.bits & LINKS != 0
+    }
 }
 
 /// What a walk met that it could not take.
@@ -197,6 +277,18 @@ pub(crate) fn walk(root: &Root) -> Result<Vec<Item>, WalkError> {
 /// is cancelled: a large tree takes minutes.
 pub(crate) fn walk_until(root: &Root, cancel: &CancellationToken) -> Result<Vec<Item>, WalkError> {
     let mut out = Vec::new();
+    visit(root, cancel, |_, item| out.push(item))?;
+    out.sort_unstable_by(|left, right| left.path.cmp(&right.path));
+    Ok(out)
+}
+
+/// Hands out what [`walk_until`] lists as it is found: directory by directory, and each entry with the directory that holds it.
+pub(crate) fn visit(
+    root: &Root,
+    cancel: &CancellationToken,
+    mut each: impl FnMut(Option<&RelPath>, Item),
+) -> Result<(), WalkError> {
+    let mut count = 0_usize;
     let mut open: Vec<Option<RelPath>> = vec![None];
     while let Some(dir) = open.pop() {
         let shown = || dir.as_ref().map_or_else(|| ".".to_owned(), ToString::to_string);
@@ -205,22 +297,28 @@ pub(crate) fn walk_until(root: &Root, cancel: &CancellationToken) -> Result<Vec<
             Some(path) => root.descend(path.as_bytes()).map_err(at)?,
             None => root.descend(b".").map_err(at)?,
         };
-        for name in here.names().map_err(at)? {
+        for entry in Dir::read_from(&here).map_err(|error| at(error.into()))? {
+            let entry = entry.map_err(|error| at(error.into()))?;
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
             let path = match &dir {
-                Some(dir) => dir.join(&name),
-                None => RelPath::new(&name),
+                Some(dir) => dir.join(name),
+                None => RelPath::new(name),
             };
             let path = path.map_err(|error| WalkError::Unnameable(error.to_string()))?;
             if path.is_metadata() {
                 continue;
             }
-            let stat = match rustix::fs::statat(&here, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
+            let stat = match rustix::fs::statat(&here, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => stat,
                 // It went away between the listing and the look: as if it had never been listed.
                 Err(Errno::NOENT) => continue,
                 Err(error) => return Err(WalkError::Io { what: path.to_string(), error: error.into() }),
             };
-            if out.len() >= ENTRIES_MAX {
+            count += 1;
+            if count > ENTRIES_MAX {
                 return Err(WalkError::TooMany);
             }
             if cancel.is_cancelled() {
@@ -230,11 +328,10 @@ pub(crate) fn walk_until(root: &Root, cancel: &CancellationToken) -> Result<Vec<
             if item.kind == Kind::Directory {
                 open.push(Some(item.path.clone()));
             }
-            out.push(item);
+            each(dir.as_ref(), item);
         }
     }
-    out.sort_unstable_by(|left, right| left.path.cmp(&right.path));
-    Ok(out)
+    Ok(())
 }
 
 fn item(path: RelPath, stat: &Stat) -> Item {
@@ -242,21 +339,35 @@ fn item(path: RelPath, stat: &Stat) -> Item {
         FileType::RegularFile => Kind::File,
         FileType::Directory => Kind::Directory,
         FileType::Symlink => Kind::Symlink,
-        FileType::Fifo => Kind::Other("fifo"),
-        FileType::Socket => Kind::Other("socket"),
-        FileType::CharacterDevice => Kind::Other("character_device"),
-        FileType::BlockDevice => Kind::Other("block_device"),
-        FileType::Unknown => Kind::Other("unknown"),
+        FileType::Fifo => Kind::Other(Other::Fifo),
+        FileType::Socket => Kind::Other(Other::Socket),
+        FileType::CharacterDevice => Kind::Other(Other::CharacterDevice),
+        FileType::BlockDevice => Kind::Other(Other::BlockDevice),
+        FileType::Unknown => Kind::Other(Other::Unknown),
     };
     let stamp = Stamp::of(stat);
     let occupied = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
-    Item {
-        path,
-        kind,
-        stamp,
-        mode: stat.st_mode & 0o7777,
-        // Small files may live in the inode; only a real hole is worth looking for.
-        sparse: kind == Kind::File && stamp.size >= 1 << 20 && occupied < stamp.size,
-        links: kind == Kind::File && stat.st_nlink > 1,
+    let is_file = kind == Kind::File;
+    let mut bits = u16::try_from(stat.st_mode & 0o7777).unwrap_or(0);
+    // Small files may live in the inode; only a real hole is worth looking for.
+    bits |= if is_file && stamp.size >= 1 << 20 && occupied < stamp.size { SPARSE } else { 0 };
+    bits |= if is_file && stat.st_nlink > 1 { LINKS } else { 0 };
+    Item { path, kind, stamp, bits }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_takes_48_bytes_beside_its_path_and_a_stamp_keeps_every_time() {
+        assert_eq!((size_of::<Item>(), size_of::<Stamp>()), (48, 28));
+        for mtime_ns in [0, -5, -NANOS, 1_700_000_000 * NANOS + 999_999_999, i128::from(i64::MAX) * NANOS] {
+            let stamp = Stamp::new(7, mtime_ns, 9);
+            assert_eq!(stamp.mtime_ns(), mtime_ns);
+            let json = serde_json::to_string(&stamp).unwrap();
+            assert_eq!(json, format!("{{\"size\":7,\"mtime_ns\":{mtime_ns},\"inode\":9}}"));
+            assert_eq!(serde_json::from_str::<Stamp>(&json).unwrap(), stamp);
+        }
     }
 }

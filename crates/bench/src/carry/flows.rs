@@ -24,9 +24,9 @@ const REMOTE: &str = "host";
 
 /// A host, and the folder in which everything of one run lies.
 #[derive(Clone, Copy)]
-pub(super) struct Ground<'a> {
-    pub(super) sshd: &'a Sshd,
-    pub(super) dir: &'a Path,
+pub(crate) struct Ground<'a> {
+    pub(crate) sshd: &'a Sshd,
+    pub(crate) dir: &'a Path,
 }
 
 /// A path as the tools take it.
@@ -35,12 +35,12 @@ fn text(path: &Path) -> Result<&str, Error> {
 }
 
 impl Ground<'_> {
-    pub(super) fn sftp(self, target: &Path) -> Result<Arc<dyn SyncTransport>, Error> {
+    pub(crate) fn sftp(self, target: &Path) -> Result<Arc<dyn SyncTransport>, Error> {
         let options = SftpOptions::new(crate::ssh::target(self.sshd, self.sshd.port()), text(target)?);
         Ok(Arc::new(SftpTransport::new(options, known(self.dir), Arc::new(RealClock(Instant::now())))))
     }
 
-    pub(super) fn rsync_ssh(self, target: &Path) -> Result<Arc<dyn SyncTransport>, Error> {
+    pub(crate) fn rsync_ssh(self, target: &Path) -> Result<Arc<dyn SyncTransport>, Error> {
         let sshd = self.sshd;
         let mut options = RsyncOptions::new("127.0.0.1", text(target)?, self.dir.join("state/desks"));
         (options.port, options.user) = (Some(sshd.port()), Some("root".into()));

@@ -213,14 +213,7 @@ mod tests {
     use crate::tree::Stamp;
 
     fn found(profile: NameProfile, names: &[&[u8]]) -> Vec<(String, String)> {
-        let item = |name: &&[u8]| Item {
-            path: RelPath::new(*name).unwrap(),
-            kind: Kind::File,
-            stamp: Stamp { size: 1, mtime_ns: 0, inode: 1 },
-            mode: 0o644,
-            sparse: false,
-            links: false,
-        };
+        let item = |name: &&[u8]| Item::file(RelPath::new(*name).unwrap(), Stamp::new(1, 0, 1));
         let mut items: Vec<Item> = names.iter().map(item).collect();
         items.sort_by(|left, right| left.path.cmp(&right.path));
         let mut found = Collected::new(&"names".parse().unwrap(), Severity::Hard);

@@ -189,7 +189,7 @@ impl Stream<'_> {
         let gone = |_| Failure::new(FailureKind::Unknown, "native.push", "the hashing thread ended");
         let mut offset = 0;
         // Where the data that `offset` lies in, or before, begins and ends.
-        let mut data = if self.item.sparse { 0..0 } else { 0..size };
+        let mut data = if self.item.is_sparse() { 0..0 } else { 0..size };
         while offset < size {
             read::stop(self.places.cancel).map_err(lost("sending", &self.item.path))?;
             if offset >= data.end {
@@ -221,7 +221,7 @@ impl Stream<'_> {
             (self.places.advanced)(read as u64);
             self.flush(offset);
         }
-        if self.item.sparse {
+        if self.item.is_sparse() {
             // A hole at the end.
             self.target.set_len(offset).map_err(lost("writing", &self.item.path))?;
         }
@@ -263,13 +263,13 @@ pub(crate) fn next_data(file: &File, offset: u64, size: u64) -> io::Result<std::
 /// Gives the copy the permission bits and the times of the original. Set-id bits stay off in storage, and we must be able
 /// to read what we wrote.
 fn dress(target: &File, item: &Item) -> io::Result<()> {
-    let mode = Mode::from_raw_mode(item.mode & 0o777 | 0o400);
+    let mode = Mode::from_raw_mode(item.mode() & 0o777 | 0o400);
     match rustix::fs::fchmod(target, mode) {
         // Some mounts have no modes.
         Ok(()) | Err(Errno::PERM | Errno::NOTSUP | Errno::INVAL) => {}
         Err(error) => return Err(error.into()),
     }
-    match rustix::fs::futimens(target, &times(item.stamp.mtime_ns)) {
+    match rustix::fs::futimens(target, &times(item.stamp.mtime_ns())) {
         Ok(()) | Err(Errno::PERM | Errno::NOTSUP | Errno::INVAL) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use verisim_core::{Inventory, Progress, ProgressSink};
 
-use crate::journal::Journal;
+use crate::journal::Known;
 use crate::native::copy::BUFFER_BYTES;
 use crate::tree::{Item, Kind};
 
@@ -19,12 +19,12 @@ pub(super) struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(items: &[Item], journal: &Journal, sink: &'a dyn ProgressSink) -> Self {
+    pub(super) fn new(items: &[Item], known: &[Known], sink: &'a dyn ProgressSink) -> Self {
         let (mut total, mut found) = (Inventory::default(), Inventory::default());
-        for item in items.iter().filter(|item| item.kind == Kind::File) {
+        for (item, known) in items.iter().zip(known).filter(|(item, _)| item.kind == Kind::File) {
             total.files += 1;
             total.bytes += item.stamp.size;
-            if journal.done.contains_key(&item.path) {
+            if matches!(known, Known::Complete(_)) {
                 found.files += 1;
                 found.bytes += item.stamp.size;
             }

@@ -1,5 +1,6 @@
 //! Sending a capture: look, refuse what must be refused, send what is not there yet in parallel, look again.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -12,12 +13,12 @@ use verisim_core::{
 
 use crate::bandwidth::{Bucket, Level};
 use crate::errno::{Side, failure};
-use crate::journal::{Complete, Done, Journal};
+use crate::journal::{Complete, Done, Journal, Known, Locked, Notes};
 use crate::native::copy::{self, LastParent, Places, RESUME_BYTES_MIN};
 use crate::native::folder;
 use crate::native::meter::Meter;
 use crate::native::partial;
-use crate::sending::{files, find, note_needed, require_what_was_pushed, subject, write_manifest};
+use crate::sending::{find_at, note_needed, require_what_was_pushed, subject, write_manifest};
 use crate::tree::{Item, Kind, Root};
 use crate::{source, special};
 
@@ -58,29 +59,34 @@ impl Push {
     pub(crate) fn run(&self) -> Result<Pushed, Failure> {
         let about = (&self.capture, &self.remote, &self.destination);
         let subject = subject(&about, &self.options).map_err(state("naming the job"))?;
-        let mut journal = Journal::open(&self.options.work_dir, &subject, &self.cancel).map_err(|error| {
+        let journal = Locked::take(&self.options.work_dir, &self.cancel).map_err(|error| {
             if self.cancel.is_cancelled() { cancelled() } else { state("opening the journal")(error) }
         })?;
         let source = source::open(&self.capture, OPERATION)?;
         source::refuse_foreign_metadata(&source, &self.remote.owner, OPERATION)?;
         let items = source::walk_until(&source, OPERATION, &self.cancel)?;
+        let opened = journal.open(&self.options.work_dir, &subject, &items);
+        let (mut journal, Notes { mut known, gone }) = opened.map_err(state("opening the journal"))?;
         require_what_was_pushed(&self.options.work_dir, &items, OPERATION)?;
         let root = self.known.open_to_push(&self.destination)?;
         let folder = folder::claim(&root, &self.remote)?;
-        set_aside(&folder, &journal, &items)?;
-        journal.done.retain(|path, done| {
-            find(&items, path).is_some_and(|item| item.kind == Kind::File && item.stamp == done.stamp)
-                && is_there(&folder, path, done.stamp.size)
-        });
-        let mut todo: Vec<&Item> =
-            files(&items).filter(|item| !journal.done.contains_key(&item.path)).collect();
+        set_aside(&folder, &gone)?;
+        for (item, known) in items.iter().zip(&mut known) {
+            if matches!(known, Known::Complete(_)) && !is_there(&folder, &item.path, item.stamp.size) {
+                *known = Known::Nothing;
+            }
+        }
+        let is_todo =
+            |(item, known): &(&Item, &Known)| item.kind == Kind::File && !matches!(known, Known::Complete(_));
+        let mut todo: Vec<&Item> = items.iter().zip(&known).filter(is_todo).map(|(item, _)| item).collect();
         let (partial, kept) =
             prepare_partial(&folder, &todo).map_err(lost("preparing the partial copies"))?;
         self.require_space(&folder, &todo, kept)?;
         make_directories(&folder, &items)?;
         // The longest first, so that no worker begins one when the others are at their end; small ones by directory.
-        todo.sort_by_key(|item| std::cmp::Reverse(item.stamp.size.max(copy::BUFFER_BYTES as u64)));
-        let meter = Meter::new(&items, &journal, &*self.options.progress);
+        let large = |item: &Item| std::cmp::Reverse(item.stamp.size.max(copy::BUFFER_BYTES as u64));
+        todo.sort_unstable_by(|left, right| (large(left), &left.path).cmp(&(large(right), &right.path)));
+        let meter = Meter::new(&items, &known, &*self.options.progress);
         let bucket = Bucket::new(self.options.bandwidth.clone(), Arc::clone(&self.clock), self.level.clone());
         // The first failure stops the other workers, and nothing outside this push.
         let stop = self.cancel.child_token();
@@ -94,7 +100,7 @@ impl Push {
             unnamed: AtomicBool::new(verisim_sys::is_local(&folder)),
             advanced: &|bytes| meter.advance(bytes),
         };
-        self.send_all(&places, &mut journal, todo, &meter)?;
+        self.send_all(&places, (&mut journal, &items, &mut known), todo, &meter)?;
         let (listed, remarks) = special::list(&source, &items)
             .and_then(|listed| special::note(&self.options.work_dir, &source, &items).map(|()| listed))
             .map_err(|error| failure(Side::Source, OPERATION, "reading links", &error))?;
@@ -104,7 +110,10 @@ impl Push {
         source::require_unchanged(&source, &items, OPERATION, &self.cancel)?;
         rustix::fs::syncfs(&folder).map_err(|error| lost("making it durable")(error.into()))?;
         journal.finish().map_err(state("writing the journal"))?;
-        let hash = |item: &Item| journal.done.get(&item.path).map(|done| done.sha256);
+        let hash = |item: &Item| match find_at(&items, &item.path).and_then(|at| known.get(at))? {
+            Known::Complete(sha256) => Some(*sha256),
+            Known::Hashed(_) | Known::Nothing => None,
+        };
         let written = write_manifest(&self.options.work_dir, &items, hash);
         let (manifest, written) = written.map_err(state("writing the manifest"))?;
         Ok(Pushed {
@@ -121,7 +130,7 @@ impl Push {
     /// bytes are there already, in partial copies.
     fn require_space(&self, folder: &Root, todo: &[&Item], kept: u64) -> Result<(), Failure> {
         // What has holes may take less, and shows when it is written.
-        let dense: u64 = todo.iter().filter(|item| !item.sparse).map(|item| item.stamp.size).sum();
+        let dense: u64 = todo.iter().filter(|item| !item.is_sparse()).map(|item| item.stamp.size).sum();
         let needed = dense.saturating_sub(kept);
         note_needed(&self.options.work_dir, needed);
         let Ok(stat) = rustix::fs::fstatvfs(folder) else { return Ok(()) };
@@ -137,7 +146,7 @@ impl Push {
     fn send_all(
         &self,
         places: &Places<'_>,
-        journal: &mut Journal,
+        notes: (&mut Journal, &[Item], &mut [Known]),
         todo: Vec<&Item>,
         meter: &Meter<'_>,
     ) -> Result<(), Failure> {
@@ -145,7 +154,7 @@ impl Push {
         let shared = Shared {
             todo,
             next: AtomicUsize::new(0),
-            journal: Mutex::new(journal),
+            notes: Mutex::new(notes),
             failed: Mutex::new(None),
             unsynced: AtomicU64::new(0),
             meter,
@@ -184,12 +193,9 @@ fn is_there(folder: &Root, path: &RelPath, size: u64) -> bool {
 
 /// What was sent by a push that never ended, and is not in the capture any more or is something else there now, is put
 /// aside at the destination and never deleted: it would count as foreign, or be overwritten.
-fn set_aside(folder: &Root, journal: &Journal, items: &[Item]) -> Result<(), Failure> {
-    let is_current = |path: &RelPath, done: &Done| {
-        find(items, path).is_some_and(|item| item.kind == Kind::File && item.stamp == done.stamp)
-    };
+fn set_aside(folder: &Root, gone: &HashMap<RelPath, Done>) -> Result<(), Failure> {
     let mut aside = None;
-    for (path, done) in journal.done.iter().filter(|(path, done)| !is_current(path, done)) {
+    for (path, done) in gone {
         let moved = (|| {
             if folder.stat(path.as_bytes())?.is_none() {
                 return Ok(());
@@ -230,8 +236,8 @@ fn make_directories(folder: &Root, items: &[Item]) -> Result<(), Failure> {
 fn dress_directories(folder: &Root, items: &[Item]) {
     for item in items.iter().rev().filter(|item| item.kind == Kind::Directory) {
         if let Ok(dir) = folder.descend(item.path.as_bytes()) {
-            let _ = rustix::fs::fchmod(&dir, Mode::from_raw_mode(item.mode & 0o777 | 0o700));
-            let _ = rustix::fs::futimens(&dir, &copy::times(item.stamp.mtime_ns));
+            let _ = rustix::fs::fchmod(&dir, Mode::from_raw_mode(item.mode() & 0o777 | 0o700));
+            let _ = rustix::fs::futimens(&dir, &copy::times(item.stamp.mtime_ns()));
         }
     }
 }
@@ -262,7 +268,8 @@ fn prepare_partial(folder: &Root, todo: &[&Item]) -> io::Result<(Root, u64)> {
 struct Shared<'a> {
     todo: Vec<&'a Item>,
     next: AtomicUsize,
-    journal: Mutex<&'a mut Journal>,
+    /// The journal, the capture, and what is known of each of its entries.
+    notes: Mutex<(&'a mut Journal, &'a [Item], &'a mut [Known])>,
     failed: Mutex<Option<Failure>>,
     /// Bytes sent since the last checkpoint.
     unsynced: AtomicU64,
@@ -290,15 +297,18 @@ impl Shared<'_> {
     ) -> Result<(), Failure> {
         let mut resume = false;
         if item.stamp.size >= RESUME_BYTES_MIN {
-            let mut journal = locked(&self.journal);
+            let journal = &mut locked(&self.notes).0;
             resume = journal.begun.get(&item.path) == Some(&item.stamp);
             journal.begin(&item.path, item.stamp).map_err(state("writing the journal"))?;
         }
         let sha256 = copy::send(places, item, resume, last, buffer)?;
         let done = Done { stamp: item.stamp, sha256 };
         let line = Complete::new(&item.path, done).map_err(state("writing the journal"))?;
-        let mut journal = locked(&self.journal);
-        journal.note(&item.path, done, &line).map_err(state("writing the journal"))?;
+        let (journal, items, known) = &mut *locked(&self.notes);
+        journal.append(&line).map_err(state("writing the journal"))?;
+        if let Some(known) = find_at(items, &item.path).and_then(|at| known.get_mut(at)) {
+            *known = Known::Complete(sha256);
+        }
         self.meter.file_sent(item.stamp.size);
         if self.unsynced.fetch_add(item.stamp.size, Ordering::Relaxed) + item.stamp.size >= CHECKPOINT_BYTES {
             // Under the lock: what is noted while this lasts would count as durable without being it.

@@ -17,7 +17,7 @@ use crate::tree::Root;
 const ALIGNMENT: usize = 4096;
 
 /// From this size on, reading and hashing a file are two threads' work.
-const PIPELINE_BYTES_MIN: u64 = 8 << 20;
+pub(crate) const PIPELINE_BYTES_MIN: u64 = 8 << 20;
 /// Buffers in flight between the two.
 const PIPELINE_DEPTH: usize = 3;
 
@@ -117,7 +117,8 @@ pub(crate) fn hash(
     Ok((hasher.finish(), offset))
 }
 
-fn hash_in_two_threads(
+/// Hashes a file up to `bound`: one thread reads, another hashes.
+pub(crate) fn hash_in_two_threads(
     file: &File,
     bound: u64,
     len: usize,

@@ -70,7 +70,7 @@ pub(super) async fn note(
             let what = format_args!("rclone said no {hash} of {}", item.path);
             return Err(Failure::new(FailureKind::Unknown, OPERATION, what).into());
         };
-        text.extend(format!("{sum} {} {sha256} ", item.stamp.size).into_bytes());
+        text.extend(format!("{sum} {} {sha256} ", { item.stamp.size }).into_bytes());
         text.extend(show(path));
         text.push(b'\n');
     }

@@ -48,9 +48,7 @@ mod tests {
     use crate::tree::Stamp;
 
     fn item(path: &str, size: u64) -> Item {
-        let stamp = Stamp { size, mtime_ns: 0, inode: 1 };
-        let path = RelPath::new(path).unwrap();
-        Item { path, kind: Kind::File, stamp, mode: 0o644, sparse: false, links: false }
+        Item::file(RelPath::new(path).unwrap(), Stamp::new(size, 0, 1))
     }
 
     fn names(part: &[RelPath]) -> Vec<String> {

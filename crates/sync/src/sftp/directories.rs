@@ -149,8 +149,8 @@ impl There<'_> {
             for item in some {
                 let set = SetAttributes {
                     owner: None,
-                    mode: Some(FileMode::new(item.mode & 0o777 | 0o700)),
-                    times: times(item.stamp.mtime_ns),
+                    mode: Some(FileMode::new(item.mode() & 0o777 | 0o700)),
+                    times: times(item.stamp.mtime_ns()),
                 };
                 let asked =
                     self.sftp.send(Order::SetThere(&self.within(to, item.path.as_bytes()), set)).await;

@@ -43,7 +43,7 @@ pub(super) async fn push(
         unless_stopped(&cancel, OPERATION, prepare(transport, &line, &looks, &local)).await?;
     let items = local.items();
     // What has holes may take less than its size, and shows when it is written.
-    let dense = positions.iter().filter_map(|at| items.get(*at)).filter(|item| !item.sparse);
+    let dense = positions.iter().filter_map(|at| items.get(*at)).filter(|item| !item.is_sparse());
     let bytes = dense.map(|item| item.stamp.size);
     local.require_room(bytes.sum::<u64>().saturating_sub(sending.kept.values().sum()), free_bytes)?;
     unless_stopped(&cancel, OPERATION, there.make_directories(to, &items)).await?;
@@ -90,7 +90,7 @@ async fn prepare<'a>(
     let items = local.items();
     // Large files one by one, the longest first; small ones by directory.
     let size = |at: &usize| items.get(*at).map_or(0, |item| item.stamp.size);
-    positions.sort_by_key(|at| std::cmp::Reverse(size(at).max(WHOLE_BYTES_MAX - 1)));
+    positions.sort_unstable_by_key(|at| (std::cmp::Reverse(size(at).max(WHOLE_BYTES_MAX - 1)), *at));
     let sending = Sending { looks, tally: Tally::new(local.gauge()), kept };
     Ok(Plan { positions, sending, free_bytes: look.free_bytes })
 }

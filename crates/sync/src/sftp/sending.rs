@@ -207,7 +207,7 @@ impl Looks<'_> {
 fn dressed(item: &Item) -> SetAttributes {
     SetAttributes {
         owner: None,
-        mode: Some(FileMode::new(item.mode & 0o777 | 0o400)),
-        times: times(item.stamp.mtime_ns),
+        mode: Some(FileMode::new(item.mode() & 0o777 | 0o400)),
+        times: times(item.stamp.mtime_ns()),
     }
 }

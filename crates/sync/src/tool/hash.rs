@@ -8,6 +8,7 @@ use rustix::fs::{Advice, OFlags};
 use verisim_core::{CancellationToken, Digest, Failure, FailureKind, Hasher};
 
 use crate::errno::{Side, failure};
+use crate::native::read;
 use crate::source;
 use crate::tree::{Item, Root};
 
@@ -67,6 +68,15 @@ pub(crate) fn hash_file(
     let mut file = source.open_file(item.path.as_bytes(), OFlags::empty()).map_err(unread)?;
     source::require_same(&file, item, operation)?;
     let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
+    if item.stamp.size >= read::PIPELINE_BYTES_MIN {
+        let hashed = read::hash_in_two_threads(&file, item.stamp.size, buffer.len(), cancel);
+        let (sha256, _) = hashed.map_err(|error| match cancel.is_cancelled() {
+            true => stopped(operation),
+            false => unread(error),
+        })?;
+        source::require_same(&file, item, operation)?;
+        return Ok(sha256);
+    }
     let (mut hasher, mut left) = (Hasher::new(), item.stamp.size);
     while left > 0 {
         if cancel.is_cancelled() {

@@ -15,8 +15,8 @@ use verisim_core::{
 use super::gauge::Gauge;
 use super::hash;
 use crate::errno::{Side, failure};
-use crate::journal::{Complete, Done, Hashed, Journal};
-use crate::sending::{files, find, note_needed, require_what_was_pushed, subject, write_manifest};
+use crate::journal::{Complete, Done, Hashed, Journal, Known, Locked};
+use crate::sending::{files, note_needed, require_what_was_pushed, subject, write_manifest};
 use crate::tree::{Item, Kind, Root};
 use crate::{private, source, special};
 
@@ -24,17 +24,6 @@ use crate::{private, source, special};
 const SENT: &str = "bytes_sent";
 /// How many files are hashed at once.
 const HASHERS: usize = 4;
-
-/// What is known of an entry of the capture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
-    /// Nothing yet, or it is no regular file.
-    Nothing,
-    /// Its hash.
-    Hashed(Digest),
-    /// Its hash, and that it is complete at the destination.
-    Complete(Digest),
-}
 
 /// Which files: those that are sent where they differ, or those that are sent although they seem to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,35 +60,20 @@ impl Local {
         operation: &'static str,
     ) -> Result<Self, Failure> {
         let state = |what: &'static str| move |error| failure(Side::State, operation, what, &error);
-        let mut journal = {
-            let subject = subject(&(capture, remote, about), &options).map_err(state("naming the job"))?;
-            Journal::open(&options.work_dir, &subject, &cancel).map_err(|error| {
-                match cancel.is_cancelled() {
-                    true => Failure::new(FailureKind::Cancelled, operation, "stopped"),
-                    false => state("opening the journal")(error),
-                }
-            })?
-        };
+        let subject = subject(&(capture, remote, about), &options).map_err(state("naming the job"))?;
+        let journal =
+            Locked::take(&options.work_dir, &cancel).map_err(|error| match cancel.is_cancelled() {
+                true => Failure::new(FailureKind::Cancelled, operation, "stopped"),
+                false => state("opening the journal")(error),
+            })?;
         let source = source::open(capture, operation)?;
         source::refuse_foreign_metadata(&source, &remote.owner, operation)?;
         let items = source::walk_until(&source, operation, &cancel)?;
+        let opened = journal.open(&options.work_dir, &subject, &items);
+        let (journal, notes) = opened.map_err(state("opening the journal"))?;
         require_what_was_pushed(&options.work_dir, &items, operation)?;
-        let (done, hashed) = (std::mem::take(&mut journal.done), std::mem::take(&mut journal.hashed));
-        let known = |item: &Item| {
-            let of =
-                |done: Option<&Done>| done.filter(|done| done.stamp == item.stamp).map(|done| done.sha256);
-            match (item.kind, of(done.get(&item.path)), of(hashed.get(&item.path))) {
-                (Kind::File, Some(sha256), _) => Known::Complete(sha256),
-                (Kind::File, None, Some(sha256)) => Known::Hashed(sha256),
-                _ => Known::Nothing,
-            }
-        };
-        let known = items.iter().map(known).collect();
         let forced = options.forced.iter().cloned().collect();
-        let is_gone = |path: &RelPath, done: &Done| {
-            find(&items, path).is_none_or(|item| item.kind != Kind::File || item.stamp != done.stamp)
-        };
-        let gone = done.into_iter().filter(|(path, done)| is_gone(path, done)).collect();
+        let (known, gone) = (notes.known, notes.gone.into_iter().collect());
         let (source, items) = (Arc::new(source), Arc::new(items));
         Ok(Self { source, items, known, journal, gone, options, forced, cancel, operation })
     }
@@ -344,6 +318,18 @@ impl Room {
             _ => Ok(()),
         }
     }
+}
+
+/// Hashes a capture as every push by a tool begins: lists it, hashes what the journal in the work folder does not know yet, with
+/// several threads, and notes each hash there. Says how many files and bytes have a hash now. Blocks.
+///
+/// # Errors
+/// When a file cannot be read, or is not what was listed any more.
+pub fn hash_capture(capture: &Capture, remote: &Remote, options: PushOptions) -> Result<Inventory, Failure> {
+    let cancel = options.cancel.clone();
+    let mut local = Local::open(capture, remote, &"", options, cancel, "sync.hash")?;
+    local.hash()?;
+    Ok(inventory(local.hashed().map(|(item, _)| item)))
 }
 
 fn inventory<'i>(items: impl Iterator<Item = &'i Item>) -> Inventory {

@@ -25,5 +25,6 @@ pub(crate) use desk::{Desk, on_desk};
 pub(crate) use ended::{ended, output};
 pub(crate) use gauge::{Gauge, Tally};
 pub(crate) use hash::hash_file;
+pub use local::hash_capture;
 pub(crate) use local::{Local, Lot, Room, write_list};
 pub(crate) use rate::{Share, Shares};
