@@ -36,10 +36,16 @@ pub(super) async fn hashes(
         let _place = place;
         let done = match &*way {
             Way::Shell(Shell { hasher: Some(hasher), sorts, .. }) => {
-                let script = script::hashes(&far.options.path, &at.path, *hasher, *sorts);
+                let (hashing, stall_max) = ((*hasher, *sorts), far.options.stall_max);
+                let script = script::hashes(&far.options.path, &at.path, hashing, stall_max);
                 let mut taker =
-                    Sums::new(out.clone(), known, &far.to_string(), at, (*hasher, *sorts), OPERATION);
-                match far.script(script, &mut taker, &cancel).await {
+                    Sums::new(out.clone(), known, &far.to_string(), at, hashing, stall_max, OPERATION);
+                let stalled = taker.stalling().stalled();
+                let ran = tokio::select! {
+                    ran = far.script(script, &mut taker, &cancel) => ran,
+                    failure = stalled => Err(failure.into()),
+                };
+                match ran {
                     Ok(ran) if ran.ended == Ended::Refused => taker.finish().await,
                     Ok(ran) => match ended(&ran, Tool::Rsync, ToolOperation::Hashsum, OPERATION, None) {
                         Ok(_) => taker.finish().await,

@@ -3,8 +3,11 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use verisim_core::ByteCount;
+
+use crate::shell::script::STALL_MAX;
 
 /// How much of a capture is read back where the far side cannot hash, when nothing else is said: 16 GiB.
 const READ_BACK_MAX: ByteCount = ByteCount(16 << 30);
@@ -28,6 +31,8 @@ pub struct RsyncOptions {
     pub rsync_path: Option<String>,
     /// How many bytes of a capture are read back, in one pass, where the far side cannot hash.
     pub read_back_max: ByteCount,
+    /// How long what hashes there may not advance before it is given up; what it has still to read adds to it, at 2 MiB/s.
+    pub stall_max: Duration,
     /// The environment of ssh and rsync: where programs and the home are, and the agent's socket.
     pub environment: Vec<(OsString, OsString)>,
     /// A private folder for what is under way and short.
@@ -47,6 +52,7 @@ impl RsyncOptions {
             path: path.into(),
             rsync_path: None,
             read_back_max: READ_BACK_MAX,
+            stall_max: STALL_MAX,
             environment: Vec::new(),
             scratch,
         }

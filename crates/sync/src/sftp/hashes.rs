@@ -69,8 +69,9 @@ pub(super) async fn hashes(
                 _ if !exists => Ok(()),
                 Some(hasher) => {
                     let Hashing { options, at, out, .. } = &hashing;
+                    let (at, place) = (at.clone(), options.to_string());
                     let sums =
-                        Sums::new(out.clone(), known, &options.to_string(), at.clone(), hasher, OPERATION);
+                        Sums::new(out.clone(), known, &place, at, hasher, options.stall_max, OPERATION);
                     hashing.there(sums, hasher).await
                 }
                 None => hashing.here().await,
@@ -104,10 +105,15 @@ impl Hashing {
     async fn there(
         &self,
         mut sums: Sums,
-        (hasher, sorts): (script::Hasher, bool),
+        hasher: (script::Hasher, bool),
     ) -> std::result::Result<(), Failure> {
-        let script = script::hashes(&self.options.path, &self.at.path, hasher, sorts);
-        match run(&self.line.session, script, &mut sums, SILENCE, OPERATION).await? {
+        let script = script::hashes(&self.options.path, &self.at.path, hasher, self.options.stall_max);
+        let stalled = sums.stalling().stalled();
+        let ran = tokio::select! {
+            ran = run(&self.line.session, script, &mut sums, SILENCE, OPERATION) => ran?,
+            failure = stalled => return Err(failure),
+        };
+        match ran {
             Ran::Ended => sums.finish().await.map_err(|error| error.failure),
             Ran::Failed(how) => {
                 let what = format_args!("hashing there ended {how}");

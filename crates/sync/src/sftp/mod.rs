@@ -36,6 +36,7 @@ mod writing;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -51,6 +52,7 @@ use crate::bandwidth::Level;
 use crate::identity::{KnownDestination, Recognised};
 use crate::operations::Operations;
 use crate::reading::Content;
+use crate::shell::script::STALL_MAX;
 use crate::tool::ours;
 
 use commands::Commands;
@@ -69,6 +71,8 @@ pub struct SftpOptions {
     pub path: Vec<u8>,
     /// How many bytes of a capture are read back, in one pass, where the far side cannot hash.
     pub read_back_max: ByteCount,
+    /// How long what hashes there may not advance before it is given up; what it has still to read adds to it, at 2 MiB/s.
+    pub stall_max: Duration,
     /// Why nobody can say who the host is: then every operation fails with that.
     pub unready: Option<String>,
 }
@@ -77,7 +81,7 @@ impl SftpOptions {
     /// A folder on a host, with everything else as it should be.
     #[must_use]
     pub fn new(target: Target, path: impl Into<Vec<u8>>) -> Self {
-        Self { target, path: path.into(), read_back_max: READ_BACK_MAX, unready: None }
+        Self { target, path: path.into(), read_back_max: READ_BACK_MAX, stall_max: STALL_MAX, unready: None }
     }
 }
 

@@ -4,6 +4,8 @@
 //!
 //! No step follows a link that stands in a capture's place, and nothing is removed but our own partial copies.
 
+use std::time::Duration;
+
 use verisim_core::RelPath;
 use verisim_ssh::quote;
 
@@ -37,6 +39,10 @@ const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f2001
 /// How many files a hasher is given at once: it takes longer to begin than to hash a small file. How long such a list may be in
 /// bytes is xargs' matter.
 pub(super) const BATCH_FILES: usize = 2000;
+/// How often a script that hashes says at the least that it is alive.
+const BEAT_SECONDS_MAX: u64 = 20;
+/// How long a hasher may not advance, when nothing else is said: a sleeping disk wakes in less.
+pub(crate) const STALL_MAX: Duration = Duration::from_secs(120);
 
 const HEAD: &str = "LC_ALL=C; export LC_ALL; umask 022
 PATH=$PATH:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin:/opt/bin:/opt/sbin; export PATH
@@ -189,38 +195,71 @@ pub(crate) fn settle(root: &[u8], path: &RelPath) -> Vec<u8> {
     out
 }
 
-/// Hashes every regular file of the folder but those of the metadata folder. Records: `n` and a name for each file of a batch,
-/// then what the hasher said, then `e`; files whose names its lines could not tell come first and one by one, as `s` and a
-/// hash. At the end stands `d`. An empty line on standard error every 20 seconds says that it is alive.
-pub(crate) fn hashes(root: &[u8], path: &RelPath, hasher: Hasher, sorts: bool) -> Vec<u8> {
+/// What runs a hasher, given as its words, with its standard input on descriptor 3. While it runs, an empty line on standard error
+/// is tried at every beat: where nobody listens any more, it is ended. Where the system tells what a process has read (`/proc`
+/// of Linux), one that reads nothing for so many beats is told as `x`, and ended; not where it has a child, which may read.
+const RUN: &str = "stop() { kill -9 $p $(cat /proc/$p/task/$p/children 2>/dev/null) 2>/dev/null; exit 0; }
+run() {
+  \"$@\" <&3 3<&- 4>&- & p=$!
+  (
+    trap '' PIPE; trap 'kill $z 2>/dev/null; exit 0' TERM; was=; n=0
+    while :; do
+      sleep BEAT >/dev/null 2>&1 4>&- & z=$!; wait $z
+      echo >&2 || stop
+      now=$(cat /proc/$p/io /proc/$p/fdinfo/* 2>/dev/null)
+      n=$((n + 1))
+      if [ -z \"$now\" ] || [ \"$now\" != \"$was\" ] || [ -n \"$(cat /proc/$p/task/$p/children 2>/dev/null)\" ]; then n=0; fi
+      was=$now
+      if [ $n -ge BEATS ]; then printf '\\0x\\0' >&4; stop; fi
+    done
+  ) >/dev/null </dev/null 3<&- & w=$!
+  wait $p; kill $w 2>/dev/null; wait $w 2>/dev/null
+}
+size() { printf 'z%s\\0' \"$(ls -lnd -- \"$@\" 2>/dev/null | awk '{ s += $5 } END { printf \"%.0f\", s }' 2>/dev/null)\"; }
+";
+
+/// Hashes every regular file of the folder but those of the metadata folder. Records: `n` and a name for each file of a batch, `z`
+/// and how many bytes they have, then what the hasher said, then `e`; files whose names its lines could not tell come first and
+/// one by one, with `s` and a hash. `x` says that the hasher does not advance. At the end stands `d`. An empty line on standard
+/// error every 20 seconds says that it is alive; `stall_max` is how long a hasher may read nothing.
+pub(crate) fn hashes(
+    root: &[u8],
+    path: &RelPath,
+    (hasher, sorts): (Hasher, bool),
+    stall_max: Duration,
+) -> Vec<u8> {
     let mut out = whose(root, path);
     let call = hasher.call;
     let sort = if sorts { "sort -z" } else { "cat" };
     let files = "find . -path ./.verisim -prune -o -type f";
+    let beat = stall_max.as_secs().div_ceil(6).clamp(1, BEAT_SECONDS_MAX);
+    let beats = stall_max.as_secs().div_ceil(beat).max(2);
+    let run = RUN.replace("BEATS", &beats.to_string()).replace("BEAT", &beat.to_string());
     out.extend_from_slice(
         format!(
             "put end yes
 if [ -n \"$way\" ] || [ ! -d \"$at\" ]; then printf 'd\\0'; exit 0; fi
 cd -P -- \"$at\" || exit 1
 case $(printf abc | {call} | tr -d '\\0') in {ABC}*) ;; *) exit 127 ;; esac
+( trap 'kill $z 2>/dev/null; exit 0' TERM
+while :; do sleep {beat} >/dev/null 2>&1 </dev/null & z=$!; wait $z; echo >&2; done ) >/dev/null </dev/null &
+beat=$!
+trap 'kill $beat 2>/dev/null' EXIT
+exec 4>&1
 "
         )
         .as_bytes(),
     );
-    out.extend_from_slice(
-        b"( while :; do sleep 20 >/dev/null 2>&1 </dev/null; echo >&2; done ) >/dev/null </dev/null &
-beat=$!
-trap 'kill $beat 2>/dev/null' EXIT
-exec 4>&1
-",
-    );
     let separately =
         if hasher.by_nul { "" } else { "! \\( -path \"*$nl*\" -o -path \"*$cr*\" -o -path '*\\\\*' \\)" };
     if !hasher.by_nul {
+        let one = format!(
+            "{run}for f do printf 'n%s\\0' \"$f\"; size \"$f\"; h=$( {{ run {call}; }} 3<\"$f\" ); printf 's%.64s\\0e\\0' \"$h\"; done"
+        );
+        out.extend([b"one=".as_slice(), &quote(one.as_bytes()), b"\n"].concat());
         out.extend_from_slice(
             format!(
                 "nl='\n'; cr=$(printf '\\r')
-one='for f do printf \"n%s\\0\" \"$f\"; h=$({call} <\"$f\"); printf \"s%.64s\\0e\\0\" \"$h\"; done'
 s=$( {{ {{ {files} \\( -path \"*$nl*\" -o -path \"*$cr*\" -o -path '*\\\\*' \\) -print0; echo $? >&3; }} | xargs -0 -n 200 sh -c \"$one\" sh >&4; }} 3>&1 )
 [ \"$s\" = 0 ] || exit 1
 "
@@ -228,10 +267,13 @@ s=$( {{ {{ {files} \\( -path \"*$nl*\" -o -path \"*$cr*\" -o -path '*\\\\*' \\) 
             .as_bytes(),
         );
     }
+    let many = format!(
+        "{run}[ $# -gt 0 ] || exit 0; printf 'n%s\\0' \"$@\"; size \"$@\"; run {call} \"$@\" 3</dev/null; printf 'e\\0'; exit 0"
+    );
+    out.extend([b"many=".as_slice(), &quote(many.as_bytes()), b"\n"].concat());
     out.extend_from_slice(
         format!(
-            "many='[ $# -gt 0 ] || exit 0; printf \"n%s\\0\" \"$@\"; {call} \"$@\" </dev/null; printf \"e\\0\"; exit 0'
-s=$( {{ {{ {files} {separately} -print0; echo $? >&3; }} | {sort} | xargs -0 -n {BATCH_FILES} sh -c \"$many\" sh >&4; }} 3>&1 )
+            "s=$( {{ {{ {files} {separately} -print0; echo $? >&3; }} | {sort} | xargs -0 -n {BATCH_FILES} sh -c \"$many\" sh >&4; }} 3>&1 )
 [ \"$s\" = 0 ] || exit 1
 printf 'd\\0'
 exit 0

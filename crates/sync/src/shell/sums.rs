@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use verisim_core::manifest::Entry;
 use verisim_core::{Digest, Failure, FailureKind, RelPath, Remote, RemoteFile, TransportError};
 use verisim_sys::Taker;
@@ -18,6 +19,42 @@ use crate::tool::ours;
 const RECORD_BYTES_MAX: usize = BATCH_FILES * (4096 + 128);
 /// How many files are held here at the most: those with names that lines cannot tell, and all of a far side that cannot sort.
 const HELD_MAX: usize = 8_000_000;
+
+/// How fast what is there is hashed at the least, by the slowest machine whose disk others use as well.
+const HASHED_PER_SECOND: u64 = 2 << 20;
+/// How many times as long as over nothing it may take until the files there are listed: two hours of two minutes.
+const LISTING: u32 = 60;
+/// How many times as long a batch may take of whose size nothing is known: a day of two minutes.
+const SIZELESS: u32 = 720;
+/// The largest size of a batch that is believed: 64 TiB.
+const BELIEVED_MAX: u64 = 64 << 40;
+/// While it is not the far side that is waited for.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+
+/// Waits until the far side has not advanced for as long as it may; for ever where it ends before.
+pub(crate) struct Stalling {
+    allowed: watch::Receiver<Duration>,
+    operation: &'static str,
+}
+
+impl Stalling {
+    /// That it does not advance.
+    pub(crate) async fn stalled(mut self) -> Failure {
+        loop {
+            let allowed = *self.allowed.borrow_and_update();
+            match tokio::time::timeout(allowed, self.allowed.changed()).await {
+                Err(_) => return stalled(self.operation),
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return std::future::pending().await,
+            }
+        }
+    }
+}
+
+fn stalled(operation: &'static str) -> Failure {
+    let what = "the hasher there does not advance: look at the disk there, and at what hashes";
+    Failure::new(FailureKind::Unknown, operation, what)
+}
 
 /// One item of the stream.
 pub(crate) type Told = Result<RemoteFile, TransportError>;
@@ -51,6 +88,11 @@ pub(crate) struct Sums {
     /// One by one, so they are told apart whatever their names are: sorted here, and told when it is their turn.
     apart: VecDeque<RemoteFile>,
     one_by_one: bool,
+    /// How long a hasher may not advance, over nothing.
+    stall_max: Duration,
+    /// How long it may be until something more is told.
+    allowance: Duration,
+    allowed: watch::Sender<Duration>,
 }
 
 impl Sums {
@@ -61,8 +103,10 @@ impl Sums {
         place: &str,
         at: Remote,
         (hasher, sorts): (Hasher, bool),
+        stall_max: Duration,
         operation: &'static str,
     ) -> Self {
+        let allowance = stall_max.saturating_mul(LISTING);
         Self {
             operation,
             out,
@@ -78,7 +122,21 @@ impl Sums {
             sums: Vec::new(),
             apart: VecDeque::new(),
             one_by_one: true,
+            stall_max,
+            allowance,
+            allowed: watch::Sender::new(allowance),
         }
+    }
+
+    /// What ends it when it does not advance any more.
+    pub(crate) fn stalling(&self) -> Stalling {
+        Stalling { allowed: self.allowed.subscribe(), operation: self.operation }
+    }
+
+    /// So long may it take until something more is told.
+    fn allow(&mut self, allowance: Duration) {
+        self.allowance = allowance;
+        self.allowed.send_replace(allowance);
     }
 
     fn broken(&self, what: &str) -> Failure {
@@ -137,6 +195,17 @@ impl Sums {
                 let sum = Digest::from_hex(sum).ok();
                 self.sums = vec![sum];
             }
+            Some((b'z', bytes)) => {
+                let bytes = std::str::from_utf8(bytes).ok().and_then(|bytes| bytes.parse::<u64>().ok());
+                self.allow(match bytes {
+                    Some(bytes) => {
+                        let pending = bytes.min(BELIEVED_MAX) / HASHED_PER_SECOND;
+                        self.stall_max.saturating_add(Duration::from_secs(pending))
+                    }
+                    None => self.stall_max.saturating_mul(SIZELESS),
+                });
+            }
+            Some((b'x', [])) => return Err(stalled(self.operation).into()),
             Some((b'd', [])) => {
                 self.phase = Phase::Done;
                 self.tell_apart(None, told);
@@ -162,11 +231,13 @@ impl Sums {
         if let Some(skipped) = next {
             self.sums.resize(self.sums.len() + skipped, None);
             self.sums.push(Some(sum));
+            self.allow(self.allowance);
         }
         Ok(())
     }
 
     fn end_batch(&mut self, told: &mut Vec<Told>) -> Result<(), TransportError> {
+        self.allow(self.stall_max.saturating_mul(LISTING));
         let (names, sums) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.sums));
         let alone = names.len() == 1 && names.first().is_some_and(|name| is_told_apart(name));
         for (at, name) in names.into_iter().enumerate() {
@@ -241,11 +312,13 @@ impl Taker for Sums {
     async fn take(&mut self, piece: &[u8]) -> ControlFlow<()> {
         match self.feed(piece) {
             Ok(told) if told.is_empty() => ControlFlow::Continue(()),
-            Ok(told) => match self.out.send(told).await {
-                Ok(()) => ControlFlow::Continue(()),
-                // Nobody listens any more.
-                Err(_) => ControlFlow::Break(()),
-            },
+            Ok(told) => {
+                self.allowed.send_replace(FOR_EVER);
+                let sent = self.out.send(told).await;
+                self.allow(self.allowance);
+                // Where it could not be sent, nobody listens any more.
+                if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            }
             Err(error) => {
                 self.failed = Some(error);
                 ControlFlow::Break(())
@@ -269,7 +342,8 @@ mod tests {
             owner: "us".into(),
         };
         let known = KnownDestination::new(dir.join("known"), "vault");
-        Sums::new(mpsc::channel(1).0, known, "nas:/runs", at, (hasher, sorts), "t.hashsum")
+        let way = (hasher, sorts);
+        Sums::new(mpsc::channel(1).0, known, "nas:/runs", at, way, Duration::from_secs(120), "t.hashsum")
     }
 
     const HEAD: &[u8] = b"motd\nverisim-begins\0root=there\0marker=vault\0exists=yes\0owner=us\0end=yes\0";
@@ -312,6 +386,22 @@ mod tests {
         let by_nul = format!("n./b\n1\0n./c\0{}  ./b\n1\0{}  ./c\0e\0d\0", hex(1), hex(2));
         let stream = [HEAD, by_nul.as_bytes()].concat();
         assert_eq!(told(&stream, HASHERS[1], true, 3).unwrap(), ["b\\x0a1 01", "c 02"]);
+    }
+
+    #[tokio::test]
+    async fn how_long_it_may_not_advance_follows_what_is_pending() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sums = sums(dir.path(), HASHERS[1], true);
+        let allowed = sums.stalling().allowed;
+        assert_eq!(allowed.borrow().as_secs(), 120 * 60, "until the files are listed");
+        for (size, seconds) in [("z0", 120), ("z2147483648", 120 + 1024), ("zmany", 86_400)] {
+            sums.feed(&[HEAD, b"n./a\0", size.as_bytes(), b"\0"].concat()).unwrap();
+            assert_eq!(allowed.borrow().as_secs(), seconds, "{size}");
+        }
+        let said = sums.feed(b"half a line\0x\0").unwrap_err().failure;
+        assert!(said.to_string().contains("does not advance"), "{said}");
+        sums.allow(Duration::ZERO);
+        assert_eq!(sums.stalling().stalled().await.kind, FailureKind::Unknown);
     }
 
     #[test]

@@ -63,3 +63,36 @@ impl Drop for Mounted<'_> {
         let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
     }
 }
+
+/// Hashers that hash what they are asked to prove themselves by, and hang over files: itself, or by what it started.
+pub const HANGING: [&str; 2] = [
+    "[ $# -gt 3 ] || exec /usr/bin/openssl \"$@\"\nexec sleep 600",
+    "[ $# -gt 3 ] || exec /usr/bin/openssl \"$@\"\nsleep 600\nexit 1",
+];
+
+/// Puts an `openssl` of this text into the folder.
+pub fn put_openssl(bin: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir_all(bin).unwrap();
+    // A new file: the old one may still be run.
+    let _ = std::fs::remove_file(bin.join("openssl"));
+    std::fs::write(bin.join("openssl"), format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(bin.join("openssl"), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The processes that work in a folder; after a time in which there are none, or `seconds`.
+pub async fn working_in(folder: &Path, seconds: u64) -> Vec<String> {
+    for left in (0..=seconds * 10).rev() {
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let at = entry.ok()?.path();
+            std::fs::read_link(at.join("cwd")).ok().filter(|cwd| cwd == folder)?;
+            Some(String::from_utf8_lossy(&std::fs::read(at.join("cmdline")).ok()?).replace('\0', " "))
+        });
+        let processes: Vec<String> = processes.collect();
+        if processes.is_empty() || left == 0 {
+            return processes;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    Vec::new()
+}

@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use verisim_core::{FailureKind, SyncTransport as _};
 use verisim_testkit::liar::Lie;
+use verisim_testkit::sshd::SshdOptions;
 
+use crate::common::{HANGING, put_openssl, working_in};
 use crate::place::Place;
 
 /// Longer than any wait for one answer.
@@ -50,4 +52,36 @@ async fn inv_7_a_server_that_lies_is_found_out() {
     let slow = [L::NeverBegins, L::NeverOpens, L::NeverReads, L::NeverCloses, L::EndlessDirectory];
     let quick: Vec<Lie> = Lie::ALL.into_iter().filter(|lie| !slow.contains(lie)).collect();
     futures_util::stream::iter(quick).map(lied_to).buffer_unordered(6).collect::<Vec<()>>().await;
+}
+
+/// A hasher there that hangs is told in time, nothing of it is left there, also where we go away first, and the next pass goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hasher_that_hangs_is_told_and_leaves_nothing_running() {
+    let bin = tempfile::tempdir().unwrap();
+    let path = format!("SetEnv SHLVL=5 PATH={}:/usr/bin:/bin", bin.path().display());
+    let options = SshdOptions { lines: vec![path], ..SshdOptions::default() };
+    let Some(place) = Place::with(options) else { return };
+    place.write(&[("a", b"alpha")]);
+    for hanging in HANGING {
+        put_openssl(bin.path(), "exec /usr/bin/openssl \"$@\"");
+        let transport = place.transport_with(|o| o.stall_max = Duration::from_secs(2));
+        place.push_by(&transport).await.unwrap();
+        put_openssl(bin.path(), hanging);
+        let mut hashes = transport.hashsum(&place.remote(), &place.push_options()).await.unwrap();
+        let told = tokio::time::timeout(Duration::from_secs(30), hashes.files.next()).await.expect("no end");
+        let failure = told.unwrap().unwrap_err().failure;
+        assert_eq!(failure.kind, FailureKind::Unknown, "{failure}");
+        assert!(failure.to_string().contains("the hasher there does not advance"), "{failure}");
+        assert_eq!(working_in(&place.there(), 5).await, Vec::<String>::new());
+        // Longer than the waiting below, so that only our going away ends it.
+        let transport = place.transport_with(|o| o.stall_max = Duration::from_secs(6));
+        let hashes = transport.hashsum(&place.remote(), &place.push_options()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert_ne!(working_in(&place.there(), 0).await, Vec::<String>::new(), "nothing hashes");
+        drop(hashes);
+        assert_eq!(working_in(&place.there(), 4).await, Vec::<String>::new());
+        put_openssl(bin.path(), "exec /usr/bin/openssl \"$@\"");
+        let mut hashes = transport.hashsum(&place.remote(), &place.push_options()).await.unwrap();
+        assert!(hashes.files.next().await.unwrap().is_ok());
+    }
 }
