@@ -54,6 +54,8 @@ pub(super) fn cannot_run(line: &str) -> bool {
     ends.iter().any(|end| line.ends_with(end)) || rest.contains(": cannot execute binary file")
 }
 
+const HELD: &str = "another rrsync holds the directory there: it goes on when that ends; or `rrsync -no-lock` in authorized_keys";
+
 /// Lines of a wrapper that lets an account run rsync alone (rrsync comes with rsync).
 fn is_forbidden(line: &str) -> bool {
     line.starts_with("/usr/bin/rrsync")
@@ -64,6 +66,9 @@ fn is_forbidden(line: &str) -> bool {
 /// A connection on which rsync could not be run.
 pub(super) fn find_rsync<'a>(mut lines: impl Iterator<Item = &'a str>) -> Option<Finding> {
     lines.find_map(|line| {
+        if line.starts_with("rrsync error: Another instance of rrsync is already accessing this directory") {
+            return Some(Finding::new(FailureKind::Network, Side::Far, HELD).by(line).before());
+        }
         if cannot_run(line) {
             return Some(Finding::new(FailureKind::ToolMissing, Side::Far, NO_RSYNC).by(line).before());
         }

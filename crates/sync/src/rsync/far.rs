@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use verisim_core::{CancellationToken, Failure, FailureKind, RelPath, Remote, TransportError};
 use verisim_sys::{Ask, Ended, HeadTail, Input, Limits, Ran, Runner, Taker};
 
@@ -34,6 +35,8 @@ pub(super) struct Far {
     pub(super) runner: Runner,
     pub(super) arguments: Vec<OsString>,
     pub(super) line: Line,
+    /// A wrapper around rsync (rrsync since 3.2.7) holds its directory for one run, and refuses others.
+    alone: Mutex<()>,
 }
 
 /// How the far side is asked.
@@ -95,7 +98,7 @@ impl Way {
 impl Far {
     pub(super) fn new(options: RsyncOptions, runner: Runner) -> Self {
         let arguments = ssh::arguments(&options);
-        Self { options, runner, arguments, line: Line::default() }
+        Self { options, runner, arguments, line: Line::default(), alone: Mutex::default() }
     }
 
     /// Fails where this machine lacks a tool, or the key.
@@ -164,6 +167,12 @@ impl Far {
         taker: &mut dyn Taker,
         cancel: &CancellationToken,
     ) -> Result<Ran, TransportError> {
+        // Where it is cancelled meanwhile, the run ends before it begins.
+        let _alone = tokio::select! {
+            alone = self.alone.lock(), if *way == Way::Bare => Some(alone),
+            () = cancel.cancelled(), if *way == Way::Bare => None,
+            else => None,
+        };
         let turn = match self.take_line(cancel).await {
             Taken::Failed(ran) => return Ok(ran),
             Taken::Own => None,

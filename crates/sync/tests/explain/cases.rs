@@ -99,6 +99,12 @@ pub(crate) const CASES: &[Case] = &[
         "lab@nas: Permission denied (publickey).\r\nrsync: [sender] write error: Broken pipe (32)\nrsync error: error in rsync protocol data stream (code 12) at io.c(849) [sender=3.2.7]\n",
     ),
     rsync(
+        "another rrsync holds the directory",
+        12,
+        K::Network,
+        nobody!("rrsync error: Another instance of rrsync is already accessing this directory."),
+    ),
+    rsync(
         "too many keys offered",
         255,
         K::Auth,

@@ -116,3 +116,24 @@ async fn many_files_go_by_two_runs_and_one_that_fails_stops_the_other() {
     let again = place.push_by(&transport).await.unwrap();
     assert_eq!(again.sent.files, 0);
 }
+
+/// rrsync lets one run in at a time: two pushes at once, one of them of many files, both go well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_rsync_alone_is_run_nothing_of_ours_runs_beside_itself() {
+    let Some(place) = Place::new(Account::RsyncAlone) else { return };
+    for folder in ["a", "b", "c", "d"] {
+        fs::create_dir_all(place.path("run").join(folder)).unwrap();
+        for file in 0..550 {
+            fs::write(place.path("run").join(folder).join(format!("{file}")), format!("{folder}{file}"))
+                .unwrap();
+        }
+    }
+    let transport = place.transport();
+    let (capture, mut other, mut options) = (place.capture(), place.remote(), place.push_options());
+    other.path = verisim_core::RelPath::new("lab/other").unwrap();
+    other.owner = "somebody else".into();
+    options.work_dir = place.path("other-work");
+    fs::create_dir_all(&options.work_dir).unwrap();
+    let (one, two) = tokio::join!(place.push_by(&transport), transport.push(&capture, &other, &options));
+    assert_eq!((one.unwrap().inventory.files, two.unwrap().inventory.files), (2200, 2200));
+}
