@@ -41,6 +41,8 @@ const LONG_SILENCE: Duration = Duration::from_secs(86_400);
 pub(super) const ANSWER_BYTES: usize = 128 << 20;
 /// A line of the log that is longer is cut.
 const LINE_BYTES_MAX: usize = 64 << 10;
+/// What rclone says of a log that is no file (1.60), although nothing is wrong.
+const NOISE: &[u8] = b"Failed to seek log file to end: seek /dev/stdout: ";
 /// How much of the log is kept of each end.
 const LOG_BYTES: usize = 32 << 10;
 
@@ -195,10 +197,17 @@ fn add_log(ran: &mut Ran, log: Log, secrets: &Secrets) {
     }
     text.extend(secrets.mask(&tail));
     text.extend(ran.stderr.text());
+    let text = without_noise(&text);
     ran.stderr = Printed { head: text, tail: Vec::new(), omitted_bytes: 0 };
     if ran.ended == Ended::Refused {
         ran.ended = Ended::Cancelled;
     }
+}
+
+/// Without the lines that say nothing.
+fn without_noise(text: &[u8]) -> Vec<u8> {
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
+    lines.filter(|line| memchr::memmem::find(line, NOISE).is_none()).flatten().copied().collect()
 }
 
 #[derive(Deserialize)]
@@ -264,6 +273,12 @@ mod tests {
 
     const SAID: &str = "{\"level\":\"error\",\"msg\":\"Failed to copy: permission denied\",\"object\":\"a\"}\n\
         {\"level\":\"notice\",\"msg\":\"\\nTransferred\",\"stats\":{\"bytes\":5,\"checks\":0,\"eta\":null,\"transfers\":2}}\nplain\n";
+
+    #[test]
+    fn what_says_nothing_is_left_out() {
+        let said = b"a\n{\"level\":\"error\",\"msg\":\"Failed to seek log file to end: seek /dev/stdout: illegal seek\"}\nb";
+        assert_eq!(without_noise(said), b"a\nb");
+    }
 
     #[test]
     fn counts_are_read_and_complaints_are_kept() {

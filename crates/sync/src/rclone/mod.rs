@@ -64,6 +64,8 @@ pub struct RcloneTransport {
     known: KnownDestination,
     /// What was found out about the remote; forgotten when something fails.
     there: Mutex<Option<Arc<There>>>,
+    /// Two pushes do not make the same markers at once.
+    claiming: Mutex<()>,
     shares: Shares,
     operations: Operations,
 }
@@ -93,6 +95,7 @@ impl RcloneTransport {
             far: Arc::new(Far { rclone: Rclone::new(options, runner) }),
             known,
             there: Mutex::default(),
+            claiming: Mutex::default(),
             shares: Shares::default(),
             operations: Operations::default(),
         }

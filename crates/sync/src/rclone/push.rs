@@ -167,6 +167,13 @@ async fn claim_there(
     if claim(&look, to, OPERATION)? && is_known {
         return Ok(false);
     }
+    let _claiming = transport.claiming.lock().await;
+    // Another push may have marked the destination meanwhile.
+    let look = far.look(there, (to, false), OPERATION, cancel).await?;
+    let is_known = known.judge(far, look.marker.as_deref())?;
+    if claim(&look, to, OPERATION)? && is_known {
+        return Ok(false);
+    }
     let is_new = look.owner.is_none();
     far.claim(there, to, (&look, known.fresh()), cancel).await?;
     // Somebody else may have been faster, here or at the destination's root.

@@ -316,3 +316,22 @@ async fn an_sshd_that_is_killed_in_mid_stream() {
         assert_eq!(fs::read(place.there().join("large")).unwrap(), vec![7; 24 << 20]);
     }
 }
+
+/// Two pushes find a destination that was never used, and both mark it: neither stumbles over the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_first_pushes_at_once() {
+    for _ in 0..2 {
+        let Some(place) = Place::new(Kind::Folder, Generation::Installed) else { return };
+        place.write(&[("a", b"alpha")]);
+        let transport = place.transport();
+        let (capture, mut other, mut options) = (place.capture(), place.remote(), place.push_options());
+        other.path = verisim_core::RelPath::new("lab/other").unwrap();
+        other.owner = "somebody else".into();
+        options.work_dir = place.path("other-work");
+        fs::create_dir_all(&options.work_dir).unwrap();
+        let (one, two) = tokio::join!(place.push_by(&transport), transport.push(&capture, &other, &options));
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert_eq!((one.inventory.files, two.inventory.files), (1, 1));
+        assert!(!one.output.text.contains("illegal seek"), "{}", one.output.text);
+    }
+}
