@@ -45,6 +45,15 @@ pub(crate) fn note_needed(work_dir: &Path, bytes: u64) {
     let _ = crate::private::write(&work_dir.join(NEEDED), bytes.to_string().as_bytes());
 }
 
+/// Notes that a push which failed has sent so many of the bytes that it needed room for: they lie there, and what was told as free
+/// before is so much less. Where some of them are lost, the next push notes what it needs anew.
+pub(crate) fn note_kept(work_dir: &Path, bytes: u64) {
+    let needed = std::fs::read_to_string(work_dir.join(NEEDED)).ok();
+    if let Some(needed) = needed.and_then(|text| text.trim().parse::<u64>().ok()) {
+        note_needed(work_dir, needed.saturating_sub(bytes));
+    }
+}
+
 /// Evidence never shrinks in silence: what a finished push has sent must still be here when the capture is sent again.
 pub(crate) fn require_what_was_pushed(
     work_dir: &Path,

@@ -238,6 +238,26 @@ async fn a_full_destination_is_no_space_and_nothing_is_half_done() {
     assert_eq!(content(&site.path("vault/lab/run")).len(), 1);
 }
 
+/// What a push has sent before the space was gone is not waited for once more.
+#[tokio::test]
+async fn what_is_there_already_needs_no_room() {
+    let site = Site::new();
+    let vault = site.path("vault");
+    let Some(_mounted) = Mounted::tmpfs(&vault, "size=4m,nr_inodes=25") else {
+        eprintln!("SKIPPED: only root may mount a small file system");
+        return;
+    };
+    write_tree(&site.path("captures/run"), &[("a", &[1; 2 << 20])]);
+    for file in 0..30 {
+        write_tree(&site.path("captures/run"), &[(&format!("b{file}"), b"beta")]);
+    }
+    let options = site.options();
+    assert_eq!(push(&site, &options).await.unwrap_err(), FailureKind::NoSpace);
+    let needed: u64 = fs::read_to_string(options.work_dir.join("bytes_needed")).unwrap().parse().unwrap();
+    let there: usize = content(&site.path("vault/lab/run")).values().map(Vec::len).sum();
+    assert!(there > 0 && needed + there as u64 <= (2 << 20) + 30 * 4, "{needed}, of which {there} are there");
+}
+
 /// A file system that goes away with the test.
 struct Mounted(std::path::PathBuf);
 

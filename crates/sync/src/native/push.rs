@@ -18,7 +18,7 @@ use crate::native::copy::{self, LastParent, Places, RESUME_BYTES_MIN};
 use crate::native::folder;
 use crate::native::meter::Meter;
 use crate::native::partial;
-use crate::sending::{find_at, note_needed, require_what_was_pushed, subject, write_manifest};
+use crate::sending::{find_at, note_kept, note_needed, require_what_was_pushed, subject, write_manifest};
 use crate::tree::{Item, Kind, Root};
 use crate::{source, special};
 
@@ -100,7 +100,8 @@ impl Push {
             unnamed: AtomicBool::new(verisim_sys::is_local(&folder)),
             advanced: &|bytes| meter.advance(bytes),
         };
-        self.send_all(&places, (&mut journal, &items, &mut known), todo, &meter)?;
+        let sent = self.send_all(&places, (&mut journal, &items, &mut known), todo, &meter);
+        sent.inspect_err(|_| note_kept(&self.options.work_dir, meter.sent().bytes))?;
         let (listed, remarks) = special::list(&source, &items)
             .and_then(|listed| special::note(&self.options.work_dir, &source, &items).map(|()| listed))
             .map_err(|error| failure(Side::Source, OPERATION, "reading links", &error))?;

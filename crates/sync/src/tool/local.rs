@@ -16,7 +16,7 @@ use super::gauge::Gauge;
 use super::hash;
 use crate::errno::{Side, failure};
 use crate::journal::{Complete, Done, Hashed, Journal, Known, Locked};
-use crate::sending::{files, note_needed, require_what_was_pushed, subject, write_manifest};
+use crate::sending::{files, note_kept, note_needed, require_what_was_pushed, subject, write_manifest};
 use crate::tree::{Item, Kind, Root};
 use crate::{private, source, special};
 
@@ -241,6 +241,7 @@ impl Local {
         let sent = self.sent_before().saturating_add(bytes);
         // Without the note, the next attempt may wait for more room than it needs, until there is as much.
         let _ = private::write(&self.options.work_dir.join(SENT), sent.to_string().as_bytes());
+        note_kept(&self.options.work_dir, bytes);
     }
 
     fn sent_before(&self) -> u64 {
