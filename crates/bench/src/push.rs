@@ -259,9 +259,9 @@ impl Errand {
         Ok(Self { runtime, courier, spec, pushed: SyncProgress::default() })
     }
 
-    /// Pushes, verifies and seals.
+    /// Pushes, verifies and seals; a second time, what changed since.
     pub(crate) fn push(&mut self) -> Result<(), Error> {
-        let begin = step(&self.courier, &self.spec, SyncState::Running, SyncProgress::default());
+        let begin = step(&self.courier, &self.spec, SyncState::Running, self.pushed.clone());
         self.pushed = self.runtime.block_on(begin)?;
         self.verify()
     }
