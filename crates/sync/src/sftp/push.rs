@@ -13,6 +13,7 @@ use crate::bandwidth::Bucket;
 use crate::blocking::blocking;
 use crate::native::folder;
 use crate::reading::{Content, Reader, WHOLE_BYTES_MAX, channel};
+use crate::sending::note_kept;
 use crate::tool::{Local, Tally};
 
 const OPERATION: &str = "sftp.push";
@@ -122,10 +123,13 @@ async fn send(
         stop.cancel();
         sent
     };
-    match tokio::join!(reading, sent) {
+    let ended = match tokio::join!(reading, sent) {
         (_, Err(failure)) => Err(failure),
         // A reader that was at its end, and that was told to stop after that, has not failed.
         (Err(failure), Ok(())) => Err(failure),
-        (Ok(()), Ok(())) => Ok(sending.tally.sent()),
-    }
+        (Ok(()), Ok(())) => Ok(()),
+    };
+    // What lies there needs no room of the next attempt.
+    ended.inspect_err(|_| note_kept(&options.work_dir, sending.tally.there_bytes()))?;
+    Ok(sending.tally.sent())
 }

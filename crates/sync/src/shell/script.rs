@@ -244,7 +244,7 @@ case $(printf abc | {call} | tr -d '\\0') in {ABC}*) ;; *) exit 127 ;; esac
 ( trap 'kill $z 2>/dev/null; exit 0' TERM
 while :; do sleep {beat} >/dev/null 2>&1 </dev/null & z=$!; wait $z; echo >&2; done ) >/dev/null </dev/null &
 beat=$!
-trap 'kill $beat 2>/dev/null' EXIT
+trap 'kill $beat 2>/dev/null; wait $beat 2>/dev/null' EXIT
 exec 4>&1
 "
         )

@@ -1,6 +1,7 @@
 //! How far a push is that a tool carries out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use verisim_core::{Digest, Failure, Inventory, Progress, ProgressSink};
 
@@ -46,12 +47,13 @@ impl Gauge {
 pub(crate) struct Tally {
     gauge: Gauge,
     sent: Inventory,
+    under_way: AtomicU64,
     unnoted: u64,
 }
 
 impl Tally {
     pub(crate) fn new(gauge: Gauge) -> Self {
-        Self { gauge, sent: Inventory::default(), unnoted: 0 }
+        Self { gauge, sent: Inventory::default(), under_way: AtomicU64::new(0), unnoted: 0 }
     }
 
     /// What was sent and noted.
@@ -59,8 +61,14 @@ impl Tally {
         self.sent
     }
 
+    /// About how many bytes lie at the destination, those of a file that is under way included.
+    pub(crate) fn there_bytes(&self) -> u64 {
+        self.sent.bytes.saturating_add(self.under_way.load(Ordering::Relaxed))
+    }
+
     /// Tells how far it is, with so much of a file that is under way.
     pub(crate) fn tell(&self, under_way_bytes: u64) {
+        self.under_way.store(under_way_bytes, Ordering::Relaxed);
         self.gauge.sent(Inventory { bytes: self.sent.bytes + under_way_bytes, ..self.sent });
     }
 

@@ -127,6 +127,28 @@ async fn a_disk_that_is_full_before_and_one_that_runs_full() {
     }
 }
 
+/// Somebody else fills the disk, in the midst of a large file, and frees it again: what lies there already is not asked for twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_that_ran_out_of_space_asks_for_what_is_still_to_be_sent() {
+    let Some(place) = Place::new(Account::SftpAlone) else { return };
+    let _full = Mounted::new(&place.vault, "size=24m");
+    // With holes it is not counted before, and fills the disk while it is written.
+    let run = place.path("run");
+    fs::create_dir_all(&run).unwrap();
+    let large = fs::File::create(run.join("large")).unwrap();
+    large.set_len(20 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&large, &noise(18 << 20), 2 << 20).unwrap();
+    fs::write(place.vault.join("filler"), noise(12 << 20)).unwrap();
+    fs::write(run.join("small"), noise(1 << 20)).unwrap();
+    let failed = place.push().await.unwrap_err();
+    assert_eq!(failed.failure.kind, FailureKind::NoSpace, "{failed:?}");
+    let needed = || fs::read_to_string(place.path("work/bytes_needed")).unwrap().parse::<u64>().unwrap();
+    assert!(needed() < 1 << 20, "{}", needed());
+    fs::remove_file(place.vault.join("filler")).unwrap();
+    place.push().await.unwrap();
+    assert_eq!(fs::read(place.there().join("large")).unwrap(), fs::read(run.join("large")).unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_destination_that_takes_no_writes_and_one_that_lost_its_storage() {
     let Some(place) = Place::new(Account::SftpAlone) else { return };
