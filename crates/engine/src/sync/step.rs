@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use verisim_core::{
     CancellationToken, Committed, Effect, Failure, FailureKind, Findings, JobId, JobState, Lane, LeasedJob,
-    OperationClass, Record, Recorded, StoreResult, SyncEvent, SyncProgress, SyncReport, SyncSpec, SyncState,
-    SyncTask, SyncWorker, Work,
+    OperationClass, Record, Recorded, Schedule, StoreResult, SyncEvent, SyncProgress, SyncReport, SyncSpec,
+    SyncState, SyncTask, SyncWorker, Timestamp, Work,
 };
 
 use super::judge::{Bench, sync_event};
@@ -46,6 +46,17 @@ fn broken(reason: GivenUp, progress: SyncProgress) -> SyncReport {
     }
 }
 
+/// Moves the time at which the worker wants to look again where the clock was set back while it worked: it counted from when
+/// it began, by a clock that is a thing of the past, and nobody would look before that time comes a second time.
+fn set_back(report: &mut SyncReport, begin: Timestamp, now: Timestamp) {
+    let (SyncReport::Advanced { next, .. } | SyncReport::Stay { next, .. }) = report else { return };
+    if let Schedule::At(at) = next
+        && now < begin
+    {
+        *at = now.saturating_add(at.duration_since(begin)).unwrap_or(Timestamp::MAX);
+    }
+}
+
 /// What was written down.
 struct Done {
     recorded: bool,
@@ -76,6 +87,7 @@ impl Step {
             sink: self.shared.running.sink(leased.job.id),
             cancel: self.cancel.clone(),
         };
+        let begin = task.now;
         if state == SyncState::Running {
             chronicle(&self.worker, begun(&task, &leased)).await;
         }
@@ -93,11 +105,9 @@ impl Step {
                 }
             }
         }
-        let bench = Bench {
-            now: self.shared.now(),
-            seed: self.shared.seed,
-            source_settle: self.shared.settings.source_settle,
-        };
+        let now = self.shared.now();
+        set_back(&mut report, begin, now);
+        let bench = Bench { now, seed: self.shared.seed, source_settle: self.shared.settings.source_settle };
         let was_stopped = self.cancel.is_cancelled() && matches!(report, SyncReport::Failed { .. });
         let away = if was_stopped { None } else { self.found_away(&leased, spec, &report) };
         let record = match (was_stopped, gave_way) {
@@ -217,4 +227,30 @@ pub(crate) async fn chronicle(worker: &Arc<dyn SyncWorker>, what: Committed) {
 
 fn log_misfit(job: JobId, error: &verisim_core::IllegalTransition) {
     tracing::error!(%job, %error, "a report does not fit the job's state");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_under_a_step_makes_nothing_wait_longer() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let looks = |next, begin, now| {
+            let progress = Box::new(SyncProgress::default());
+            let mut report = SyncReport::Stay { progress, next, damaged: Vec::new() };
+            set_back(&mut report, at(begin), at(now));
+            let SyncReport::Stay { next, .. } = report else { panic!("another report") };
+            next
+        };
+        // A look in an hour, and the clock goes back by two while it is worked on.
+        assert_eq!(looks(Schedule::At(at(13_600)), 10_000, 2_810), Schedule::At(at(6_410)));
+        assert_eq!(looks(Schedule::At(at(13_600)), 10_000, 10_010), Schedule::At(at(13_600)));
+        assert_eq!(
+            looks(Schedule::At(at(99_000)), 10_000, 99_500),
+            Schedule::At(at(99_000)),
+            "it went forward"
+        );
+        assert_eq!(looks(Schedule::Parked, 10_000, 0), Schedule::Parked);
+    }
 }
