@@ -15,7 +15,7 @@ use verisim_testkit::sshd::{Sshd, SshdOptions};
 
 pub(crate) use self::flows::Ground;
 use crate::measure::{Contender, Error, Pair, contest};
-use crate::push::{Errand, Noise, Sizes, is_there, make_large, make_small, timed, timed_after};
+use crate::push::{Errand, Noise, Sizes, ground, is_there, make_large, make_small, timed, timed_after};
 use crate::report::Report;
 
 /// What is measured, and where.
@@ -26,6 +26,29 @@ pub(crate) struct Options {
     /// Only ours, for a profiler.
     #[arg(long)]
     only_ours: bool,
+    /// Only what has this in its name, for a profiler.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+impl Options {
+    /// Measures what was asked for of all these.
+    fn contest(
+        &self,
+        report: &mut Report,
+        dir: &Path,
+        mut contenders: Vec<Contender<'_>>,
+        pairs: &[Pair],
+    ) -> Result<(), Error> {
+        let Some(only) = &self.only else {
+            return contest(report, "runs/h", self.sizes.rounds, dir, contenders, pairs);
+        };
+        contenders.retain(|contender| contender.name.contains(only.as_str()));
+        match contenders.is_empty() {
+            true => Ok(()),
+            false => contest(report, "runs/h", self.sizes.rounds, dir, contenders, &[]),
+        }
+    }
 }
 
 /// The shares of a peer's time that ours may take: of the rsync flow, of rclone's flow by rclone, of `rclone copy` alone by
@@ -50,7 +73,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Error> {
         }
     }
     let sizes = &options.sizes;
-    let dir = tempfile::Builder::new().prefix("carry").tempdir_in(sizes.dir.canonicalize()?)?;
+    let dir = ground(sizes, "carry")?;
     let (small, large) = (dir.path().join("small/run"), dir.path().join("large/run"));
     make_small(&small, sizes.files, sizes.file_bytes)?;
     make_large(&large, sizes.large_mib)?;
@@ -113,7 +136,7 @@ fn first(
             (0, 5, of_copy),
         ]);
     }
-    contest(report, "runs/h", options.sizes.rounds, dir, contenders, &pairs)
+    options.contest(report, dir, contenders, &pairs)
 }
 
 /// Into a folder that has it already: after few files changed, and a mere look at what is there.
@@ -154,7 +177,7 @@ fn again(
         let looked = 1.0 / OF_RSYNC_CHECKSUM;
         pairs.extend([(0, 4, 0.0), (2, 4, 0.0), (1, 5, looked), (3, 5, looked)]);
     }
-    contest(report, "runs/h", options.sizes.rounds, dir, contenders, &pairs)
+    options.contest(report, dir, contenders, &pairs)
 }
 
 fn contender<'a>(name: String, run: impl FnMut() -> Result<f64, Error> + 'a) -> Contender<'a> {

@@ -13,7 +13,7 @@ use verisim_testkit::real_store::StoreServer;
 
 use super::flows::same;
 use super::{Options, contender};
-use crate::measure::{Contender, Error, Pair, contest};
+use crate::measure::{Contender, Error, Pair};
 use crate::push::{Errand, RealClock, known, sha256sum, timed, tool};
 use crate::report::Report;
 
@@ -55,7 +55,7 @@ impl Ground<'_> {
             contenders.push(contender(format!("{name}: rclone copy as it comes, nothing verified"), copy));
             pairs.extend([(0, 1, 0.0), (0, 2, 0.0)]);
         }
-        contest(report, "runs/h", options.sizes.rounds, dir, contenders, &pairs)
+        options.contest(report, dir, contenders, &pairs)
     }
 
     fn ours(&self, source: &Path, target: &Path) -> Result<(), Error> {

@@ -100,8 +100,10 @@ pub(super) async fn push(
         written.map_err(lost)?;
         far.send_file(&way, to, &file, folder::SPECIAL, false, OPERATION, &cancel).await?;
     }
-    let local = blocking(OPERATION, move || local.require_unchanged().map(|()| local)).await?;
-    far.settle(&way, &to.path, OPERATION, &cancel).await?;
+    let unchanged = blocking(OPERATION, move || local.require_unchanged().map(|()| local));
+    let (local, settled) = tokio::join!(unchanged, far.settle(&way, &to.path, OPERATION, &cancel));
+    let local = local?;
+    settled?;
     gauge.end();
     Ok(blocking(OPERATION, move || local.finish(sent, remarks, output)).await?)
 }
