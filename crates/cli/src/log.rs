@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
-use verisim_core::{CancellationToken, Clock, Event, EventPayload, TopicFilter};
+use verisim_core::{CancellationToken, Clock, Event, EventPayload, SyncPayload, SyncState, TopicFilter};
 use verisim_engine::control::Operator;
 use verisim_engine::{Delivery, LocalBus};
 
@@ -75,14 +75,7 @@ fn tell(event: &Event) {
             let path = path.as_ref().map_or_else(String::new, ToString::to_string);
             tracing::warn!(event = %id, %topic, action, path, state, detail, "not done");
         }
-        EventPayload::Sync(sync) => {
-            let note = sync.note.as_deref().unwrap_or_default();
-            if event.body.success {
-                tracing::info!(event = %id, capture = sync.capture, state = sync.state, note, "capture");
-            } else {
-                tracing::warn!(event = %id, capture = sync.capture, state = sync.state, note, detail, "capture");
-            }
-        }
+        EventPayload::Sync(sync) => tell_capture(event, sync),
         EventPayload::Gate { capture, rule, by, reason, revoked } => {
             tracing::warn!(event = %id, %topic, capture, rule, by, reason, revoked, "its gate was overridden, or that was revoked");
         }
@@ -104,6 +97,24 @@ fn tell(event: &Event) {
         EventPayload::Activity(_) | EventPayload::Health { .. } => {
             tracing::debug!(event = %id, %topic, detail, "done");
         }
+    }
+}
+
+/// A capture that rests unverified did not fail, and yet nothing goes on before somebody acts.
+fn tell_capture(event: &Event, sync: &SyncPayload) {
+    let (id, detail) = (event.id, &event.body.detail);
+    let (capture, state, note) = (&sync.capture, &sync.state, sync.note.as_deref().unwrap_or_default());
+    if state == SyncState::Unverified.name() {
+        let job = event.body.job.map_or_else(String::new, |job| job.to_string());
+        tracing::warn!(
+            event = %id, capture, state, note, detail,
+            "capture is not proved at its destination, and nothing is deleted here; `verisim sync show {job}` says why, \
+             `verisim sync retry {job}` tries again"
+        );
+    } else if event.body.success {
+        tracing::info!(event = %id, capture, state, note, "capture");
+    } else {
+        tracing::warn!(event = %id, capture, state, note, detail, "capture");
     }
 }
 
@@ -188,5 +199,54 @@ impl Write for Lines {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use verisim_core::{EventId, JobId, NewEvent, Timestamp, Topic};
+
+    use super::*;
+
+    fn said_of(state: SyncState) -> String {
+        let event = Event {
+            v: verisim_core::EVENT_VERSION,
+            id: EventId(1),
+            body: NewEvent {
+                time: Timestamp::UNIX_EPOCH,
+                topic: Topic::sync(JobId(7), state),
+                job: Some(JobId(7)),
+                decoy: None,
+                persona: None,
+                session: None,
+                success: true,
+                failure: None,
+                detail: String::new(),
+                payload: EventPayload::Sync(SyncPayload {
+                    state: state.name().to_owned(),
+                    capture: "runs/042".to_owned(),
+                    remote: "nas:runs/042".to_owned(),
+                    inventory: None,
+                    proof: None,
+                    note: None,
+                    findings: verisim_core::Findings::default(),
+                }),
+            },
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::TRACE)
+            .with_ansi(false)
+            .with_writer(Arc::new(std::fs::File::create(&log).unwrap()));
+        tracing::subscriber::with_default(subscriber.finish(), || tell(&event));
+        std::fs::read_to_string(&log).unwrap()
+    }
+
+    #[test]
+    fn a_capture_that_rests_unverified_is_a_warning_that_says_what_to_do() {
+        let said = said_of(SyncState::Unverified);
+        assert!(said.contains("WARN") && said.contains("`verisim sync retry 7`"), "{said}");
+        assert!(said_of(SyncState::Verified).contains("INFO"));
     }
 }

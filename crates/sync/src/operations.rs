@@ -1,4 +1,4 @@
-//! How much is under way at once at one destination.
+//! How much is under way at once at one destination, and how much is read back.
 
 use std::sync::Arc;
 
@@ -24,4 +24,14 @@ impl Operations {
         let place = Arc::clone(&self.0).acquire_owned().await;
         place.map_err(|_| Failure::new(FailureKind::Unknown, operation, "the transport was closed"))
     }
+}
+
+/// Why a file of `bytes` is not read back where a pass may read `bytes_max` in all. The setting is named as the configuration
+/// spells it.
+pub(crate) fn beyond_read_back(bytes: u64, bytes_max: u64, operation: &'static str) -> Failure {
+    let what = format_args!(
+        "its {bytes} bytes are beyond what is read back in one pass, which is {bytes_max} in all; a larger `read_back_max` \
+         of the destination reads more"
+    );
+    Failure::new(FailureKind::Unsupported, operation, what)
 }

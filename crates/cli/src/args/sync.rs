@@ -72,7 +72,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_enum, default_value_t = OperationArg::Push)]
     pub(crate) operation: OperationArg,
     /// Its exit code, as a shell shows it in `$?`; -N where signal N ended it
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = exit_status)]
     pub(crate) exit: i32,
     /// How much is free at the destination, where the tool's words leave open whether it is full
     #[arg(long, value_name = "BYTES", value_parser = units::size)]
@@ -153,6 +153,17 @@ pub(crate) struct SyncRetryArgs {
 /// A state of a capture's job.
 pub(super) fn sync_state(text: &str) -> Result<String, String> {
     one_of(text, &SyncState::ALL.map(SyncState::name))
+}
+
+/// How many signals there are on Linux.
+const SIGNAL_MAX: i32 = 64;
+
+/// How a tool ended, as a shell or a language shows it: an exit code is a byte.
+fn exit_status(text: &str) -> Result<i32, String> {
+    match text.parse::<i32>() {
+        Ok(status) if (-SIGNAL_MAX..=255).contains(&status) => Ok(status),
+        _ => Err(format!("an exit code is 0 to 255; -1 to -{SIGNAL_MAX} is the signal that ended the tool")),
+    }
 }
 
 /// A state out of which captures are tried again together.

@@ -111,8 +111,23 @@ fn read_window(section: Section<'_>) -> Option<String> {
             "for instance { days = \"mon-fri\", from = \"08:00\", to = \"18:00\" }",
         );
     }
+    // From one o'clock to the same is a whole day to one reader and no time at all to the next; 24:00 is the end of a day.
+    let is_empty = time(from.value).is_some_and(|begin| time(to.value) == Some(begin));
+    if good.is_ok() && is_empty {
+        section.mistake(
+            from.span,
+            format!("the window begins and ends at {}", from.value),
+            "write from = \"00:00\", to = \"24:00\" for the whole day",
+        );
+    }
     section.finish();
-    good.is_ok().then_some(stretch)
+    (good.is_ok() && !is_empty).then_some(stretch)
+}
+
+/// The time that a clock shows: 7:00 and 07:00 are one.
+fn time(text: &str) -> Option<(u8, u8)> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    Some((hour.parse().ok()?, minute.parse().ok()?))
 }
 
 pub(super) fn read_capture(section: Section<'_>, reader: &Reader<'_>) -> Option<CaptureConfig> {

@@ -50,6 +50,27 @@ fn defect_17_a_bandwidth_is_what_it_says_and_its_window_goes_over_midnight() {
     }
 }
 
+/// A window that ends when it begins may mean all or nothing: it is asked for, and the whole day has words of its own.
+#[test]
+fn a_window_that_ends_when_it_begins_is_a_mistake() {
+    let about = |from: &str, to: &str| {
+        let text = format!(
+            "state = \"/nowhere/s\"\n[[destination]]\nname = \"v\"\nnative = {{ path = \"/nowhere/v\" }}\n\
+             bandwidth = {{ mbit = 1, windows = [{{ days = \"mon-fri\", from = \"{from}\", to = \"{to}\" }}] }}\n"
+        );
+        parse(&text, Path::new("/nowhere/verisim.toml"), None)
+    };
+    for (from, to) in [("07:00", "07:00"), ("7:00", "07:00"), ("00:00", "00:00")] {
+        let Err(ConfigError::Mistakes { mistakes, .. }) = about(from, to) else { panic!("{from}-{to}") };
+        assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
+        assert!(mistakes[0].what.contains(&format!("begins and ends at {from}")), "{mistakes:#?}");
+        assert!(format!("{mistakes:?}").contains("24:00"), "{mistakes:#?}");
+    }
+    for (from, to) in [("00:00", "24:00"), ("07:00", "07:01"), ("07:00", "06:59")] {
+        about(from, to).unwrap();
+    }
+}
+
 /// An audit says how often, and of how much; a share that is no whole part of all is rounded so that nobody waits longer.
 #[test]
 fn an_audit_is_read_as_rounds() {

@@ -62,3 +62,13 @@ fn endless_and_odd_input_is_taken() {
     assert!(explain(&["--json", "--tool", "rsync", "--exit", "-15"], b"").1.contains("\"cancelled\""));
     assert_eq!(explain(&["--tool", "scp", "--exit", "1"], b"").0, Some(2));
 }
+
+#[test]
+fn an_exit_code_that_no_tool_has_is_refused() {
+    for exit in ["256", "999999", "-65", "99999999999", "x"] {
+        assert_eq!(explain(&["--tool", "rsync", "--exit", exit], b"").0, Some(2), "{exit}");
+    }
+    for exit in ["0", "255", "137", "-9", "-64"] {
+        assert_eq!(explain(&["--tool", "rsync", "--exit", exit], b"").0, Some(0), "{exit}");
+    }
+}

@@ -13,6 +13,7 @@ use super::ObjectTransport;
 use super::far::Far;
 use super::problem::{failed, present};
 use crate::identity::never_used;
+use crate::operations::beyond_read_back;
 use crate::tool::ours;
 use crate::tree::ENTRIES_MAX;
 
@@ -93,10 +94,7 @@ impl Hashing {
                 if fits {
                     return self.one(path, size).await;
                 }
-                let what = format_args!(
-                    "its {size} bytes are beyond what is read back in one pass, which is {bytes_max} in all"
-                );
-                let failure = Failure::new(FailureKind::Unsupported, OPERATION, what);
+                let failure = beyond_read_back(size, bytes_max, OPERATION);
                 Ok(RemoteFile::Unproved { path, failure })
             }
         });

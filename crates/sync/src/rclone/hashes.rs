@@ -20,6 +20,7 @@ use super::there::There;
 use super::{RcloneTransport, other};
 use crate::errno::{Side, failure};
 use crate::explain::{Tool, ToolOperation};
+use crate::operations::beyond_read_back;
 use crate::tool::{Desk, ended, ours};
 use crate::tree::ENTRIES_MAX;
 
@@ -196,7 +197,7 @@ impl Hashing<'_> {
                     left = rest;
                     wanted.push(at);
                 }
-                None => file.told = Told::Unproved(too_much(file.bytes, bytes_max)),
+                None => file.told = Told::Unproved(beyond_read_back(file.bytes, bytes_max, OPERATION)),
             }
         }
         let Some(error) = self.sums(files, &wanted, true).await? else { return Ok(()) };
@@ -247,13 +248,6 @@ const fn is_about_the_way(kind: FailureKind) -> bool {
             | FailureKind::Config
             | FailureKind::ToolMissing
     )
-}
-
-fn too_much(bytes: u64, bytes_max: u64) -> Failure {
-    let what = format_args!(
-        "its {bytes} bytes are beyond what is read back in one pass, which is {bytes_max} in all"
-    );
-    Failure::new(FailureKind::Unsupported, OPERATION, what)
 }
 
 /// Takes one line after the other.

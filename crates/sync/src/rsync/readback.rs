@@ -17,6 +17,7 @@ use super::hashes::OPERATION;
 use crate::blocking::blocking;
 use crate::explain::{Tool, ToolOperation};
 use crate::identity::KnownDestination;
+use crate::operations::beyond_read_back;
 use crate::shell::Told;
 use crate::tool::{Desk, ended, hash_file, ours};
 use crate::tree::{ENTRIES_MAX, Kind, Root, walk_until};
@@ -50,7 +51,7 @@ pub(super) async fn read_back(
         if file.1 > left {
             tell(far, way, at, (std::mem::take(&mut portion), work_dir, rate), out, cancel).await?;
             bytes = 0;
-            let failure = too_much(file.1, far.options.read_back_max.0);
+            let failure = beyond_read_back(file.1, far.options.read_back_max.0, OPERATION);
             if out.send(vec![Ok(RemoteFile::Unproved { path: file.0.clone(), failure })]).await.is_err() {
                 return Ok(());
             }
@@ -65,13 +66,6 @@ pub(super) async fn read_back(
         }
     }
     tell(far, way, at, (portion, work_dir, rate), out, cancel).await
-}
-
-fn too_much(bytes: u64, bytes_max: u64) -> Failure {
-    let what = format_args!(
-        "its {bytes} bytes are beyond what is read back in one pass, which is {bytes_max} in all"
-    );
-    Failure::new(FailureKind::Unsupported, OPERATION, what)
 }
 
 /// Fetches a portion, hashes it and tells it.

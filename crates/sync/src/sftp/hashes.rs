@@ -18,6 +18,7 @@ use super::look::There;
 use super::problem::failed;
 use super::{Line, SftpOptions, SftpTransport, unless_stopped};
 use crate::bandwidth::Bucket;
+use crate::operations::beyond_read_back;
 use crate::shell::{Sums, Told, script};
 use crate::tool::ours;
 
@@ -140,10 +141,7 @@ impl Hashing {
         let reading = wanted.map(async |(path, size, fits)| match fits {
             true => self.one(there, path, size).await,
             false => {
-                let what = format_args!(
-                    "its {size} bytes are beyond what is read back in one pass, which is {bytes_max} in all"
-                );
-                let failure = Failure::new(FailureKind::Unsupported, OPERATION, what);
+                let failure = beyond_read_back(size, bytes_max, OPERATION);
                 Ok(RemoteFile::Unproved { path, failure })
             }
         });
