@@ -9,7 +9,7 @@ mod clean;
 mod rest;
 mod steps;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +71,8 @@ pub struct Courier {
     installation: String,
     /// One capture at a time is audited.
     auditing: Mutex<()>,
+    /// What the last look through the folders refused for good.
+    refused: Mutex<HashSet<String>>,
 }
 
 impl Courier {
@@ -84,6 +86,7 @@ impl Courier {
             tools: options.tools,
             installation: options.installation,
             auditing: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
@@ -133,7 +136,18 @@ impl SyncWorker for Courier {
         let found = blocking("sync.discover", move || {
             Ok(rules.iter().flat_map(|rule| discover(rule, &known, &installation)).collect())
         });
-        found.await.unwrap_or_else(|failure| vec![Err(failure.into())])
+        let mut found = found.await.unwrap_or_else(|failure| vec![Err(failure.into())]);
+        // What is no capture stays so until somebody changes it: it is told when it comes, and not at every look.
+        let (mut before, mut refused) = (self.refused.lock().await, HashSet::new());
+        found.retain(|found| match found {
+            Err(error) if error.failure.kind == FailureKind::Unsupported => {
+                refused.insert(error.failure.detail.clone());
+                !before.contains(&error.failure.detail)
+            }
+            _ => true,
+        });
+        *before = refused;
+        found
     }
 
     async fn spec_for(

@@ -49,7 +49,7 @@ pub(crate) fn discover(rule: &CaptureRule, known: &[Capture], installation: &str
             break;
         }
         let found = match directory(&root, &name) {
-            Ok(None) => None,
+            Ok(None) => link_away(rule, &root, &name).map(|failure| Err(failure.into())),
             Ok(Some(identity)) => match RelPath::new(&name) {
                 Ok(relative) if relative.is_metadata() => None,
                 Ok(relative) => spec(rule, Some(relative), identity, known, installation)
@@ -113,6 +113,18 @@ fn directory(root: &Root, name: &[u8]) -> io::Result<Option<RootIdentity>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What is said of a link that leads out of the folder: whoever put it there may take it for a capture. A link to something
+/// beside it, such as `latest`, is a second name of what is found by its first.
+fn link_away(rule: &CaptureRule, root: &Root, name: &[u8]) -> Option<Failure> {
+    let target = rustix::fs::readlinkat(root, name, Vec::new()).ok()?;
+    let path = RelPath::new(name).ok()?;
+    let what = format_args!(
+        "{path} of rule {} is a link, and no link is followed: put the directory itself here, or give the folder that it is in a rule",
+        rule.name
+    );
+    target.as_bytes().contains(&b'/').then(|| Failure::new(FailureKind::Unsupported, OPERATION, what))
 }
 
 /// Whether nothing is in it but what we left in a capture that was pushed: all of it is at its destination, and who does not
@@ -231,6 +243,19 @@ mod tests {
                 remove_metadata: false,
             },
         }
+    }
+
+    #[test]
+    fn a_link_that_leads_away_is_told_and_one_to_a_neighbour_is_not() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(dir.path().join("run-1")).unwrap();
+        std::fs::write(dir.path().join("notes"), "").unwrap();
+        std::os::unix::fs::symlink("run-1", dir.path().join("latest")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), dir.path().join("run-2")).unwrap();
+        let found = discover(&rule(dir.path()), &[], "here");
+        let told: Vec<_> = found.iter().filter_map(|found| found.as_ref().err()).collect();
+        assert_eq!((found.len(), told.len()), (2, 1), "{found:?}");
+        assert!(told[0].failure.detail.starts_with("run-2 of rule cowrie is a link"), "{told:?}");
     }
 
     #[test]

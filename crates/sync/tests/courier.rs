@@ -107,3 +107,19 @@ async fn a_job_that_is_forgotten_leaves_nothing_in_the_state_folder() {
     // What else is kept there is not a job's.
     assert!(site.path("state/destination-vault").exists());
 }
+
+/// A link is no capture, and who made it must hear so, but not once a minute.
+#[tokio::test]
+async fn a_link_instead_of_a_capture_is_told_once() {
+    let site = Site::new();
+    let link = site.path("captures/linked");
+    std::os::unix::fs::symlink("/nowhere/run", &link).unwrap();
+    let courier = site.courier(site.rule(sentinel(), OFF));
+    let told =
+        async || courier.discover(&[], site.clock.now()).await.iter().filter(|one| one.is_err()).count();
+    assert_eq!((told().await, told().await), (1, 0));
+    fs::remove_file(&link).unwrap();
+    assert_eq!(told().await, 0);
+    std::os::unix::fs::symlink("/nowhere/run", &link).unwrap();
+    assert_eq!((told().await, told().await), (1, 0), "it is another one");
+}
