@@ -119,16 +119,16 @@ fn everything(options: &Everything, report: &mut report::Report) -> Result<(), m
     let all = [
         vec!["carry", "--keep", dir[0], dir[1]],
         vec!["push", "--keep", dir[0], dir[1]],
+        vec!["hash", dir[0], dir[1]],
         queue,
         vec!["plant", dir[0], dir[1]],
-        vec!["hash", dir[0], dir[1]],
-        vec!["memory", dir[0], dir[1]],
         vec!["docker"],
         vec!["ssh"],
         vec!["at-once"],
         vec!["plan"],
         vec!["idle", "--verisim", &options.verisim],
         vec!["month", dir[0], dir[1]],
+        vec!["memory", dir[0], dir[1]],
     ];
     for arguments in all {
         run(Command::try_parse_from(["verisim-bench"].into_iter().chain(arguments))?, report)?;

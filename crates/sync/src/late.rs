@@ -16,7 +16,7 @@ use crate::manifest_file::ManifestFile;
 use crate::sending::MANIFEST;
 use crate::source;
 use crate::special;
-use crate::tree::{Item, Kind, Root};
+use crate::tree::{self, Item, Kind, Root};
 
 const OPERATION: &str = "sync.late";
 /// How many files of each sort are named, and how much of each name: an event is for people, and bounded.
@@ -152,7 +152,8 @@ pub(crate) fn survey(
 
 /// What the journal says of each of `items`.
 fn sent(work_dir: &Path, items: &[Item]) -> Result<Vec<Sent>, Failure> {
-    let mut sent = vec![Sent::Unknown; items.len()];
+    let mut sent = tree::list_for(items.len());
+    sent.resize(items.len(), Sent::Unknown);
     let read = journal::each_done(work_dir, |path, done| {
         let Ok(at) = items.binary_search_by(|item| item.path.cmp(&path)) else { return };
         if let (Some(item), Some(sent)) = (items.get(at), sent.get_mut(at)) {

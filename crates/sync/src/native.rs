@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use verisim_core::manifest::{LIFECYCLE_PATH, MANIFEST_PATH};
 use verisim_core::{
     Capture, Clock, Failure, FailureKind, Hashes, Proof, PushOptions, Remote, RemoteStat, SyncTransport,
@@ -40,6 +40,7 @@ use verisim_core::{
 };
 
 use crate::bandwidth::Level;
+use crate::blocking::{Told, blocking, start};
 use crate::errno::{Side, failure};
 use crate::identity::KnownDestination;
 use crate::operations::Operations;
@@ -83,24 +84,20 @@ impl NativeTransport {
         Self { options, clock, operations: Operations::default(), level: Level::default() }
     }
 
-    /// Runs `work` on a thread of its own, because it blocks for as long as a disk or a share does. The thread ends with the
+    /// Runs `work` on another thread, because it blocks for as long as a disk or a share does. It ends with the
     /// call: whoever drops the future cancels `work` through the guard that it holds.
     async fn blocking<T, F>(&self, name: &'static str, work: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: FnOnce(NativeOptions) -> Result<T, Failure> + Send + 'static,
     {
-        let broken = |what: &str| Failure::new(FailureKind::Unknown, name, what);
         let place = self.operations.place(name).await?;
         let options = self.options.clone();
-        let (send, receive) = oneshot::channel();
-        let thread = move || {
+        blocking(name, move || {
             let _place = place;
-            let _ = send.send(work(options));
-        };
-        let started = std::thread::Builder::new().name(name.into()).spawn(thread);
-        started.map_err(|error| broken(&format!("no thread could be started: {error}")))?;
-        receive.await.map_err(|_| broken("the work ended without a result"))?
+            work(options)
+        })
+        .await
     }
 }
 
@@ -158,9 +155,9 @@ impl SyncTransport for NativeTransport {
             let is_there = || is_there(&options, &folder);
             let (folder, items, is_there, cancel) = (&folder, items.as_slice(), &is_there, &cancel);
             hashsum::run(&hashsum::Hashing { folder, items, workers, reading, is_there, cancel }, &out);
+            Box::new(|| ()) as Told
         };
-        let started = std::thread::Builder::new().name("native.hashsum".into()).spawn(work);
-        started.map_err(|error| {
+        start("native.hashsum", work).map_err(|error| {
             Failure::new(FailureKind::Unknown, "native.hashsum", format_args!("no thread: {error}"))
         })?;
         let runs = futures_util::stream::unfold((told, stop_when_dropped), |(mut told, guard)| async move {

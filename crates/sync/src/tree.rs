@@ -19,6 +19,16 @@ const NANOS: i128 = 1_000_000_000;
 /// The most entries that a tree may have. Each takes about 100 bytes while it is worked on: 48, its path, and its hash.
 pub(crate) const ENTRIES_MAX: usize = 8_000_000;
 
+/// What glibc takes from the kernel for one list alone, and gives back with it (mallopt(3), `M_MMAP_THRESHOLD`: 32 MiB at the
+/// most). What is smaller stays with the process, and so does each smaller room that a list had while it grew: 38 MiB for a
+/// million entries.
+const GIVEN_BACK_BYTES: usize = 33 << 20;
+
+/// An empty list for so many entries or more. What of its room is never used takes no memory.
+pub(crate) fn list_for<T>(entries: usize) -> Vec<T> {
+    Vec::with_capacity(entries.max(GIVEN_BACK_BYTES / size_of::<T>().max(1)))
+}
+
 /// An open directory below which everything happens.
 #[derive(Debug)]
 pub(crate) struct Root(OwnedFd);
@@ -276,7 +286,7 @@ pub(crate) fn walk(root: &Root) -> Result<Vec<Item>, WalkError> {
 /// Lists everything below `root` but our own metadata folder at its top, sorted by path. Follows no link. Ends early when it
 /// is cancelled: a large tree takes minutes.
 pub(crate) fn walk_until(root: &Root, cancel: &CancellationToken) -> Result<Vec<Item>, WalkError> {
-    let mut out = Vec::new();
+    let mut out = list_for(0);
     visit(root, cancel, |_, item| out.push(item))?;
     out.sort_unstable_by(|left, right| left.path.cmp(&right.path));
     Ok(out)

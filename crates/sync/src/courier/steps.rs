@@ -158,17 +158,13 @@ impl Courier {
     pub(super) async fn verify(&self, task: &SyncTask) -> Step {
         let rule = self.rule(&task.spec)?;
         let destination = self.destination(&task.spec)?;
-        // The one looks here and the other there.
-        let nothing_came = async {
-            match self.survey(task).await? {
-                Survey::Here(found) => match found.told() {
-                    Some(told) => Err(TransportError::from(late::late(&told))),
-                    None => Ok(()),
-                },
-                Survey::Gone { .. } => Ok(()),
-            }
-        };
-        let ((), (found, pass)) = tokio::try_join!(nothing_came, self.compare(task))?;
+        // One after the other: either may need a list of the whole capture.
+        if let Survey::Here(found) = self.survey(task).await?
+            && let Some(told) = found.told()
+        {
+            return Err(late::late(&told).into());
+        }
+        let (found, pass) = self.compare(task).await?;
         if found.findings.wrong_total() > 0 {
             return Ok(mismatched(task, found));
         }

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader};
 use verisim_core::{Digest, RelPath};
 
 use super::{Done, Known, Line, Notes, Subject, check, orders};
-use crate::tree::{Item, Kind, Stamp};
+use crate::tree::{self, Item, Kind, Stamp};
 
 /// The longest line that is read: a path of 4095 bytes, each escaped to four, and the fields around it.
 const LINE_BYTES_MAX: u64 = 20_000;
@@ -31,9 +31,11 @@ pub(super) struct State<'i> {
 
 impl<'i> State<'i> {
     pub(super) fn read(file: &File, subject: &Subject<'_>, items: &'i [Item]) -> io::Result<Self> {
+        let mut known = tree::list_for(items.len());
+        known.resize(items.len(), Known::Nothing);
         let mut state = Self {
             items,
-            notes: Notes { known: vec![Known::Nothing; items.len()], gone: HashMap::new() },
+            notes: Notes { known, gone: HashMap::new() },
             begun: HashMap::new(),
             pending: Vec::new(),
             pending_gone: Vec::new(),
