@@ -65,6 +65,8 @@ pub struct TransportCapabilities {
     /// The destination is there as a whole or is away as a whole, and `stat` tells which: a share whose server is down, a disk
     /// that is not plugged in, a host that is switched off. Its jobs wait until it is back, however long that takes.
     pub away_as_a_whole: bool,
+    /// While it hashes what is there, this process holds no list of it. So the capture here may be listed meanwhile.
+    pub hashes_without_list: bool,
 }
 
 /// How a push is done.

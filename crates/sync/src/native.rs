@@ -111,7 +111,13 @@ fn is_there(options: &NativeOptions, folder: &Root) -> Result<(), Failure> {
 #[async_trait]
 impl SyncTransport for NativeTransport {
     fn capabilities(&self) -> TransportCapabilities {
-        TransportCapabilities { resume: true, bandwidth_limit: true, atomic: true, away_as_a_whole: true }
+        TransportCapabilities {
+            resume: true,
+            bandwidth_limit: true,
+            atomic: true,
+            away_as_a_whole: true,
+            hashes_without_list: false,
+        }
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {

@@ -158,13 +158,22 @@ impl Courier {
     pub(super) async fn verify(&self, task: &SyncTask) -> Step {
         let rule = self.rule(&task.spec)?;
         let destination = self.destination(&task.spec)?;
-        // One after the other: either may need a list of the whole capture.
-        if let Survey::Here(found) = self.survey(task).await?
-            && let Some(told) = found.told()
-        {
-            return Err(late::late(&told).into());
-        }
-        let (found, pass) = self.compare(task).await?;
+        let nothing_came = async {
+            match self.survey(task).await? {
+                Survey::Here(found) => match found.told() {
+                    Some(told) => Err(TransportError::from(late::late(&told))),
+                    None => Ok(()),
+                },
+                Survey::Gone { .. } => Ok(()),
+            }
+        };
+        let (found, pass) = if destination.transport.capabilities().hashes_without_list {
+            tokio::try_join!(nothing_came, self.compare(task))?.1
+        } else {
+            // A list of a large capture is much; two are not needed at once.
+            nothing_came.await?;
+            self.compare(task).await?
+        };
         if found.findings.wrong_total() > 0 {
             return Ok(mismatched(task, found));
         }

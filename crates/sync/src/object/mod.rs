@@ -171,7 +171,13 @@ impl ObjectTransport {
 impl SyncTransport for ObjectTransport {
     fn capabilities(&self) -> TransportCapabilities {
         let resume = matches!(self.options.store, Store::S3(_));
-        TransportCapabilities { resume, bandwidth_limit: true, atomic: true, away_as_a_whole: true }
+        TransportCapabilities {
+            resume,
+            bandwidth_limit: true,
+            atomic: true,
+            away_as_a_whole: true,
+            hashes_without_list: false,
+        }
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {

@@ -177,7 +177,13 @@ impl RcloneTransport {
 #[async_trait]
 impl SyncTransport for RcloneTransport {
     fn capabilities(&self) -> TransportCapabilities {
-        TransportCapabilities { resume: false, bandwidth_limit: true, atomic: true, away_as_a_whole: true }
+        TransportCapabilities {
+            resume: false,
+            bandwidth_limit: true,
+            atomic: true,
+            away_as_a_whole: true,
+            hashes_without_list: false,
+        }
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {

@@ -171,7 +171,13 @@ fn cancellation() -> (CancellationToken, DropGuard) {
 #[async_trait]
 impl SyncTransport for RsyncTransport {
     fn capabilities(&self) -> TransportCapabilities {
-        TransportCapabilities { resume: true, bandwidth_limit: true, atomic: true, away_as_a_whole: true }
+        TransportCapabilities {
+            resume: true,
+            bandwidth_limit: true,
+            atomic: true,
+            away_as_a_whole: true,
+            hashes_without_list: true,
+        }
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {

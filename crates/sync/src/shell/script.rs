@@ -38,7 +38,7 @@ pub(crate) const HASHERS: [Hasher; 6] = [
 const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 /// How many files a hasher is given at once: it takes longer to begin than to hash a small file. How long such a list may be in
 /// bytes is xargs' matter.
-pub(super) const BATCH_FILES: usize = 2000;
+pub(super) const BATCH_FILES: usize = 6000;
 /// How often a script that hashes says at the least that it is alive.
 const BEAT_SECONDS_MAX: u64 = 20;
 /// How long a hasher may not advance, when nothing else is said: a sleeping disk wakes in less.

@@ -153,6 +153,11 @@ impl Shelf {
     }
 }
 
+/// An empty delimiter is none: rclone 1.60 asks so for everything below.
+fn delimiter(asked: Option<&str>) -> Option<&str> {
+    asked.filter(|delimiter| !delimiter.is_empty())
+}
+
 #[async_trait::async_trait]
 impl S3 for Shelf {
     /// Some clients make sure of a bucket before they write to it.
@@ -257,7 +262,7 @@ impl S3 for Shelf {
         let input = request.input;
         let prefix = input.prefix.clone().unwrap_or_default();
         let after = input.continuation_token.clone().or(input.start_after.clone()).unwrap_or_default();
-        let asked = (input.bucket.as_str(), prefix.as_str(), input.delimiter.as_deref());
+        let asked = (input.bucket.as_str(), prefix.as_str(), delimiter(input.delimiter.as_deref()));
         let (objects, prefixes, next) = self.page(asked, &after, input.max_keys)?;
         Ok(S3Response::new(ListObjectsV2Output {
             key_count: i32::try_from(objects.len() + prefixes.len()).ok(),
@@ -276,7 +281,7 @@ impl S3 for Shelf {
         let input = request.input;
         let prefix = input.prefix.clone().unwrap_or_default();
         let after = input.marker.clone().unwrap_or_default();
-        let asked = (input.bucket.as_str(), prefix.as_str(), input.delimiter.as_deref());
+        let asked = (input.bucket.as_str(), prefix.as_str(), delimiter(input.delimiter.as_deref()));
         let (objects, prefixes, next) = self.page(asked, &after, input.max_keys)?;
         Ok(S3Response::new(ListObjectsOutput {
             contents: Some(objects),
