@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::sandbox::{Sandbox, assert_clean, command, eventually, finish, json_lines, sha256};
+use crate::sandbox::{Sandbox, assert_clean, command, eventually, finish, in_their_time, json_lines, sha256};
 
 #[test]
 fn up_lives_answers_and_ends_on_sigterm() {
     let sandbox = Sandbox::new();
     sandbox.configure_busy();
     let daemon = sandbox.up();
-    eventually("somebody worked", || {
+    in_their_time("somebody worked", || {
         !sandbox.run(&["--json", "events", "--topic", "orchestrator.file.*"]).exits(0).stdout.is_empty()
     });
     let status = sandbox.run(&["--json", "status"]).exits(0).json();

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use verisim_testkit::RealEngine;
 
-use crate::sandbox::{Ran, command, eventually, finish};
+use crate::sandbox::{Ran, command, eventually, finish, in_their_time};
 
 /// A state folder and an engine, and nothing that was configured.
 struct Bare<'e> {
@@ -93,7 +93,7 @@ fn a_decoy_of_two_containers_is_found_lived_in_and_removed_without_a_configurati
     let joined = &bare.events("decoy.decky-01.joined")[0];
     assert!(joined["detail"].as_str().unwrap().contains("decky-01-ssh"), "{joined}");
     assert_eq!(joined["payload"]["joined"]["personas"].as_array().unwrap().len(), 2, "{joined}");
-    eventually("people work there", || bare.done("decky-01") >= 3);
+    in_their_time("people work there", || bare.done("decky-01") >= 3);
     assert!(login.root().join("home").is_dir(), "files go where people log in");
     assert!(!base.root().join("home").exists() && !ordinary.root().join("home").exists());
     // Nobody sees a process of ours.
@@ -117,13 +117,13 @@ fn a_decoy_of_two_containers_is_found_lived_in_and_removed_without_a_configurati
     let before = bare.done("decky-01");
     login.change(&["start"]);
     eventually("it is back", || bare.moves("decky-01") == (2, 1));
-    eventually("people work there again", || bare.done("decky-01") >= before + 2);
+    in_their_time("people work there again", || bare.done("decky-01") >= before + 2);
 
     // The daemon ends and comes back while it is there: that is no news.
     bare.terminate(up);
     let up = bare.up();
     let before = bare.done("decky-01");
-    eventually("people work there after a restart", || bare.done("decky-01") > before);
+    in_their_time("people work there after a restart", || bare.done("decky-01") > before);
     assert_eq!(bare.moves("decky-01"), (2, 1));
 
     drop(login);
@@ -158,7 +158,7 @@ fn a_label_joins_what_is_declared_and_what_cannot_be_told_is_remarked_on() {
     let _one = engine.container("one", &["--label", "verisim.decoy=two"]);
     let _two = engine.container("two", &["--label", "verisim.decoy=two"]);
     eventually("it joins", || bare.moves("files01") == (1, 0));
-    eventually("people work there", || bare.done("files01") >= 1);
+    in_their_time("people work there", || bare.done("files01") >= 1);
     assert_eq!(bare.moves("declared"), (0, 0), "its container is declared under another name");
     let status = &bare.run(&["--json", "status"]).exits(0).json()[0];
     let names: Vec<&str> =

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::sandbox::{Daemon, Sandbox, eventually};
+use crate::sandbox::{Daemon, Sandbox, eventually, in_their_time};
 
 /// Asks the same with a daemon and without one.
 fn both_ways(test: fn(&Sandbox)) {
@@ -111,7 +111,7 @@ fn a_root_that_was_replaced_on_purpose_is_accepted_by_name() {
     let daemon = mounts_missing(&sandbox);
     let accepted = sandbox.run(&["--json", "decoy", "accept", "files01"]).exits(0).json();
     assert_eq!(accepted[0]["forgotten"], 3);
-    eventually("it is worked on", || !silent(&sandbox));
+    in_their_time("it is worked on", || !silent(&sandbox));
     plant(&sandbox, "/tmp/new");
     assert!(sandbox.path("files01/tmp/new").exists());
     assert_eq!(daemon.terminate().0, Some(0));

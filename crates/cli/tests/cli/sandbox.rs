@@ -172,11 +172,22 @@ fn ran(output: std::process::Output) -> Ran {
 
 /// Waits for something that happens soon; the bound is wide, because the machine may be busy.
 #[track_caller]
+pub(crate) fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    within(Duration::from_secs(60), what, is_so);
+}
+
+/// Waits for what people do. Their pauses have no end that is certain, even when they are busy.
+#[track_caller]
+pub(crate) fn in_their_time(what: &str, is_so: impl FnMut() -> bool) {
+    within(Duration::from_secs(300), what, is_so);
+}
+
+#[track_caller]
 #[expect(clippy::disallowed_methods, reason = "a test that waits for another process has no other clock")]
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+fn within(bound: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(60), "it never came to pass that {what}");
+        assert!(began.elapsed() < bound, "it never came to pass that {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
