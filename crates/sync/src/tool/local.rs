@@ -85,24 +85,19 @@ impl Local {
             .filter(|(_, item, known)| item.kind == Kind::File && **known == Known::Nothing)
             .map(|(at, ..)| at)
             .collect();
-        let found = Mutex::new((Vec::with_capacity(wanted.len()), &mut self.journal));
+        let found = Mutex::new((&mut self.known, &mut self.journal));
         let operation = self.operation;
         let note = |at: usize, item: &Item, sha256: Digest| {
             let state = |error| failure(Side::State, operation, "writing the journal", &error);
             let line = Hashed::new(&item.path, Done { stamp: item.stamp, sha256 }).map_err(state)?;
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
             found.1.note_hashed(&line).map_err(state)?;
-            found.0.push((at, sha256));
-            Ok(())
-        };
-        hash::hash_all(&self.source, &self.items, &wanted, (HASHERS, operation), &self.cancel, &note)?;
-        let (found, _) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for (at, sha256) in found {
-            if let Some(known) = self.known.get_mut(at) {
+            if let Some(known) = found.0.get_mut(at) {
                 *known = Known::Hashed(sha256);
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        hash::hash_all(&self.source, &self.items, &wanted, (HASHERS, operation), &self.cancel, &note)
     }
 
     /// The files that are to be sent, in their order.
