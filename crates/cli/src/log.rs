@@ -213,24 +213,20 @@ mod tests {
             v: verisim_core::EVENT_VERSION,
             id: EventId(1),
             body: NewEvent {
-                time: Timestamp::UNIX_EPOCH,
-                topic: Topic::sync(JobId(7), state),
                 job: Some(JobId(7)),
-                decoy: None,
-                persona: None,
-                session: None,
-                success: true,
-                failure: None,
-                detail: String::new(),
-                payload: EventPayload::Sync(SyncPayload {
-                    state: state.name().to_owned(),
-                    capture: "runs/042".to_owned(),
-                    remote: "nas:runs/042".to_owned(),
-                    inventory: None,
-                    proof: None,
-                    note: None,
-                    findings: verisim_core::Findings::default(),
-                }),
+                ..NewEvent::new(
+                    Topic::sync(JobId(7), state),
+                    EventPayload::Sync(SyncPayload {
+                        state: state.name().to_owned(),
+                        capture: "runs/042".to_owned(),
+                        remote: "nas:runs/042".to_owned(),
+                        inventory: None,
+                        proof: None,
+                        note: None,
+                        findings: verisim_core::Findings::default(),
+                    }),
+                    Timestamp::UNIX_EPOCH,
+                )
             },
         };
         let dir = tempfile::tempdir().unwrap();

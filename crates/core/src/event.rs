@@ -54,6 +54,23 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
+    /// An event about no job and no decoy: that something is so.
+    #[must_use]
+    pub const fn new(topic: Topic, payload: EventPayload, time: Timestamp) -> Self {
+        Self {
+            time,
+            topic,
+            job: None,
+            decoy: None,
+            persona: None,
+            session: None,
+            success: true,
+            failure: None,
+            detail: String::new(),
+            payload,
+        }
+    }
+
     /// An event about a decoy and no job of it: that something is so. `detail` is for people, and printable.
     #[must_use]
     pub fn of_decoy(
@@ -63,18 +80,7 @@ impl NewEvent {
         payload: EventPayload,
         time: Timestamp,
     ) -> Self {
-        Self {
-            time,
-            topic,
-            job: None,
-            decoy: Some(decoy.clone()),
-            persona: None,
-            session: None,
-            success: true,
-            failure: None,
-            detail,
-            payload,
-        }
+        Self { decoy: Some(decoy.clone()), detail, ..Self::new(topic, payload, time) }
     }
 }
 

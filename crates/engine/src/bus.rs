@@ -156,18 +156,11 @@ mod tests {
     use super::*;
 
     fn event(id: i64, topic: &str) -> Event {
-        let body = NewEvent {
-            time: Timestamp::UNIX_EPOCH,
-            topic: Topic::parse(topic).unwrap(),
-            job: None,
-            decoy: None,
-            persona: None,
-            session: None,
-            success: true,
-            failure: None,
-            detail: String::new(),
-            payload: EventPayload::Health { status: "started".into() },
-        };
+        let body = NewEvent::new(
+            Topic::parse(topic).unwrap(),
+            EventPayload::Health { status: "started".into() },
+            Timestamp::UNIX_EPOCH,
+        );
         Event { v: EVENT_VERSION, id: EventId(id), body }
     }
 

@@ -240,16 +240,9 @@ impl Shared {
     /// An event about the daemon itself.
     pub(crate) fn health_event(&self, status: &str, detail: String) -> NewEvent {
         NewEvent {
-            time: self.now(),
-            topic: Topic::health(),
-            job: None,
-            decoy: None,
-            persona: None,
-            session: None,
             success: status != "degraded",
-            failure: None,
             detail,
-            payload: EventPayload::Health { status: status.to_owned() },
+            ..NewEvent::new(Topic::health(), EventPayload::Health { status: status.to_owned() }, self.now())
         }
     }
 }

@@ -174,24 +174,20 @@ pub(crate) fn to_come(
     let relative = capture.relative.as_ref().map_or_else(String::new, |path| format!("/{path}"));
     let remote = &task.spec.remote;
     NewEvent {
-        time: task.now,
-        topic: Topic::sync(task.job, state),
         job: Some(task.job),
-        decoy: None,
-        persona: None,
-        session: None,
-        success: true,
-        failure: None,
-        detail: String::new(),
-        payload: EventPayload::Sync(SyncPayload {
-            state: state.name().to_owned(),
-            capture: format!("{}{relative}", capture.rule),
-            remote: format!("{}:{}", remote.destination, remote.path),
-            inventory: progress.inventory,
-            proof: pass.or_else(|| progress.passes.last().copied()),
-            note: if state == SyncState::Cleaned { progress.note.clone() } else { None },
-            findings: Findings::default(),
-        }),
+        ..NewEvent::new(
+            Topic::sync(task.job, state),
+            EventPayload::Sync(SyncPayload {
+                state: state.name().to_owned(),
+                capture: format!("{}{relative}", capture.rule),
+                remote: format!("{}:{}", remote.destination, remote.path),
+                inventory: progress.inventory,
+                proof: pass.or_else(|| progress.passes.last().copied()),
+                note: if state == SyncState::Cleaned { progress.note.clone() } else { None },
+                findings: Findings::default(),
+            }),
+            task.now,
+        )
     }
 }
 
@@ -274,16 +270,8 @@ mod tests {
             findings: Findings::default(),
         };
         let event = NewEvent {
-            time: Timestamp::UNIX_EPOCH,
-            topic: Topic::sync(JobId(7), state),
             job: Some(JobId(7)),
-            decoy: None,
-            persona: None,
-            session: None,
-            success: true,
-            failure: None,
-            detail: String::new(),
-            payload: EventPayload::Sync(sync),
+            ..NewEvent::new(Topic::sync(JobId(7), state), EventPayload::Sync(sync), Timestamp::UNIX_EPOCH)
         };
         Committed {
             job: JobId(7),

@@ -28,16 +28,8 @@ async fn told(site: &Site, courier: &Courier, row: &Row) {
         findings: Findings::default(),
     };
     let event = NewEvent {
-        time: site.clock.now(),
-        topic: Topic::sync(JobId(1), row.state),
         job: Some(JobId(1)),
-        decoy: None,
-        persona: None,
-        session: None,
-        success: true,
-        failure: None,
-        detail: String::new(),
-        payload: EventPayload::Sync(sync),
+        ..NewEvent::new(Topic::sync(JobId(1), row.state), EventPayload::Sync(sync), site.clock.now())
     };
     let (spec, manifest) = (row.spec.clone(), row.progress.manifest);
     let what = Committed { job: JobId(1), spec, attempt: 1, manifest, events: vec![event] };

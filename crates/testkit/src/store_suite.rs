@@ -179,16 +179,8 @@ pub fn back_off(leased: &LeasedJob, now: i64, due: i64) -> Record {
 #[must_use]
 pub fn event(host: &str, now: i64) -> NewEvent {
     NewEvent {
-        time: at(now),
-        topic: Topic::reachable(&decoy(host)),
-        job: None,
         decoy: Some(decoy(host)),
-        persona: None,
-        session: None,
-        success: true,
-        failure: None,
-        detail: String::new(),
-        payload: EventPayload::Reachable { reachable: true },
+        ..NewEvent::new(Topic::reachable(&decoy(host)), EventPayload::Reachable { reachable: true }, at(now))
     }
 }
 

@@ -274,24 +274,21 @@ mod tests {
             v: EVENT_VERSION,
             id: EventId(7),
             body: NewEvent {
-                time: Timestamp::UNIX_EPOCH,
-                topic: Topic::health(),
-                job: None,
                 decoy: Some(DecoyName::new("files01").unwrap()),
-                persona: None,
-                session: None,
-                success: true,
-                failure: None,
                 detail: "\x1b[2J".into(),
-                payload: EventPayload::Activity(Payload::Plant(PlantPayload {
-                    path: DecoyPath::new(b"/tmp/\x1b]0;x\x07\n").unwrap(),
-                    class: FileClass::Note,
-                    sha256: Digest::of(b""),
-                    bytes: 2000,
-                    mode: FileMode::new(0o644),
-                    mtime: Timestamp::UNIX_EPOCH,
-                    owner_set: false,
-                })),
+                ..NewEvent::new(
+                    Topic::health(),
+                    EventPayload::Activity(Payload::Plant(PlantPayload {
+                        path: DecoyPath::new(b"/tmp/\x1b]0;x\x07\n").unwrap(),
+                        class: FileClass::Note,
+                        sha256: Digest::of(b""),
+                        bytes: 2000,
+                        mode: FileMode::new(0o644),
+                        mtime: Timestamp::UNIX_EPOCH,
+                        owner_set: false,
+                    })),
+                    Timestamp::UNIX_EPOCH,
+                )
             },
         };
         let text = line(&event, false);

@@ -128,21 +128,17 @@ fn event(
 ) -> NewEvent {
     let relative = spec.capture.relative.as_ref().map_or_else(String::new, |path| format!("/{path}"));
     NewEvent {
-        time: now,
-        topic: Topic::gate(job.id, decision.revoke),
         job: Some(job.id),
-        decoy: None,
-        persona: None,
-        session: None,
-        success: true,
-        failure: None,
-        detail: String::new(),
-        payload: EventPayload::Gate {
-            capture: format!("{}{relative}", spec.capture.rule),
-            rule: decision.rule.to_string(),
-            by,
-            reason,
-            revoked: decision.revoke,
-        },
+        ..NewEvent::new(
+            Topic::gate(job.id, decision.revoke),
+            EventPayload::Gate {
+                capture: format!("{}{relative}", spec.capture.rule),
+                rule: decision.rule.to_string(),
+                by,
+                reason,
+                revoked: decision.revoke,
+            },
+            now,
+        )
     }
 }

@@ -43,24 +43,23 @@ pub(crate) fn sync_event(
     // A step that failed has nothing to say beside its failure.
     let note = progress.note.clone().filter(|note| detail.is_empty() || !note.contains(&detail));
     NewEvent {
-        time: now,
-        topic: Topic::sync(job, state),
         job: Some(job),
-        decoy: None,
-        persona: None,
-        session: None,
         success: kind.is_none(),
         failure: kind,
         detail,
-        payload: EventPayload::Sync(SyncPayload {
-            state: state.name().to_owned(),
-            capture: format!("{}{relative}", spec.capture.rule),
-            remote: format!("{}:{}", spec.remote.destination, spec.remote.path),
-            inventory: progress.inventory,
-            proof: progress.passes.last().copied(),
-            note,
-            findings: progress.findings.clone(),
-        }),
+        ..NewEvent::new(
+            Topic::sync(job, state),
+            EventPayload::Sync(SyncPayload {
+                state: state.name().to_owned(),
+                capture: format!("{}{relative}", spec.capture.rule),
+                remote: format!("{}:{}", spec.remote.destination, spec.remote.path),
+                inventory: progress.inventory,
+                proof: progress.passes.last().copied(),
+                note,
+                findings: progress.findings.clone(),
+            }),
+            now,
+        )
     }
 }
 
@@ -322,15 +321,14 @@ pub(super) fn damage(
 ) -> Option<NewEvent> {
     let total = total.max(names.len() as u64);
     (!names.is_empty()).then(|| NewEvent {
-        time: now,
-        topic: Topic::remote_damaged(job),
         job: Some(job),
-        decoy: None,
-        persona: None,
-        session: None,
         success: false,
         failure: Some(FailureKind::HashMismatch),
         detail: format!("{total} files are missing or different at the destination"),
-        payload: EventPayload::RemoteDamaged { remote: spec.remote.path.clone(), names, total },
+        ..NewEvent::new(
+            Topic::remote_damaged(job),
+            EventPayload::RemoteDamaged { remote: spec.remote.path.clone(), names, total },
+            now,
+        )
     })
 }

@@ -56,15 +56,9 @@ impl Loop {
 
 fn about(remote: &Remote, reachable: bool, detail: &str, now: Timestamp) -> NewEvent {
     NewEvent {
-        time: now,
-        topic: Topic::destination(&remote.destination),
-        job: None,
-        decoy: None,
-        persona: None,
-        session: None,
         success: reachable,
         failure: (!reachable).then_some(FailureKind::Network),
         detail: detail.to_owned(),
-        payload: EventPayload::Reachable { reachable },
+        ..NewEvent::new(Topic::destination(&remote.destination), EventPayload::Reachable { reachable }, now)
     }
 }
