@@ -8,6 +8,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 use verisim_core::printable;
 
 use super::Extensions;
@@ -164,18 +165,17 @@ impl Line {
     /// Waits for an answer. A slow line is no dead one: as long as what was asked before it is answered, it is waited for.
     pub(super) async fn answer(&self, doing: &'static str, mut expected: Expected) -> Result<Answer> {
         loop {
-            let answer = async { (&mut expected.answer).await.unwrap_or_else(|_| Err(gone())) };
-            match timed(self.time_max, doing, answer).await {
-                Err(error @ Error::TimedOut { .. }) => {
-                    let ahead = self.shared.lock().ahead_of(expected.id);
-                    if ahead >= expected.ahead {
-                        self.distrust(&error);
-                        return Err(error);
-                    }
-                    expected.ahead = ahead;
-                }
-                answered => return answered,
+            // An answer may itself be that another request had none in time: that is no reason to go on waiting for it.
+            if let Ok(answered) = timeout(self.time_max, &mut expected.answer).await {
+                return answered.unwrap_or_else(|_| Err(gone()));
             }
+            let ahead = self.shared.lock().ahead_of(expected.id);
+            if ahead >= expected.ahead {
+                let error = Error::TimedOut { doing, seconds: self.time_max.as_secs() };
+                self.distrust(&error);
+                return Err(error);
+            }
+            expected.ahead = ahead;
         }
     }
 
@@ -284,7 +284,7 @@ async fn write(
             }
             piece.split().freeze()
         };
-        let sent = tokio::time::timeout(STALL_TIME_MAX, writer.data_bytes(ready)).await;
+        let sent = timeout(STALL_TIME_MAX, writer.data_bytes(ready)).await;
         let detail = match sent {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => printable(&error.to_string()),
