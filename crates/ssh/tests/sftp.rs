@@ -1,7 +1,5 @@
 //! SFTP with a server that stops answering.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,11 +75,10 @@ async fn inv_7_of_requests_that_wait_together_each_is_given_up_when_the_server_f
     let met = Session::greet(Silent::serve(), login, &SeenKeys::default()).await.unwrap();
     let session = met.log_in().await.unwrap();
     let sftp = Sftp::open(&session).await.unwrap();
-    let begun = tokio::time::Instant::now();
-    let (first, second, third) = tokio::join!(sftp.stat(b"/a"), sftp.stat(b"/b"), sftp.stat(b"/c"));
+    let together = async { tokio::join!(sftp.stat(b"/a"), sftp.stat(b"/b"), sftp.stat(b"/c")) };
+    let (first, second, third) = tokio::time::timeout(Duration::from_secs(60), together).await.unwrap();
     for answer in [first, second, third] {
         assert_eq!(answer.unwrap_err().kind(), FailureKind::Network);
     }
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     assert!(sftp.stat(b"/d").await.is_err(), "nothing more is asked of it");
 }
