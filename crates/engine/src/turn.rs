@@ -31,8 +31,9 @@ pub(crate) struct Loop {
     breakers: BTreeMap<DecoyName, Breaker>,
     /// Stops everything that runs.
     stop: CancellationToken,
-    /// Stops the steps of sync jobs alone.
-    stop_steps: CancellationToken,
+    /// Stops what is given up without loss when the drain begins: steps of sync jobs, which go on where they were, and
+    /// questions whether somebody is there again.
+    stop_early: CancellationToken,
     /// Events that the store is yet to take; bounded by how many breakers there are.
     unsent: VecDeque<NewEvent>,
     timers: Timers,
@@ -125,7 +126,7 @@ impl Loop {
             tasks: JoinSet::new(),
             busy: HashMap::new(),
             breakers: BTreeMap::new(),
-            stop_steps: stop.child_token(),
+            stop_early: stop.child_token(),
             stop,
             unsent,
             timers: Timers { discover: has_sync.then_some(now), prune: Some(now), ..Timers::default() },

@@ -127,6 +127,16 @@ impl Courier {
     }
 }
 
+/// The answer of a transport that does not hear of the task's end by itself. It is given up with the task: nothing of it goes
+/// on, and the next step asks again.
+async fn unless_stopped<T>(
+    task: &SyncTask,
+    answer: impl Future<Output = Result<T, TransportError>>,
+) -> Result<T, TransportError> {
+    let stopped = || Err(Failure::new(FailureKind::Cancelled, "sync.step", "stopped").into());
+    task.cancel.run_until_cancelled(answer).await.unwrap_or_else(stopped)
+}
+
 #[async_trait]
 impl SyncWorker for Courier {
     async fn discover(&self, known: &[Capture], _now: Timestamp) -> Vec<Result<SyncSpec, TransportError>> {

@@ -5,9 +5,19 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use common::{OFF, ON, Row, Site, content, sentinel, sha256sum_check, write_tree};
-use verisim_core::{CaptureName, JobId, RelPath, Schedule, SyncState, SyncWorker as _};
+use verisim_core::{
+    Capture, CaptureName, DestinationName, FailureKind, Hashes, JobId, PushOptions, RelPath, Remote,
+    RemoteStat, ResumeAt, Schedule, SyncReport, SyncState, SyncTransport, SyncWorker as _,
+    TransportCapabilities, TransportError, TransportResult,
+};
+use verisim_sync::{Courier, CourierOptions, Destination, NativeTransport};
 
 #[tokio::test]
 async fn inv_5_a_capture_is_verified_by_reading_what_arrived() {
@@ -122,4 +132,109 @@ async fn a_link_instead_of_a_capture_is_told_once() {
     assert_eq!(told().await, 0);
     std::os::unix::fs::symlink("/nowhere/run", &link).unwrap();
     assert_eq!((told().await, told().await), (1, 0), "it is another one");
+}
+
+/// A destination that answers, until it says nothing at all any more.
+struct FallsSilent {
+    real: NativeTransport,
+    silent: Arc<AtomicBool>,
+}
+
+impl FallsSilent {
+    async fn listen(&self) {
+        if self.silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[async_trait]
+impl SyncTransport for FallsSilent {
+    fn capabilities(&self) -> TransportCapabilities {
+        self.real.capabilities()
+    }
+
+    async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {
+        self.real.push(source, to, options).await
+    }
+
+    async fn hashsum(&self, at: &Remote, options: &PushOptions) -> Result<Hashes, TransportError> {
+        self.real.hashsum(at, options).await
+    }
+
+    async fn stat(&self, at: &Remote) -> Result<RemoteStat, TransportError> {
+        self.listen().await;
+        self.real.stat(at).await
+    }
+
+    async fn keep_lifecycle(&self, at: &Remote, record: &Path) -> Result<(), TransportError> {
+        self.listen().await;
+        self.real.keep_lifecycle(at, record).await
+    }
+
+    async fn seal(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
+        self.listen().await;
+        self.real.seal(at, manifest).await
+    }
+}
+
+/// Whoever ends Verisim does not wait for a host that accepts and says nothing, whatever is asked of it just then.
+#[tokio::test]
+async fn inv_7_a_step_that_is_stopped_does_not_wait_for_a_silent_destination() {
+    let site = Site::new();
+    write_tree(&site.path("captures/run1"), &[("a", b"alpha"), ("done", b"")]);
+    let silent = Arc::new(AtomicBool::new(false));
+    let transport = FallsSilent { real: site.transport(), silent: Arc::clone(&silent) };
+    let destination = Destination { transport: Arc::new(transport), bandwidth: None };
+    let courier = Courier::new(CourierOptions {
+        rules: vec![site.rule(sentinel(), ON)],
+        destinations: [(DestinationName::new("vault").unwrap(), destination)].into(),
+        state_dir: site.path("state"),
+        tools: common::tools(),
+        installation: "site-a".into(),
+    });
+    let stopped = async |row: &Row, now| {
+        silent.store(true, Ordering::SeqCst);
+        let task = row.task(now);
+        let cancel = task.cancel.clone();
+        let ending = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            cancel.cancel();
+        };
+        let step = tokio::time::timeout(Duration::from_secs(10), courier.step(task));
+        let (report, ()) = tokio::join!(step, ending);
+        silent.store(false, Ordering::SeqCst);
+        match report.unwrap_or_else(|_| panic!("{} waits on", row.state)) {
+            SyncReport::Failed { error, .. } => assert_eq!(error.failure.kind, FailureKind::Cancelled),
+            other => panic!("{}: {other:?}", row.state),
+        }
+    };
+    let mut row = Row::new(site.only(&courier).await);
+    let mut now = site.clock.now();
+    let mut seen = Vec::new();
+    while row.state != SyncState::Cleaned {
+        let asks = match row.state {
+            // A capture that never was pushed, a pass, and what is asked before anything is deleted.
+            SyncState::Queued => row.progress.manifest.is_none(),
+            SyncState::AwaitingVerify | SyncState::CleanupEligible => true,
+            _ => false,
+        };
+        if asks && !seen.contains(&row.state) {
+            seen.push(row.state);
+            let mut row =
+                Row { state: row.state, progress: row.progress.clone(), ..Row::new(row.spec.clone()) };
+            if row.state == SyncState::Queued {
+                row.state = SyncState::Running;
+            }
+            stopped(&row, now).await;
+        }
+        match row.step(&courier, now).await {
+            Schedule::At(at) => now = now.max(at),
+            Schedule::Parked => {}
+        }
+    }
+    assert_eq!(seen, [SyncState::Queued, SyncState::AwaitingVerify, SyncState::CleanupEligible]);
+    // Where it is asked whether what was lacking is there.
+    let blocked = SyncState::Blocked(ResumeAt::Push);
+    stopped(&Row { state: blocked, ..Row::new(row.spec.clone()) }, now).await;
 }

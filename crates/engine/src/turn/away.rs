@@ -22,7 +22,8 @@ impl Loop {
     pub(super) fn ask_away(&mut self, now: Timestamp) {
         let Some(worker) = self.shared.sync.clone() else { return };
         for (lane, remote) in self.shared.away.begin(now) {
-            let (shared, worker, stop) = (Arc::clone(&self.shared), Arc::clone(&worker), self.stop.clone());
+            let (shared, worker) = (Arc::clone(&self.shared), Arc::clone(&worker));
+            let stop = self.stop_early.clone();
             self.tasks.spawn(async move {
                 let answer = match shared.bounded(&stop, worker.answers(&remote)).await {
                     Ok(answer) => answer.map_err(|failure| failure.detail),

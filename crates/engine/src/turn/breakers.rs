@@ -84,7 +84,7 @@ impl Loop {
             if !breaker.begin_probe(now) {
                 continue;
             }
-            let (shared, decoy, stop) = (Arc::clone(&self.shared), name.clone(), self.stop.clone());
+            let (shared, decoy, stop) = (Arc::clone(&self.shared), name.clone(), self.stop_early.clone());
             self.tasks.spawn(async move {
                 let answer = match shared.fleet.get(&decoy) {
                     Some(member) => match contact(&shared, &stop, &member).await {

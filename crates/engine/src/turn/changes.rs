@@ -58,7 +58,7 @@ impl Loop {
     }
 
     fn load(&mut self, mut planner: Box<dyn LifePlanner>) {
-        let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
+        let (shared, stop) = (Arc::clone(&self.shared), self.stop_early.clone());
         self.tasks.spawn(async move {
             let mut wait = shared.settings.store_retry_min;
             while let Err(error) = life::teach(&shared, planner.as_mut()).await {

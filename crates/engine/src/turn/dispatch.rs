@@ -180,7 +180,7 @@ impl Loop {
         let Some(worker) = self.shared.sync.clone() else { return };
         for job in leased {
             let lane = job.job.work.lane();
-            let cancel = self.stop_steps.child_token();
+            let cancel = self.stop_early.child_token();
             self.shared.running.begin(std::slice::from_ref(&job), &cancel);
             *self.busy.entry(lane.clone()).or_default() += 1;
             let taken = self.steps.values().filter(|step| step.lane == lane && !step.is_guest).count();

@@ -161,7 +161,7 @@ impl Loop {
         self.shared.ending.cancel();
         self.farewell().await;
         // A capture goes on where it was, and may have hours to go: it gives way at once. An action is soon over.
-        self.stop_steps.cancel();
+        self.stop_early.cancel();
         let settings = self.shared.settings.clone();
         self.wait_for_tasks(self.shared.after(settings.drain)).await;
         self.stop.cancel();

@@ -2,7 +2,7 @@
 
 use verisim_core::{Failure, FailureKind, OperationClass, Remote, SyncReport, SyncTask, TransportError};
 
-use super::{Courier, steps};
+use super::{Courier, steps, unless_stopped};
 
 impl Courier {
     /// Reports that a step failed. Where the failure may come of a destination that is away, that is asked: one bad file is
@@ -16,12 +16,14 @@ impl Courier {
         if !self.may_be_away(&task.spec.remote, &error.failure) {
             return steps::failed(task, error, class);
         }
-        match self.ask_whether_there(&task.spec.remote).await {
-            Ok(()) => steps::failed(task, error, class),
-            Err(failure) => {
+        let asked = async { Ok(self.ask_whether_there(&task.spec.remote).await) };
+        match unless_stopped(task, asked).await {
+            Ok(Ok(())) => steps::failed(task, error, class),
+            Ok(Err(failure)) => {
                 let error = TransportError { failure, output: error.output };
                 steps::failed(task, error, OperationClass::Away)
             }
+            Err(stopped) => steps::failed(task, stopped, class),
         }
     }
 

@@ -7,7 +7,7 @@ use verisim_core::{
 
 use super::rest::LOOK_LATER;
 use super::steps::{Step, advanced, after, note_pass, stay};
-use super::{Courier, blocking};
+use super::{Courier, blocking, unless_stopped};
 use crate::interlock::{Evidence, Facts, Gate, Interlock, RemoteAnswer, interlocks};
 use crate::late::Survey;
 use crate::rule::CaptureRule;
@@ -116,11 +116,12 @@ impl Courier {
         survey: Survey,
     ) -> Result<Result<(), Vec<Interlock>>, Failure> {
         let destination = self.destination(&task.spec)?;
-        let remote = match destination.transport.stat(&task.spec.remote).await {
+        let remote = match unless_stopped(task, destination.transport.stat(&task.spec.remote)).await {
             Ok(stat) => RemoteAnswer::Answered {
                 ours: stat.owner.as_deref() == Some(task.spec.remote.owner.as_str()),
                 sealed: stat.sealed,
             },
+            Err(error) if error.failure.kind == FailureKind::Cancelled => return Err(error.failure),
             Err(error) => RemoteAnswer::Silent(error.failure.detail),
         };
         let evidence = match survey {

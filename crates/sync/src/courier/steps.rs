@@ -9,7 +9,7 @@ use verisim_core::{
     SyncTask, SyncTransport, Timestamp, TransportError, policy,
 };
 
-use super::{Courier, blocking, rest};
+use super::{Courier, blocking, rest, unless_stopped};
 use crate::completeness::{self, Look};
 use crate::gate::{self, Subject};
 use crate::late::{self, Survey};
@@ -141,7 +141,7 @@ impl Courier {
         if task.progress.manifest.is_some() {
             return Ok(());
         }
-        let there = transport.stat(remote).await?;
+        let there = unless_stopped(task, transport.stat(remote)).await?;
         let is_ours = there.owner.as_deref() == Some(remote.owner.as_str());
         if !is_ours || there.sealed.is_none() {
             return Ok(());
@@ -183,7 +183,8 @@ impl Courier {
             return Ok(advanced(SyncEvent::Unproved, progress, found.note(), Schedule::Parked));
         }
         self.keep_lifecycle(task, &destination.transport, SyncState::Verified, &progress, Some(pass)).await;
-        destination.transport.seal(&task.spec.remote, &self.work_dir(task.job).join(MANIFEST)).await?;
+        let manifest = self.work_dir(task.job).join(MANIFEST);
+        unless_stopped(task, destination.transport.seal(&task.spec.remote, &manifest)).await?;
         self.seal_here(task).await?;
         progress.forced.clear();
         progress.force_all = false;
@@ -243,12 +244,16 @@ impl Courier {
         let work_dir = self.work_dir(task.job);
         let copied = blocking("sync.lifecycle", move || lifecycle::travelling(&work_dir, &what)).await;
         let kept = match copied {
-            Ok(Some(record)) => transport.keep_lifecycle(&task.spec.remote, &record).await,
+            Ok(Some(record)) => {
+                unless_stopped(task, transport.keep_lifecycle(&task.spec.remote, &record)).await
+            }
             Ok(None) => return,
             Err(failure) => Err(failure.into()),
         };
         match kept {
-            Err(error) if error.failure.kind != FailureKind::Unsupported => {
+            Err(error)
+                if !matches!(error.failure.kind, FailureKind::Unsupported | FailureKind::Cancelled) =>
+            {
                 tracing::warn!(job = %task.job, %error, "the record of a run did not travel with it");
             }
             _ => {}
@@ -282,8 +287,9 @@ impl Courier {
     pub(super) async fn probe(&self, task: &SyncTask) -> Step {
         let destination = self.destination(&task.spec)?;
         let again = after(task.now, PROBE_INTERVAL);
-        let stat = match destination.transport.stat(&task.spec.remote).await {
+        let stat = match unless_stopped(task, destination.transport.stat(&task.spec.remote)).await {
             Ok(stat) => stat,
+            Err(error) if error.failure.kind == FailureKind::Cancelled => return Err(error),
             Err(error) if self.may_be_away(&task.spec.remote, &error.failure) => return Err(error),
             Err(error) => return Ok(stay(task.progress.clone(), Some(error.failure.detail), Some(again))),
         };
