@@ -1,6 +1,6 @@
 //! `verisim jobs`, `events` and `status`: what is queued, what happened, how everything stands.
 
-use verisim_core::{DecoyName, Event, EventId, JobKind, Lane};
+use verisim_core::{DecoyName, Event, EventId, JobKind, Lane, Timestamp};
 use verisim_engine::control::{Answer, JobQuery, JobView, Request, StatusView};
 
 use crate::access::Access;
@@ -217,10 +217,12 @@ pub(super) async fn status(context: &Context) -> CliResult {
     let captures =
         list(&mut access, JobQuery { kind: Some(JobKind::Sync), limit: 1000, ..JobQuery::default() }).await?;
     let missing: Vec<&CaptureConfig> = config.captures.iter().filter(|rule| !rule.path.is_dir()).collect();
+    let limits = limits(&config, status.now);
     if context.output.json {
         #[derive(serde::Serialize)]
         struct Line<'a> {
             daemon: bool,
+            limits: &'a [Limit<'a>],
             /// The capture rules whose folder is not there.
             missing: Vec<&'a str>,
             /// How many captures are in which state, the latest 1,000 of them.
@@ -233,11 +235,15 @@ pub(super) async fn status(context: &Context) -> CliResult {
         for capture in &captures {
             *states.entry(capture.state.as_str()).or_default() += 1;
         }
-        context
-            .output
-            .typed("status", &Line { daemon: running, missing, captures: states, status: &status })?;
+        context.output.typed(
+            "status",
+            &Line { daemon: running, limits: &limits, missing, captures: states, status: &status },
+        )?;
     } else {
         context.output.raw(status_text(context.output, running, &status, &captures).as_bytes())?;
+        for limit in &limits {
+            context.output.line(format!("limit     {limit}"))?;
+        }
         for rule in &missing {
             let what = format!("{} of {} is not there: make it, or mend `path`", show(&rule.path), rule.name);
             context.output.line(format!("          {}", context.output.paint(Tone::Bad, what)))?;
@@ -246,6 +252,36 @@ pub(super) async fn status(context: &Context) -> CliResult {
     let silent = status.decoys.iter().any(|decoy| decoy.silent_since.is_some());
     let away = silent || !missing.is_empty() || !status.away.is_empty();
     Ok(if away { Exit::Unreachable } else { Exit::Done })
+}
+
+/// How fast a destination may be filled.
+#[derive(serde::Serialize)]
+struct Limit<'a> {
+    destination: &'a str,
+    bytes_per_second: u64,
+    /// Whether it holds at this moment.
+    holds: bool,
+}
+
+impl std::fmt::Display for Limit<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, rate) = (self.destination, show_size(self.bytes_per_second));
+        match self.holds {
+            true => write!(f, "{name} is filled at no more than {rate} a second now"),
+            false => write!(f, "{name} has none now, and {rate} a second in its windows"),
+        }
+    }
+}
+
+fn limits(config: &Config, now: Timestamp) -> Vec<Limit<'_>> {
+    let limited = config.destinations.iter().filter_map(|to| Some((to, to.bandwidth.as_ref()?)));
+    limited
+        .map(|(to, bandwidth)| Limit {
+            destination: to.name.as_str(),
+            bytes_per_second: bandwidth.bytes_per_second,
+            holds: bandwidth.at(now).is_some(),
+        })
+        .collect()
 }
 
 fn status_text(output: Output, running: bool, status: &StatusView, captures: &[JobView]) -> String {

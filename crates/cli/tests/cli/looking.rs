@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::sandbox::{Sandbox, eventually, json_lines};
+use crate::sandbox::{Ran, Sandbox, eventually, json_lines};
 
 /// What looks, as often as it is asked.
 const LOOKS: [&[&str]; 9] = [
@@ -192,4 +192,35 @@ fn what_is_stored_is_for_its_user_alone() {
         assert!(!meta.is_file() || mode & 0o7777 == 0o600, "{} has mode {mode:o}", path.display());
     }
     daemon.kill();
+}
+
+/// Whether a limit holds at this moment is seen without knowing the zone of its windows by heart.
+#[test]
+fn status_says_how_fast_a_destination_may_be_filled_now() {
+    let sandbox = Sandbox::new();
+    let text = fs::read_to_string(sandbox.path("verisim.toml")).unwrap();
+    let always = "bandwidth = { mbit = 80 }";
+    let other = "[[destination]]\nname = \"other\"\nnative = { path = \"other\" }\n";
+    fs::create_dir(sandbox.path("other")).unwrap();
+    sandbox.write("verisim.toml", &format!("{text}\n{other}{always}\n"));
+    assert!(
+        sandbox
+            .run(&["status"])
+            .exits(0)
+            .stdout
+            .contains("limit     other is filled at no more than 9.5 MiB")
+    );
+    let limits = |ran: Ran| ran.exits(0).json()[0]["limits"].clone();
+    let told = serde_json::json!([{ "destination": "other", "bytes_per_second": 10_000_000, "holds": true }]);
+    assert_eq!(limits(sandbox.run(&["--json", "status"])), told);
+    // A window that was over, or is yet to come, by twelve hours at least.
+    let now = jiff::Zoned::now().in_tz("UTC").unwrap();
+    let (from, day) = ((now.hour() + 12) % 24, "mon-sun");
+    let never = format!(
+        "bandwidth = {{ rate = \"1MiB\", windows = [{{ days = \"{day}\", from = \"{from:02}:00\", to = \"{from:02}:01\" }}] }}"
+    );
+    sandbox.write("verisim.toml", &format!("{text}\n{other}{never}\n"));
+    let ran = sandbox.run(&["status"]).exits(0).stdout.clone();
+    assert!(ran.contains("other has none now, and 1.0 MiB a second in its windows"), "{ran}");
+    assert_eq!(limits(sandbox.run(&["--json", "status"]))[0]["holds"], false);
 }
