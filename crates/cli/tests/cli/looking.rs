@@ -213,14 +213,20 @@ fn status_says_how_fast_a_destination_may_be_filled_now() {
     let limits = |ran: Ran| ran.exits(0).json()[0]["limits"].clone();
     let told = serde_json::json!([{ "destination": "other", "bytes_per_second": 10_000_000, "holds": true }]);
     assert_eq!(limits(sandbox.run(&["--json", "status"])), told);
-    // A window that was over, or is yet to come, by twelve hours at least.
-    let now = jiff::Zoned::now().in_tz("UTC").unwrap();
-    let (from, day) = ((now.hour() + 12) % 24, "mon-sun");
-    let never = format!(
-        "bandwidth = {{ rate = \"1MiB\", windows = [{{ days = \"{day}\", from = \"{from:02}:00\", to = \"{from:02}:01\" }}] }}"
-    );
-    sandbox.write("verisim.toml", &format!("{text}\n{other}{never}\n"));
-    let ran = sandbox.run(&["status"]).exits(0).stdout.clone();
-    assert!(ran.contains("other has none now, and 1.0 MiB a second in its windows"), "{ran}");
-    assert_eq!(limits(sandbox.run(&["--json", "status"]))[0]["holds"], false);
+    // Of the two halves of a day, one is now.
+    for name in ["early", "late"] {
+        fs::create_dir(sandbox.path(name)).unwrap();
+    }
+    let half = |name: &str, from: &str, to: &str| {
+        let window = format!("{{ days = \"mon-sun\", from = \"{from}\", to = \"{to}\" }}");
+        let place = format!("[[destination]]\nname = \"{name}\"\nnative = {{ path = \"{name}\" }}\n");
+        format!("{place}bandwidth = {{ rate = \"1MiB\", windows = [{window}] }}\n")
+    };
+    let halves = [half("early", "00:00", "12:00"), half("late", "12:00", "24:00")].concat();
+    sandbox.write("verisim.toml", &format!("{text}\n{halves}"));
+    let told = sandbox.run(&["status"]).exits(0).stdout;
+    assert_eq!(told.matches(" has none now, and 1.0 MiB a second in its windows").count(), 1, "{told}");
+    assert_eq!(told.matches(" is filled at no more than 1.0 MiB a second now").count(), 1, "{told}");
+    let holding = limits(sandbox.run(&["--json", "status"]));
+    assert_eq!(holding.as_array().unwrap().iter().filter(|limit| limit["holds"] == true).count(), 1);
 }
