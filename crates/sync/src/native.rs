@@ -40,7 +40,7 @@ use verisim_core::{
 };
 
 use crate::bandwidth::Level;
-use crate::blocking::{Told, blocking, start};
+use crate::blocking::{blocking, start};
 use crate::errno::{Side, failure};
 use crate::identity::KnownDestination;
 use crate::operations::Operations;
@@ -161,11 +161,8 @@ impl SyncTransport for NativeTransport {
             let is_there = || is_there(&options, &folder);
             let (folder, items, is_there, cancel) = (&folder, items.as_slice(), &is_there, &cancel);
             hashsum::run(&hashsum::Hashing { folder, items, workers, reading, is_there, cancel }, &out);
-            Box::new(|| ()) as Told
         };
-        start("native.hashsum", work).map_err(|error| {
-            Failure::new(FailureKind::Unknown, "native.hashsum", format_args!("no thread: {error}"))
-        })?;
+        start("native.hashsum", work)?;
         let runs = futures_util::stream::unfold((told, stop_when_dropped), |(mut told, guard)| async move {
             told.recv().await.map(|run| (futures_util::stream::iter(run), (told, guard)))
         });

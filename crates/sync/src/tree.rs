@@ -20,7 +20,7 @@ const NANOS: i128 = 1_000_000_000;
 pub(crate) const ENTRIES_MAX: usize = 8_000_000;
 
 /// What glibc takes from the kernel for one list alone, and gives back with it (mallopt(3), `M_MMAP_THRESHOLD`: 32 MiB at the
-/// most). What is smaller stays with the process, and so does each smaller room that a list had while it grew: 38 MiB for a
+/// most). What is smaller stays with the process, and so does each smaller room that a list had while it grew: 36 MiB for a
 /// million entries.
 const GIVEN_BACK_BYTES: usize = 33 << 20;
 
