@@ -45,6 +45,12 @@ impl WorkWeek {
             || before.is_some_and(|hours| minute + DAY_MINUTES < hours.to)
     }
 
+    /// Whether the hours of some day are a whole day, from one time on the clock to the same.
+    #[must_use]
+    pub fn has_whole_day(&self) -> bool {
+        self.days.iter().flatten().any(|hours| hours.to - hours.from == DAY_MINUTES)
+    }
+
     /// Whether the hours of one day reach into those of the next.
     fn overlaps(&self) -> bool {
         (0..7).any(|day| match (self.days[day], self.days[(day + 1) % 7]) {

@@ -104,6 +104,7 @@ fn read_window(section: Section<'_>) -> Option<String> {
     let (days, from, to) = (days?, from?, to?);
     let stretch = format!("{} {}-{}", days.value, from.value, to.value);
     let good = stretch.parse::<WorkWeek>();
+    let is_good = good.is_ok();
     if let Err(error) = &good {
         section.mistake(
             days.span,
@@ -112,8 +113,8 @@ fn read_window(section: Section<'_>) -> Option<String> {
         );
     }
     // From one o'clock to the same is a whole day to one reader and no time at all to the next; 24:00 is the end of a day.
-    let is_empty = time(from.value).is_some_and(|begin| time(to.value) == Some(begin));
-    if good.is_ok() && is_empty {
+    let is_empty = good.is_ok_and(|week| week.has_whole_day()) && to.value.trim() != "24:00";
+    if is_empty {
         section.mistake(
             from.span,
             format!("the window begins and ends at {}", from.value),
@@ -121,13 +122,7 @@ fn read_window(section: Section<'_>) -> Option<String> {
         );
     }
     section.finish();
-    (good.is_ok() && !is_empty).then_some(stretch)
-}
-
-/// The time that a clock shows: 7:00 and 07:00 are one.
-fn time(text: &str) -> Option<(u8, u8)> {
-    let (hour, minute) = text.trim().split_once(':')?;
-    Some((hour.parse().ok()?, minute.parse().ok()?))
+    (is_good && !is_empty).then_some(stretch)
 }
 
 pub(super) fn read_capture(section: Section<'_>, reader: &Reader<'_>) -> Option<CaptureConfig> {
