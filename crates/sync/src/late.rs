@@ -36,6 +36,16 @@ pub(crate) enum Survey {
     },
 }
 
+impl Survey {
+    /// What came since the push, for people; `None` where nothing did, or nothing is there any more.
+    pub(crate) fn told(&self) -> Option<String> {
+        match self {
+            Self::Here(late) => late.told(),
+            Self::Gone { .. } => None,
+        }
+    }
+}
+
 /// Files that are not what was pushed.
 #[derive(Debug, Default)]
 pub(crate) struct Late {

@@ -159,12 +159,9 @@ impl Courier {
         let rule = self.rule(&task.spec)?;
         let destination = self.destination(&task.spec)?;
         let nothing_came = async {
-            match self.survey(task).await? {
-                Survey::Here(found) => match found.told() {
-                    Some(told) => Err(TransportError::from(late::late(&told))),
-                    None => Ok(()),
-                },
-                Survey::Gone { .. } => Ok(()),
+            match self.survey(task).await?.told() {
+                Some(told) => Err(TransportError::from(late::late(&told))),
+                None => Ok(()),
             }
         };
         let (found, pass) = if destination.transport.capabilities().hashes_without_list {
@@ -212,10 +209,11 @@ impl Courier {
         Ok((found, CaptureProof { at: task.now, uptime: task.uptime, proof: there.proof, manifest }))
     }
 
-    /// Looks at the capture here, beside what was pushed.
+    /// Looks at the capture here, beside what was pushed. The look ends with whoever waits for it.
     pub(super) async fn survey(&self, task: &SyncTask) -> Result<Survey, Failure> {
         let (capture, work_dir) = (task.spec.capture.clone(), self.work_dir(task.job));
-        let (manifest, cancel) = (pushed(task)?, task.cancel.clone());
+        let (manifest, cancel) = (pushed(task)?, task.cancel.child_token());
+        let _end_when_dropped = cancel.clone().drop_guard();
         blocking("sync.late", move || late::survey(&capture, &work_dir, manifest, &cancel)).await
     }
 

@@ -237,6 +237,27 @@ async fn defect_09_inv_6_a_capture_goes_after_two_passes_and_damage_in_between_i
     }
 }
 
+/// What comes here between the push and a pass over it is no part of what was proved.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inv_6_a_file_that_came_after_the_push_is_brought_home_before_anything_counts_as_verified() {
+    let Some(place) = Place::new(Account::Shell) else { return };
+    let courier = courier(&place, ON, |_| {});
+    let mut row = found(&place, &courier).await;
+    let now = crate::common::clock().now();
+    while row.state != SyncState::AwaitingVerify {
+        row.step(&courier, now).await;
+        assert!(!row.state.is_final(), "{:?}", row.progress);
+    }
+    fs::write(place.path("captures/run/late"), "late").unwrap();
+    row.step(&courier, now).await;
+    assert_eq!((row.state, row.progress.passes_total), (SyncState::Waiting, 0), "{:?}", row.progress);
+    let note = row.progress.note.clone().unwrap();
+    assert!(note.contains("new since it was pushed: 1 file (late)"), "{note}");
+    row.run(&courier, now, 10).await;
+    assert_eq!(row.state, SyncState::Verified, "{:?}", row.progress);
+    assert_eq!(fs::read(place.path("vault/lab/run/late")).unwrap(), b"late");
+}
+
 /// A host that is switched off is away, as an unmounted share is: its captures wait, and use up no try.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_is_off_makes_its_captures_wait() {
