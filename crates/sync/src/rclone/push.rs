@@ -19,7 +19,7 @@ use crate::errno::{Side, failure};
 use crate::explain::{Tool, ToolOperation};
 use crate::native::folder;
 use crate::special::remark_on_folders;
-use crate::tool::{Gauge, Local, Lot, Share, claim, ended};
+use crate::tool::{Gauge, Local, Look, Lot, Share, claim, ended};
 use crate::tree::{Item, Kind};
 
 pub(super) const OPERATION: &str = "rclone.push";
@@ -153,7 +153,6 @@ fn require_names(there: &There, far: &super::far::Far, to: &RelPath, items: &[It
     Err(Failure::new(FailureKind::Unsupported, OPERATION, what))
 }
 
-/// What becomes of folders without a file on a remote that has no folders.
 /// Makes sure that the folder there is ours; nothing is changed there before that is so. Whether it was claimed just now.
 async fn claim_there(
     transport: &RcloneTransport,
@@ -162,25 +161,27 @@ async fn claim_there(
     cancel: &CancellationToken,
 ) -> Result<bool, TransportError> {
     let (far, known) = (&*transport.far, &transport.known);
-    let look = far.look(there, (to, false), OPERATION, cancel).await?;
-    let is_known = known.judge(far, look.marker.as_deref())?;
-    if claim(&look, to, OPERATION)? && is_known {
+    // What is there, whether the destination has its marker, and whether the folder has our owner.
+    let look = async || -> Result<(Look, bool, bool), TransportError> {
+        let look = far.look(there, (to, false), OPERATION, cancel).await?;
+        let is_known = known.judge(far, look.marker.as_deref())?;
+        let is_claimed = claim(&look, to, OPERATION)?;
+        Ok((look, is_known, is_claimed))
+    };
+    if let (_, true, true) = look().await? {
         return Ok(false);
     }
-    let _claiming = transport.claiming.lock().await;
+    // Where it is cancelled meanwhile, the next run of rclone ends before it begins.
+    let _claiming = cancel.run_until_cancelled(transport.claiming.lock()).await;
     // Another push may have marked the destination meanwhile.
-    let look = far.look(there, (to, false), OPERATION, cancel).await?;
-    let is_known = known.judge(far, look.marker.as_deref())?;
-    if claim(&look, to, OPERATION)? && is_known {
+    let (before, is_known, is_claimed) = look().await?;
+    if is_known && is_claimed {
         return Ok(false);
     }
-    let is_new = look.owner.is_none();
-    far.claim(there, to, (&look, known.fresh()), cancel).await?;
+    far.claim(there, to, (&before, known.fresh()), cancel).await?;
     // Somebody else may have been faster, here or at the destination's root.
-    let look = far.look(there, (to, false), OPERATION, cancel).await?;
-    known.judge(far, look.marker.as_deref())?;
-    if claim(&look, to, OPERATION)? {
-        return Ok(is_new);
+    if let (_, _, true) = look().await? {
+        return Ok(before.owner.is_none());
     }
     let what = format_args!("{} has no owner although it was claimed just now", to.path);
     Err(Failure::new(FailureKind::Unknown, OPERATION, what).into())

@@ -5,9 +5,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use verisim_core::{
-    CancellationToken, Capture, CaptureName, DestinationName, PushOptions, RelPath, Remote, RootIdentity,
+    CancellationToken, Capture, CaptureName, DestinationName, FailureKind, PushOptions, RelPath, Remote,
+    RootIdentity, SyncTransport,
 };
 
 use super::Sink;
@@ -45,6 +48,14 @@ pub fn remote(path: &str) -> Remote {
     }
 }
 
+/// Where somebody else's push goes, beside that of `scratch` to `remote`, and with what.
+pub fn of_somebody_else(scratch: &Path) -> (Remote, PushOptions) {
+    let to = Remote { owner: "somebody else".into(), ..remote("lab/other") };
+    let options = PushOptions { work_dir: scratch.join("other-work"), ..push_options_in(scratch) };
+    fs::create_dir_all(&options.work_dir).unwrap();
+    (to, options)
+}
+
 /// A file system in memory, until it is dropped.
 pub struct Mounted<'a>(&'a Path);
 
@@ -65,13 +76,13 @@ impl Drop for Mounted<'_> {
 }
 
 /// Hashers that hash what they are asked to prove themselves by, and hang over files: itself, or by what it started.
-pub const HANGING: [&str; 2] = [
+const HANGING: [&str; 2] = [
     "[ $# -gt 3 ] || exec /usr/bin/openssl \"$@\"\nexec sleep 600",
     "[ $# -gt 3 ] || exec /usr/bin/openssl \"$@\"\nsleep 600\nexit 1",
 ];
 
 /// Puts an `openssl` of this text into the folder.
-pub fn put_openssl(bin: &Path, text: &str) {
+fn put_openssl(bin: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::create_dir_all(bin).unwrap();
     // A new file: the old one may still be run.
@@ -81,7 +92,7 @@ pub fn put_openssl(bin: &Path, text: &str) {
 }
 
 /// The processes that work in a folder; after a time in which there are none, or `seconds`.
-pub async fn working_in(folder: &Path, seconds: u64) -> Vec<String> {
+async fn working_in(folder: &Path, seconds: u64) -> Vec<String> {
     for left in (0..=seconds * 10).rev() {
         let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let at = entry.ok()?.path();
@@ -95,4 +106,36 @@ pub async fn working_in(folder: &Path, seconds: u64) -> Vec<String> {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     Vec::new()
+}
+
+/// A hasher that hangs is told in time, nothing of it is left there, also where we go away first, and the next pass goes on.
+/// `bin` comes first where the far side looks for programs; `with` makes a transport that gives a hasher up after so long.
+pub async fn hanging_hashers_are_told<T: SyncTransport>(
+    bin: &Path,
+    there: &Path,
+    (capture, to, options): (&Capture, &Remote, &PushOptions),
+    with: impl Fn(Duration) -> T,
+) {
+    for hanging in HANGING {
+        put_openssl(bin, "exec /usr/bin/openssl \"$@\"");
+        let transport = with(Duration::from_secs(2));
+        transport.push(capture, to, options).await.unwrap();
+        put_openssl(bin, hanging);
+        let mut hashes = transport.hashsum(to, options).await.unwrap();
+        let told = tokio::time::timeout(Duration::from_secs(30), hashes.files.next()).await.expect("no end");
+        let failure = told.unwrap().unwrap_err().failure;
+        assert_eq!(failure.kind, FailureKind::Unknown, "{failure}");
+        assert!(failure.to_string().contains("the hasher there does not advance"), "{failure}");
+        assert_eq!(working_in(there, 5).await, Vec::<String>::new());
+        // Longer than the waiting below, so that only our going away ends it.
+        let transport = with(Duration::from_secs(6));
+        let hashes = transport.hashsum(to, options).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert_ne!(working_in(there, 0).await, Vec::<String>::new(), "nothing hashes");
+        drop(hashes);
+        assert_eq!(working_in(there, 4).await, Vec::<String>::new());
+        put_openssl(bin, "exec /usr/bin/openssl \"$@\"");
+        let mut hashes = transport.hashsum(to, options).await.unwrap();
+        assert!(hashes.files.next().await.unwrap().is_ok());
+    }
 }

@@ -21,7 +21,7 @@ use verisim_sync::{
 };
 
 mod carried;
-pub use carried::{HANGING, Mounted, capture_in, push_options_in, put_openssl, remote, working_in};
+pub use carried::{Mounted, capture_in, hanging_hashers_are_told, of_somebody_else, push_options_in, remote};
 
 /// The clock of this machine.
 pub struct RealClock(pub Instant);

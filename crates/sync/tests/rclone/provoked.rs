@@ -11,7 +11,7 @@ use verisim_core::{Effect, FailureKind, SyncTransport as _, TransportError};
 use verisim_testkit::real_rclone::Generation;
 use verisim_testkit::real_store::StoreServer;
 
-use crate::common::Mounted;
+use crate::common::{Mounted, of_somebody_else};
 use crate::place::{Kind, Place, Server, program, sftp_section};
 
 const BOTH: [Generation; 2] = [Generation::Installed, Generation::Newer];
@@ -324,11 +324,7 @@ async fn two_first_pushes_at_once() {
         let Some(place) = Place::new(Kind::Folder, Generation::Installed) else { return };
         place.write(&[("a", b"alpha")]);
         let transport = place.transport();
-        let (capture, mut other, mut options) = (place.capture(), place.remote(), place.push_options());
-        other.path = verisim_core::RelPath::new("lab/other").unwrap();
-        other.owner = "somebody else".into();
-        options.work_dir = place.path("other-work");
-        fs::create_dir_all(&options.work_dir).unwrap();
+        let (capture, (other, options)) = (place.capture(), of_somebody_else(place.scratch.path()));
         let (one, two) = tokio::join!(place.push_by(&transport), transport.push(&capture, &other, &options));
         let (one, two) = (one.unwrap(), two.unwrap());
         assert_eq!((one.inventory.files, two.inventory.files), (1, 1));

@@ -11,6 +11,7 @@ use verisim_sys::Runner;
 use verisim_testkit::hostile_capture::read_tree;
 use verisim_testkit::sshd::SshdOptions;
 
+use crate::common::of_somebody_else;
 use crate::place::{Account, PATH, Place, program};
 use crate::resuming::{running, until};
 
@@ -129,11 +130,7 @@ async fn where_rsync_alone_is_run_nothing_of_ours_runs_beside_itself() {
         }
     }
     let transport = place.transport();
-    let (capture, mut other, mut options) = (place.capture(), place.remote(), place.push_options());
-    other.path = verisim_core::RelPath::new("lab/other").unwrap();
-    other.owner = "somebody else".into();
-    options.work_dir = place.path("other-work");
-    fs::create_dir_all(&options.work_dir).unwrap();
+    let (capture, (other, options)) = (place.capture(), of_somebody_else(place.scratch.path()));
     let (one, two) = tokio::join!(place.push_by(&transport), transport.push(&capture, &other, &options));
     assert_eq!((one.unwrap().inventory.files, two.unwrap().inventory.files), (2200, 2200));
 }

@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use verisim_core::{
@@ -16,7 +15,7 @@ use verisim_sync::{Courier, CourierOptions, Destination, RsyncTransport};
 use verisim_testkit::hostile_capture;
 use verisim_testkit::sshd::SshdOptions;
 
-use crate::common::{HANGING, OFF, ON, Row, put_openssl, rule_at, sentinel, sha256sum_check, working_in};
+use crate::common::{OFF, ON, Row, hanging_hashers_are_told, rule_at, sentinel, sha256sum_check};
 use crate::place::{Account, Place, program};
 
 /// What is told of the folder, and how it is proved.
@@ -283,26 +282,7 @@ async fn a_hasher_that_hangs_is_told_and_leaves_nothing_running() {
     let options = SshdOptions { lines: vec![path], ..SshdOptions::default() };
     let Some(place) = Place::with(Account::Shell, options) else { return };
     place.write(&[("a", b"alpha")]);
-    for hanging in HANGING {
-        put_openssl(bin.path(), "exec /usr/bin/openssl \"$@\"");
-        let transport = place.transport_with(|o| o.stall_max = Duration::from_secs(2));
-        place.push_by(&transport).await.unwrap();
-        put_openssl(bin.path(), hanging);
-        let mut hashes = transport.hashsum(&place.remote(), &place.push_options()).await.unwrap();
-        let told = tokio::time::timeout(Duration::from_secs(30), hashes.files.next()).await.expect("no end");
-        let failure = told.unwrap().unwrap_err().failure;
-        assert_eq!(failure.kind, FailureKind::Unknown, "{failure}");
-        assert!(failure.to_string().contains("the hasher there does not advance"), "{failure}");
-        assert_eq!(working_in(&place.there(), 5).await, Vec::<String>::new());
-        // Longer than the waiting below, so that only our going away ends it.
-        let transport = place.transport_with(|o| o.stall_max = Duration::from_secs(6));
-        let hashes = transport.hashsum(&place.remote(), &place.push_options()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        assert_ne!(working_in(&place.there(), 0).await, Vec::<String>::new(), "nothing hashes");
-        drop(hashes);
-        assert_eq!(working_in(&place.there(), 4).await, Vec::<String>::new());
-        put_openssl(bin.path(), "exec /usr/bin/openssl \"$@\"");
-        let mut hashes = transport.hashsum(&place.remote(), &place.push_options()).await.unwrap();
-        assert!(hashes.files.next().await.unwrap().is_ok());
-    }
+    let (capture, remote, options) = (place.capture(), place.remote(), place.push_options());
+    let with = |stall_max| place.transport_with(|o| o.stall_max = stall_max);
+    hanging_hashers_are_told(bin.path(), &place.there(), (&capture, &remote, &options), with).await;
 }
