@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use verisim_core::{Event, EventId, JobId};
+use verisim_core::{CancellationToken, Event, EventId, JobId};
 use verisim_engine::control::{
     Answer, Client, ClientError, JobView, Refusal, RefusalKind, Request, RunningView,
 };
@@ -135,19 +135,15 @@ impl Access {
         }
     }
 
-    /// Has jobs worked on until all of them are as `settled` wants them, or the time is up, or somebody stops it. `tick` sees
-    /// how far they are, some times a second.
+    /// Has jobs worked on until all of them are as `settled` wants them, or `stop` is cancelled. `tick` sees how far they are,
+    /// some times a second.
     pub(crate) async fn settle(
         &mut self,
-        context: &Context,
         jobs: &[JobId],
-        limit: Option<Duration>,
+        stop: &CancellationToken,
         settled: impl Fn(&JobView) -> bool,
         mut tick: impl FnMut(&[JobView], &[RunningView]),
     ) -> CliResult<Vec<JobView>> {
-        let stop = context.stop_token()?;
-        let until = limit.map(|limit| context.clock().monotonic() + limit);
-        let over = || stop.is_cancelled() || until.is_some_and(|until| context.clock().monotonic() >= until);
         let mut engine = match self {
             Self::Daemon(_) => None,
             Self::Here(here) => Some(here.begin(jobs, stop.child_token())?),
@@ -165,7 +161,7 @@ impl Access {
                 },
             };
             tick(&views, &running);
-            if over() || views.iter().all(&settled) {
+            if stop.is_cancelled() || views.iter().all(&settled) {
                 break views;
             }
             tokio::time::sleep(LOOK).await;

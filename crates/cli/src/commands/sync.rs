@@ -286,7 +286,8 @@ async fn follow(context: &Context, access: &mut Access, jobs: &[JobId]) -> CliRe
             tell(context, running, &mut told);
         }
     };
-    let views = access.settle(context, jobs, None, |job| is_settled(job, context.now()), tick).await?;
+    let stop = context.stop_token()?;
+    let views = access.settle(jobs, &stop, |job| is_settled(job, context.now()), tick).await?;
     drop(progress);
     show_captures(context, &views, "")?;
     Ok(views.iter().map(verdict).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done))

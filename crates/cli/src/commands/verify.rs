@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
-use verisim_core::{EventId, EventPayload, Findings, JobId, Lane, SyncProgress, printable};
+use verisim_core::{
+    CancellationToken, EventId, EventPayload, Findings, JobId, Lane, SyncProgress, printable,
+};
 use verisim_engine::control::{JobView, Request, RunningView};
 
 use super::captures::{show_captures, show_findings};
@@ -30,7 +32,9 @@ enum Came {
     Unverifiable,
     /// Nobody could look: that is no finding, and the capture is what it was.
     NotLooked,
-    /// It failed otherwise, or somebody stopped it.
+    /// Whoever asked for it ended this command before it was looked at: no finding either.
+    Stopped,
+    /// It failed otherwise, or somebody cancelled it.
     Failed,
 }
 
@@ -60,7 +64,9 @@ pub(super) async fn verify(context: &Context, config: Config, job: Option<JobId>
         None => {
             let all = list(&mut access, captures()).await?;
             cleaned = all.iter().filter(|job| job.state == "CLEANED").count();
-            let is_meant = |job: &JobView| matches!(job.state.as_str(), "VERIFIED" | "CLEANUP_ELIGIBLE");
+            // One whose verification was cut short awaits it still.
+            let states = ["VERIFIED", "CLEANUP_ELIGIBLE", "AWAITING_VERIFY"];
+            let is_meant = |job: &JobView| states.contains(&job.state.as_str());
             all.into_iter().filter(is_meant).collect()
         }
     };
@@ -70,13 +76,14 @@ pub(super) async fn verify(context: &Context, config: Config, job: Option<JobId>
     }
     let since = access.last_event().await?;
     let refused = ask(&mut access, &before).await?;
-    let mut views = settle(context, &mut access, &before, &refused).await?;
+    let stop = context.stop_token()?;
+    let mut views = settle(context, &mut access, (&before, &refused), &stop).await?;
     for job in before.iter().filter(|job| refused.contains_key(&job.id)) {
         views.push(access.job(job.id).await?);
     }
     views.sort_unstable_by_key(|job| std::cmp::Reverse(job.id));
     let damaged = damage(context.output, &mut access, &before, since).await?;
-    let exit = report(context, &before, &views, &refused, &damaged)?;
+    let exit = report(context, &before, &views, (&refused, stop.is_cancelled()), &damaged)?;
     if cleaned > 0 {
         context.output.say(format_args!(
             "{cleaned} cleaned up were not looked at; `sha256sum -c .verisim/checksums.sha256` in each folder there does that"
@@ -108,8 +115,8 @@ async fn ask(access: &mut Access, jobs: &[JobView]) -> CliResult<HashMap<JobId, 
 async fn settle(
     context: &Context,
     access: &mut Access,
-    before: &[JobView],
-    refused: &HashMap<JobId, String>,
+    (before, refused): (&[JobView], &HashMap<JobId, String>),
+    stop: &CancellationToken,
 ) -> CliResult<Vec<JobView>> {
     let jobs: Vec<JobId> = before.iter().map(|job| job.id).filter(|job| !refused.contains_key(job)).collect();
     if jobs.is_empty() {
@@ -126,7 +133,7 @@ async fn settle(
     let settled = |job: &JobView| {
         is_settled(job, context.now()) && (job.state != "AWAITING_VERIFY" || !was_verified.contains(&job.id))
     };
-    access.settle(context, &jobs, None, settled, tick).await
+    access.settle(&jobs, stop, settled, tick).await
 }
 
 /// What was found damaged since, by capture; a script gets the events too.
@@ -164,7 +171,7 @@ fn report(
     context: &Context,
     before: &[JobView],
     views: &[JobView],
-    refused: &HashMap<JobId, String>,
+    (refused, is_stopped): (&HashMap<JobId, String>, bool),
     damaged: &HashMap<JobId, Findings>,
 ) -> CliResult {
     let output = context.output;
@@ -173,12 +180,16 @@ fn report(
     show_captures(context, views, "")?;
     for job in views {
         let former = before.iter().find(|former| former.id == job.id).and_then(last_pass);
-        let came = judge(job, former, damaged.contains_key(&job.id));
+        let came = match judge(job, former, damaged.contains_key(&job.id)) {
+            Came::NotLooked if is_stopped && !refused.contains_key(&job.id) => Came::Stopped,
+            came => came,
+        };
         *counts.entry(came).or_default() += 1;
         let of_job = match came {
             Came::Verified => Exit::Done,
             Came::Damaged | Came::Unverifiable => Exit::Found,
             Came::NotLooked => Exit::Unreachable,
+            Came::Stopped => Exit::Failed,
             Came::Failed => verdict(job),
         };
         exit = if of_job.code() > exit.code() { of_job } else { exit };
@@ -214,7 +225,7 @@ fn judge(job: &JobView, former: Option<verisim_core::CaptureProof>, is_damaged: 
 
 fn why(job: &JobView, came: Came, refused: Option<&String>) -> Option<String> {
     match came {
-        Came::Verified | Came::Damaged | Came::Unverifiable => None,
+        Came::Verified | Came::Damaged | Came::Unverifiable | Came::Stopped => None,
         Came::NotLooked | Came::Failed => {
             let failed = job.failure.as_ref().map(|(kind, detail)| format!("{kind}: {detail}"));
             let noted = || job.progress.as_ref().and_then(|progress| progress.note.clone());
@@ -253,6 +264,10 @@ fn summary(output: Output, total: usize, counts: &HashMap<Came, usize>) {
         (Came::Damaged, "damaged there, as listed above"),
         (Came::Unverifiable, "could not be proved in full"),
         (Came::NotLooked, "could not be looked at now, and are what they were; try again later"),
+        (
+            Came::Stopped,
+            "not looked at any more, and what they were: this was stopped; the same command again looks at all",
+        ),
         (Came::Failed, "failed"),
     ] {
         if count(came) > 0 {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::sandbox::{Sandbox, assert_clean, command, eventually, finish, in_their_time, json_lines, sha256};
+use crate::sandbox::{
+    Sandbox, assert_clean, command, eventually, finish, in_their_time, json_lines, sha256, signal,
+};
 
 #[test]
 fn up_lives_answers_and_ends_on_sigterm() {
@@ -38,13 +40,6 @@ fn on_a_quiet_day_the_log_says_what_comes_next() {
     assert_eq!(code, Some(0), "{log}");
     let told = "no persona works here; captures are looked for once a minute";
     assert_eq!(json_lines(&log).iter().filter(|line| line["message"] == told).count(), 1, "{log}");
-}
-
-/// Sends a signal to a process by its number.
-fn signal(name: &str, id: u32) {
-    let mut kill = command("kill");
-    kill.args([name, &id.to_string()]);
-    finish(kill).exits(0);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! A laboratory without decoys: two instruments, and a NAS over SSH.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use verisim_testkit::sshd::{Sshd, SshdOptions};
 
-use crate::sandbox::{Ran, Sandbox, finish};
+use crate::sandbox::{Ran, Sandbox, eventually, finish, signal};
 
 struct Laboratory {
     sandbox: Sandbox,
@@ -14,7 +17,11 @@ struct Laboratory {
 
 impl Laboratory {
     fn new(way: &'static str) -> Option<Self> {
-        let sshd = Sshd::start(SshdOptions::default())?;
+        Self::with(way, SshdOptions::default())
+    }
+
+    fn with(way: &'static str, options: SshdOptions) -> Option<Self> {
+        let sshd = Sshd::start(options)?;
         let sandbox = Sandbox::new();
         for folder in ["sequencer", "microscope", "nas/runs"] {
             fs::create_dir_all(sandbox.path(folder)).unwrap();
@@ -126,7 +133,6 @@ fn inv_8_a_password_is_rejected_with_the_reason_and_never_shown() {
 
 #[test]
 fn an_old_rsync_and_an_account_that_runs_nothing_else_are_told() {
-    use std::os::unix::fs::PermissionsExt as _;
     let Some(laboratory) = Laboratory::new("rsync_ssh") else { return };
     let sandbox = &laboratory.sandbox;
     let old = sandbox.path("old-rsync");
@@ -156,4 +162,63 @@ fn an_old_rsync_and_an_account_that_runs_nothing_else_are_told() {
     let said = about_nas(&laboratory.run(&["--json", "doctor"]).exits(0));
     assert!(said.contains("runs rsync alone"), "{said}");
     assert!(!sandbox.path("state").exists(), "whoever only looks makes nothing");
+}
+
+/// Whoever ends a verification hears that it was ended, and not that the destination does not answer.
+#[test]
+fn a_verification_that_is_ended_says_so_and_at_once() {
+    let bin = tempfile::tempdir().unwrap();
+    let path = format!("SetEnv SHLVL=5 PATH={}:/usr/bin:/bin", bin.path().display());
+    let options = SshdOptions { lines: vec![path], ..SshdOptions::default() };
+    let Some(laboratory) = Laboratory::with("sftp", options) else { return };
+    let sandbox = &laboratory.sandbox;
+    let openssl = |text: &str| {
+        let _ = fs::remove_file(bin.path().join("openssl"));
+        fs::write(bin.path().join("openssl"), format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(bin.path().join("openssl"), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    openssl("exec /usr/bin/openssl \"$@\"");
+    for run in ["run-1", "run-2"] {
+        sandbox.write(&format!("sequencer/{run}/data"), "data");
+        sandbox.write(&format!("sequencer/{run}/run_complete"), "");
+    }
+    laboratory.run(&["sync", "trust", "nas", "--yes"]).exits(0);
+    for run in ["run-1", "run-2"] {
+        let run = sandbox.path("sequencer").join(run);
+        laboratory.run(&["sync", "add", run.to_str().unwrap(), "--wait"]).exits(0);
+    }
+    // It hashes what it has to prove itself by, and hangs over files.
+    let hangs = bin.path().join("hangs");
+    openssl(&format!(
+        "[ $# -gt 3 ] || exec /usr/bin/openssl \"$@\"\n: > {}\nexec sleep 600",
+        hangs.display()
+    ));
+    for json in [false, true] {
+        let _ = fs::remove_file(&hangs);
+        let args: &[&str] = if json { &["--json", "sync", "verify"] } else { &["sync", "verify"] };
+        let mut command = sandbox.verisim(args);
+        command.env("HOME", sandbox.path("home")).env_remove("SSH_AUTH_SOCK");
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        eventually("a hasher works there", || hangs.exists());
+        let ended = Instant::now();
+        signal("-TERM", child.id());
+        let output = child.wait_with_output().unwrap();
+        assert!(ended.elapsed() < Duration::from_secs(10), "{:?}", ended.elapsed());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        if json {
+            let results = crate::sandbox::json_lines(&said);
+            let of_captures = results.iter().filter(|line| line["type"] == "verification");
+            assert!(
+                of_captures.clone().count() == 2
+                    && of_captures.clone().all(|line| line["result"] == "stopped"),
+                "{said}"
+            );
+        } else {
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains("2 not looked at any more") && !said.contains("could"), "{said}");
+        }
+    }
+    openssl("exec /usr/bin/openssl \"$@\"");
+    laboratory.run(&["sync", "verify"]).exits(0);
 }

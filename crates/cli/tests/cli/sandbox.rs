@@ -255,3 +255,10 @@ pub(crate) fn assert_clean(folder: &Path) {
     let ran = finish(check).exits(0);
     assert!(ran.stdout.is_empty(), "{}", ran.stdout);
 }
+
+/// Sends a signal to a process by its number.
+pub(crate) fn signal(name: &str, id: u32) {
+    let mut kill = command("kill");
+    kill.args([name, &id.to_string()]);
+    finish(kill).exits(0);
+}
