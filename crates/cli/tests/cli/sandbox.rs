@@ -182,9 +182,10 @@ pub(crate) fn in_their_time(what: &str, is_so: impl FnMut() -> bool) {
     within(Duration::from_secs(300), what, is_so);
 }
 
+/// Waits for what happens within `bound`, on a busy machine too.
 #[track_caller]
 #[expect(clippy::disallowed_methods, reason = "a test that waits for another process has no other clock")]
-fn within(bound: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn within(bound: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < bound, "it never came to pass that {what}");
