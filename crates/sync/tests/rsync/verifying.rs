@@ -121,6 +121,35 @@ async fn inv_5_every_hasher_tells_names_in_any_bytes_apart() {
     }
 }
 
+/// A small NAS: its shell and every tool beside rsync are busybox.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inv_5_a_nas_that_has_nothing_but_busybox_hashes_for_itself() {
+    let Some(place) = Place::new(Account::Shell) else { return };
+    let expected = hostile_capture::make(&place.path("run"));
+    let bin = place.sshd.folder().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let install = "b=$(command -v busybox) && \"$b\" --install -s \"$0\" && ln -s /usr/bin/rsync \"$0\" && [ -e \"$0/find\" ]";
+    let installed = std::process::Command::new("sh").args(["-c", install]).arg(&bin).status().unwrap();
+    assert!(installed.success());
+    // The script looks for hashers in the usual places as well.
+    for hasher in ["openssl", "shasum"] {
+        program(&bin.join(hasher), &format!("#!{}/sh\n{NONE}\n", bin.display()));
+    }
+    let shell = place.sshd.folder().join("shell");
+    let bin = bin.display();
+    program(&shell, &format!("#!{bin}/sh\nPATH={bin} exec {bin}/sh -c \"$SSH_ORIGINAL_COMMAND\"\n"));
+    let key = fs::read_to_string(place.sshd.key().with_extension("pub")).unwrap();
+    fs::write(place.sshd.folder().join("authorized"), format!("command=\"{}\" {key}", shell.display()))
+        .unwrap();
+    place.push().await.unwrap();
+    let transport = place.transport();
+    let chosen = transport.inquire().await.unwrap().hasher.unwrap();
+    assert!(["busybox", "sha256sum"].iter().any(|name| chosen.starts_with(name)), "{chosen}");
+    let expected: BTreeMap<PathBuf, _> =
+        expected.iter().map(|(path, content)| (path.clone(), Ok(Digest::of(content)))).collect();
+    assert_eq!(told(&place, &transport).await, (Proof::Sha256Remote, expected));
+}
+
 /// A hasher that cannot read a file leaves that file unproved, and the others proved.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_cannot_be_read_there_is_unproved_and_a_folder_fails() {
