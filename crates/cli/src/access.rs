@@ -135,8 +135,8 @@ impl Access {
         }
     }
 
-    /// Has jobs worked on until all of them are as `settled` wants them, or `stop` is cancelled. `tick` sees how far they are,
-    /// some times a second.
+    /// Has jobs worked on until all of them are as `settled` wants them, or `stop` is cancelled, and answers how they are then.
+    /// `tick` sees how far they are, some times a second. A daemon works on when this has ended.
     pub(crate) async fn settle(
         &mut self,
         jobs: &[JobId],
@@ -144,15 +144,12 @@ impl Access {
         settled: impl Fn(&JobView) -> bool,
         mut tick: impl FnMut(&[JobView], &[RunningView]),
     ) -> CliResult<Vec<JobView>> {
-        let mut engine = match self {
+        let engine = match self {
             Self::Daemon(_) => None,
             Self::Here(here) => Some(here.begin(jobs, stop.child_token())?),
         };
         let views = loop {
-            let mut views = Vec::with_capacity(jobs.len());
-            for job in jobs {
-                views.push(self.job(*job).await?);
-            }
+            let views = self.jobs(jobs).await?;
             let running = match &engine {
                 Some(engine) => engine.operator.progress(),
                 None => match self.ask(Request::Progress).await? {
@@ -166,8 +163,20 @@ impl Access {
             }
             tokio::time::sleep(LOOK).await;
         };
-        if let Some(engine) = engine.take() {
-            engine.end().await?;
+        match engine {
+            None => Ok(views),
+            // What was under way may have come to its end meanwhile.
+            Some(engine) => {
+                engine.end().await?;
+                self.jobs(jobs).await
+            }
+        }
+    }
+
+    async fn jobs(&mut self, jobs: &[JobId]) -> CliResult<Vec<JobView>> {
+        let mut views = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            views.push(self.job(*job).await?);
         }
         Ok(views)
     }

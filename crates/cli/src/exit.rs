@@ -12,7 +12,7 @@ use serde::Serialize;
 pub(crate) enum Exit {
     /// What was asked for is done.
     Done = 0,
-    /// The work itself failed.
+    /// The work itself failed, or was stopped.
     Failed = 1,
     /// The command line is wrong.
     Usage = 2,
@@ -29,7 +29,7 @@ pub(crate) enum Exit {
 /// Every exit code with what it means, in order.
 pub(crate) const TABLE: [(Exit, &str); 7] = [
     (Exit::Done, "what was asked for is done"),
-    (Exit::Failed, "the work failed; the message says what, and what to do"),
+    (Exit::Failed, "the work failed, or was stopped; the message says what, and what to do"),
     (Exit::Usage, "the command line is wrong"),
     (Exit::Config, "the configuration is wrong; every mistake is listed with its line"),
     (Exit::Store, "the store cannot be used: damaged, full, newer than this program, or not ours to write"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 use verisim_core::{
-    CancellationToken, EventId, EventPayload, Findings, JobId, Lane, SyncProgress, printable,
+    CancellationToken, EventId, EventPayload, FailureKind, Findings, JobId, Lane, SyncProgress, printable,
 };
 use verisim_engine::control::{JobView, Request, RunningView};
 
@@ -32,8 +32,10 @@ enum Came {
     Unverifiable,
     /// Nobody could look: that is no finding, and the capture is what it was.
     NotLooked,
-    /// Whoever asked for it ended this command before it was looked at: no finding either.
+    /// Whoever asked for it ended this command before it was looked at to the end: no finding either.
     Stopped,
+    /// So, too, and a daemon goes on with it.
+    LeftToDaemon,
     /// It failed otherwise, or somebody cancelled it.
     Failed,
 }
@@ -83,7 +85,12 @@ pub(super) async fn verify(context: &Context, config: Config, job: Option<JobId>
     }
     views.sort_unstable_by_key(|job| std::cmp::Reverse(job.id));
     let damaged = damage(context.output, &mut access, &before, since).await?;
-    let exit = report(context, &before, &views, (&refused, stop.is_cancelled()), &damaged)?;
+    let cut_short = match access {
+        _ if !stop.is_cancelled() => None,
+        Access::Daemon(_) => Some(Came::LeftToDaemon),
+        Access::Here(_) => Some(Came::Stopped),
+    };
+    let exit = report(context, &before, &views, (&refused, cut_short), &damaged)?;
     if cleaned > 0 {
         context.output.say(format_args!(
             "{cleaned} cleaned up were not looked at; `sha256sum -c .verisim/checksums.sha256` in each folder there does that"
@@ -171,7 +178,7 @@ fn report(
     context: &Context,
     before: &[JobView],
     views: &[JobView],
-    (refused, is_stopped): (&HashMap<JobId, String>, bool),
+    (refused, cut_short): (&HashMap<JobId, String>, Option<Came>),
     damaged: &HashMap<JobId, Findings>,
 ) -> CliResult {
     let output = context.output;
@@ -180,16 +187,18 @@ fn report(
     show_captures(context, views, "")?;
     for job in views {
         let former = before.iter().find(|former| former.id == job.id).and_then(last_pass);
-        let came = match judge(job, former, damaged.contains_key(&job.id)) {
-            Came::NotLooked if is_stopped && !refused.contains_key(&job.id) => Came::Stopped,
-            came => came,
+        let came = match (judge(job, former, damaged.contains_key(&job.id)), cut_short) {
+            (Came::NotLooked, Some(cut_short)) if is_under_way(job) && !refused.contains_key(&job.id) => {
+                cut_short
+            }
+            (came, _) => came,
         };
         *counts.entry(came).or_default() += 1;
         let of_job = match came {
             Came::Verified => Exit::Done,
             Came::Damaged | Came::Unverifiable => Exit::Found,
             Came::NotLooked => Exit::Unreachable,
-            Came::Stopped => Exit::Failed,
+            Came::Stopped | Came::LeftToDaemon => Exit::Failed,
             Came::Failed => verdict(job),
         };
         exit = if of_job.code() > exit.code() { of_job } else { exit };
@@ -223,9 +232,15 @@ fn judge(job: &JobView, former: Option<verisim_core::CaptureProof>, is_damaged: 
     }
 }
 
+/// Whether a pass over it is due or begun, and nothing was heard that kept it from being made.
+fn is_under_way(job: &JobView) -> bool {
+    let has_failed = job.failure.as_ref().is_some_and(|(kind, _)| *kind != FailureKind::Cancelled);
+    job.state == "AWAITING_VERIFY" && job.away_since.is_none() && !has_failed
+}
+
 fn why(job: &JobView, came: Came, refused: Option<&String>) -> Option<String> {
     match came {
-        Came::Verified | Came::Damaged | Came::Unverifiable | Came::Stopped => None,
+        Came::Verified | Came::Damaged | Came::Unverifiable | Came::Stopped | Came::LeftToDaemon => None,
         Came::NotLooked | Came::Failed => {
             let failed = job.failure.as_ref().map(|(kind, detail)| format!("{kind}: {detail}"));
             let noted = || job.progress.as_ref().and_then(|progress| progress.note.clone());
@@ -266,7 +281,11 @@ fn summary(output: Output, total: usize, counts: &HashMap<Came, usize>) {
         (Came::NotLooked, "could not be looked at now, and are what they were; try again later"),
         (
             Came::Stopped,
-            "not looked at any more, and what they were: this was stopped; the same command again looks at all",
+            "not looked at to the end, and are what they were: this was stopped; run it again to look at all",
+        ),
+        (
+            Came::LeftToDaemon,
+            "not looked at to the end yet: this was stopped, and the daemon goes on with them; see `verisim sync ls`",
         ),
         (Came::Failed, "failed"),
     ] {

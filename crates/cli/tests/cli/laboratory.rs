@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::Value;
 use verisim_testkit::sshd::{Sshd, SshdOptions};
 
-use crate::sandbox::{Ran, Sandbox, eventually, finish, signal, within};
+use crate::sandbox::{Ran, Sandbox, eventually, finish, ran, signal, within};
 
 struct Laboratory {
     sandbox: Sandbox,
@@ -164,7 +165,8 @@ fn an_old_rsync_and_an_account_that_runs_nothing_else_are_told() {
     assert!(!sandbox.path("state").exists(), "whoever only looks makes nothing");
 }
 
-/// Whoever ends a verification hears that it was ended, and not that the destination does not answer.
+/// Whoever ends a verification hears that it was ended, and not that the destination does not answer; what was looked at by then
+/// counts, and a daemon goes on.
 #[test]
 fn a_verification_that_is_ended_says_so_and_at_once() {
     let bin = tempfile::tempdir().unwrap();
@@ -172,52 +174,63 @@ fn a_verification_that_is_ended_says_so_and_at_once() {
     let options = SshdOptions { lines: vec![path], ..SshdOptions::default() };
     let Some(laboratory) = Laboratory::with("sftp", options) else { return };
     let sandbox = &laboratory.sandbox;
-    let openssl = |text: &str| {
-        let _ = fs::remove_file(bin.path().join("openssl"));
-        fs::write(bin.path().join("openssl"), format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(bin.path().join("openssl"), fs::Permissions::from_mode(0o755)).unwrap();
-    };
-    openssl("exec /usr/bin/openssl \"$@\"");
+    // It hashes what it has to prove itself by, and waits over the files of one run while it is told to.
+    let (openssl, [wait, waits]) =
+        (bin.path().join("openssl"), ["wait", "waits"].map(|name| bin.path().join(name)));
+    let text = format!(
+        "#!/bin/sh\ncase $# in 0|1|2|3) ;; *) case $PWD$* in *run-2*) [ ! -e {0} ] || : > {1}\n\
+         while [ -e {0} ]; do sleep 0.1; done ;; esac ;; esac\nexec /usr/bin/openssl \"$@\"\n",
+        wait.display(),
+        waits.display()
+    );
+    fs::write(&openssl, text).unwrap();
+    fs::set_permissions(&openssl, fs::Permissions::from_mode(0o755)).unwrap();
+    laboratory.run(&["sync", "trust", "nas", "--yes"]).exits(0);
     for run in ["run-1", "run-2"] {
         sandbox.write(&format!("sequencer/{run}/data"), "data");
         sandbox.write(&format!("sequencer/{run}/run_complete"), "");
-    }
-    laboratory.run(&["sync", "trust", "nas", "--yes"]).exits(0);
-    for run in ["run-1", "run-2"] {
         let run = sandbox.path("sequencer").join(run);
         laboratory.run(&["sync", "add", run.to_str().unwrap(), "--wait"]).exits(0);
     }
-    // It hashes what it has to prove itself by, and hangs over files.
-    let hangs = bin.path().join("hangs");
-    openssl(&format!(
-        "[ $# -gt 3 ] || exec /usr/bin/openssl \"$@\"\n: > {}\nexec sleep 600",
-        hangs.display()
-    ));
-    for json in [false, true] {
-        let _ = fs::remove_file(&hangs);
-        let args: &[&str] = if json { &["--json", "sync", "verify"] } else { &["sync", "verify"] };
+    // Verifies until the one run is waited for and `so_far` holds, and is ended by this signal then.
+    let ended_by = |name: &str, args: &[&str], so_far: &dyn Fn() -> bool| {
+        let _ = fs::remove_file(&waits);
+        fs::write(&wait, "").unwrap();
         let mut command = sandbox.verisim(args);
         command.env("HOME", sandbox.path("home")).env_remove("SSH_AUTH_SOCK");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        eventually("a hasher works there", || hangs.exists());
-        signal("-TERM", child.id());
+        eventually("a hasher waits", || waits.exists() && so_far());
+        signal(name, child.id());
         within(Duration::from_secs(10), "it ends", || child.try_wait().unwrap().is_some());
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        let said = String::from_utf8(output.stdout).unwrap();
-        if json {
-            let results = crate::sandbox::json_lines(&said);
-            let of_captures = results.iter().filter(|line| line["type"] == "verification");
-            assert!(
-                of_captures.clone().count() == 2
-                    && of_captures.clone().all(|line| line["result"] == "stopped"),
-                "{said}"
-            );
-        } else {
-            let said = String::from_utf8(output.stderr).unwrap();
-            assert!(said.contains("2 not looked at any more") && !said.contains("could"), "{said}");
-        }
-    }
-    openssl("exec /usr/bin/openssl \"$@\"");
+        ran(child.wait_with_output().unwrap()).exits(1)
+    };
+    let result = |ran: &Ran, run: &str| {
+        let of_run =
+            |line: &&Value| line["type"] == "verification" && line["capture"] == *format!("sequencer/{run}");
+        ran.json().iter().find(of_run).unwrap()["result"].clone()
+    };
+    let said = ended_by("-INT", &["sync", "verify"], &|| true).stderr;
+    assert!(said.contains("not looked at to the end, and") && !said.contains("could"), "{said}");
+    let said = ended_by("-TERM", &["--json", "sync", "verify"], &|| true);
+    assert_eq!(result(&said, "run-2"), "stopped", "{said:?}");
+    fs::remove_file(&wait).unwrap();
     laboratory.run(&["sync", "verify"]).exits(0);
+
+    let daemon = sandbox.up();
+    let passes = |run: &str| {
+        let subject = format!("sequencer/{run}");
+        let job = sandbox.captures().into_iter().find(|job| job["subject"] == *subject).unwrap();
+        job["progress"]["passes_total"].as_u64().unwrap()
+    };
+    let before = passes("run-1");
+    let said = ended_by("-TERM", &["--json", "sync", "verify"], &|| passes("run-1") > before);
+    let results = ["run-1", "run-2"].map(|run| result(&said, run));
+    assert_eq!(results, ["verified", "left_to_daemon"], "{said:?}");
+    let before = passes("run-1");
+    let said = ended_by("-TERM", &["sync", "verify"], &|| passes("run-1") > before).stderr;
+    assert!(said.contains("1 of 2") && said.contains("1 not looked at to the end yet"), "{said}");
+    let before = passes("run-2");
+    fs::remove_file(&wait).unwrap();
+    eventually("the daemon has gone on", || passes("run-2") > before);
+    assert_eq!(daemon.terminate().0, Some(0));
 }

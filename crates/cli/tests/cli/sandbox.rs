@@ -162,7 +162,7 @@ pub(crate) fn finish(mut command: Command) -> Ran {
     ran(command.stdin(Stdio::null()).output().unwrap())
 }
 
-fn ran(output: std::process::Output) -> Ran {
+pub(crate) fn ran(output: std::process::Output) -> Ran {
     Ran {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
