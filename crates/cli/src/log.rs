@@ -67,10 +67,15 @@ fn tell(event: &Event) {
             let first = names.iter().take(NAMES_LOGGED).map(String::as_str).collect::<Vec<_>>().join(", ");
             tracing::warn!(event = %id, %topic, %remote, files, first, "damaged at the destination");
         }
-        EventPayload::Reachable { reachable: false } => {
-            tracing::warn!(event = %id, %topic, detail, "is left alone");
-        }
-        EventPayload::Reachable { reachable: true } => tracing::info!(event = %id, %topic, detail, "answers"),
+        // What is no decoy is a destination.
+        EventPayload::Reachable { reachable } => match (&event.body.decoy, reachable) {
+            (Some(decoy), false) => tracing::warn!(event = %id, %topic, detail, "{decoy} is left alone"),
+            (Some(decoy), true) => tracing::info!(event = %id, %topic, detail, "{decoy} answers"),
+            (None, false) => {
+                tracing::warn!(event = %id, %topic, detail, "a destination is away; its captures wait");
+            }
+            (None, true) => tracing::info!(event = %id, %topic, detail, "a destination is back"),
+        },
         EventPayload::NotDone { action, path, state } => {
             let path = path.as_ref().map_or_else(String::new, ToString::to_string);
             tracing::warn!(event = %id, %topic, action, path, state, detail, "not done");

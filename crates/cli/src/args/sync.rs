@@ -25,28 +25,33 @@ pub(crate) enum SyncCommand {
     /// Show all that is known of one capture: where it goes, its passes, and what is not there as it was pushed
     Show {
         /// The job
+        #[arg(value_parser = job_number)]
         job: i64,
     },
-    /// Try a failed, cancelled or unverified capture again, or all that failed
+    /// Try a capture again that failed, was cancelled, is unverified or waits; or all that failed
     Retry(SyncRetryArgs),
     /// Read what is at the destination, and compare it with what was pushed
     Verify {
         /// The job; without one, every capture that was verified before
+        #[arg(value_parser = job_number)]
         job: Option<i64>,
     },
     /// Print the manifest of a verified capture, in the format of sha256sum, also after it was cleaned up here
     Manifest {
         /// The job
+        #[arg(value_parser = job_number)]
         job: i64,
     },
     /// Follow captures until they rest: bytes, files, rate and time left
     Watch {
         /// The job; without one, all
+        #[arg(value_parser = job_number)]
         job: Option<i64>,
     },
     /// Stop a capture's job; nothing is deleted
     Cancel {
         /// The job
+        #[arg(value_parser = job_number)]
         job: i64,
     },
     /// Let a capture through in spite of what a rule of its gate found, or take that back
@@ -115,6 +120,7 @@ pub(crate) struct SyncAddArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SyncOverrideArgs {
     /// The job
+    #[arg(value_parser = job_number)]
     pub(crate) job: i64,
     /// The rule of the gate, as `sync show` names it
     #[arg(long, value_name = "NAME")]
@@ -134,9 +140,9 @@ pub(crate) struct SyncOverrideArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SyncRetryArgs {
     /// The job
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_parser = job_number)]
     pub(crate) job: Option<i64>,
-    /// Every capture that failed; what was cancelled or could not be proved only where --in names it
+    /// Every capture that failed, or waits for a destination that is away; what was cancelled or could not be proved only where --in names it
     #[arg(long)]
     pub(crate) all: bool,
     /// With --all: only those for this destination
@@ -169,4 +175,10 @@ fn exit_status(text: &str) -> Result<i32, String> {
 /// A state out of which captures are tried again together.
 fn retried_state(text: &str) -> Result<String, String> {
     one_of(text, &verisim_engine::control::RETRIED_STATES)
+}
+
+/// The number of a job. People try the name of its capture first.
+fn job_number(text: &str) -> Result<i64, String> {
+    text.parse()
+        .map_err(|_| "a capture is named by the number of its job, as `verisim sync ls` lists it".to_owned())
 }

@@ -211,12 +211,16 @@ pub(super) async fn doctor(context: &Context) -> CliResult {
         let lane = Lane::of_destination(&destination.name);
         let away = status.iter().flat_map(|status| &status.away);
         if let Some(away) = away.into_iter().find(|away| away.lane == lane) {
-            sheet.bad(
-                Check::Reachable,
-                Exit::Unreachable,
-                format!("went away {}; its captures wait", time::distance(away.since, context.now())),
-                "nothing more is to be done once it is back: it is asked every 5 minutes, or at once by `verisim sync retry --all --in blocked`",
-            );
+            let since = time::distance(away.since, context.now());
+            if sheet.findings.iter().any(|finding| finding.severity == Severity::Bad) {
+                let found = format!("went away {since}; its captures wait");
+                let mend = "the daemon asks it every 5 minutes, and goes on by itself once it is back";
+                sheet.bad(Check::Reachable, Exit::Unreachable, found, mend);
+            } else {
+                let found =
+                    format!("went away {since}, and answers now; its captures go on within 5 minutes");
+                sheet.warn(Check::Reachable, found, "`verisim sync retry --all` has them go on at once");
+            }
         }
         sheets.push(sheet);
     }

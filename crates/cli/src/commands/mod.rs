@@ -9,6 +9,7 @@ mod files;
 mod gate;
 mod init;
 mod life;
+mod retry;
 mod shell;
 mod show;
 mod sync;

@@ -5,7 +5,7 @@ use verisim_engine::control::{Answer, JobQuery, JobView, Request, StatusView};
 
 use crate::access::Access;
 use crate::args::{EventsArgs, JobsArgs};
-use crate::config::units::show_size;
+use crate::config::units::{BYTES_PER_MBIT, show_size};
 use crate::config::{CaptureConfig, Config};
 use crate::context::Context;
 use crate::error::{CliError, CliResult, show};
@@ -265,10 +265,15 @@ struct Limit<'a> {
 
 impl std::fmt::Display for Limit<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (name, rate) = (self.destination, show_size(self.bytes_per_second));
+        let name = self.destination;
+        // As it was written, where it was in megabits.
+        let rate = match self.bytes_per_second {
+            bits if bits % BYTES_PER_MBIT == 0 => format!("{} Mbit/s", bits / BYTES_PER_MBIT),
+            bytes => format!("{}/s", show_size(bytes)),
+        };
         match self.holds {
-            true => write!(f, "{name} is filled at no more than {rate} a second now"),
-            false => write!(f, "{name} has none now, and {rate} a second in its windows"),
+            true => write!(f, "{name} is filled at no more than {rate} now"),
+            false => write!(f, "{name} has none now, and {rate} in its windows"),
         }
     }
 }

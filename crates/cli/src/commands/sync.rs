@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
-use verisim_core::{JobId, JobKind, Progress, RelPath, Timestamp};
-use verisim_engine::control::{Answer, JobQuery, JobView, Request, RetryQuery, RunningView};
+use verisim_core::{CancellationToken, JobId, JobKind, Progress, RelPath, Timestamp};
+use verisim_engine::control::{Answer, JobQuery, JobView, Request, RunningView};
 
 use super::captures::{show_capture, show_captures};
 use super::gate::is_held;
+use super::retry;
 use super::show::list;
 use crate::access::Access;
-use crate::args::{SyncAddArgs, SyncCommand, SyncRetryArgs};
+use crate::args::{SyncAddArgs, SyncCommand};
 use crate::config::units::show_size;
 use crate::config::{Config, Each};
 use crate::context::{Context, absolute};
@@ -46,7 +47,7 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
         }
         SyncCommand::Retry(args) => match args.job {
             Some(job) => change(context, context.config()?, Request::Retry { job: JobId(job) }).await,
-            None => retry_all(context, context.config()?, args).await,
+            None => retry::retry_all(context, context.config()?, args).await,
         },
         SyncCommand::Cancel { job } => {
             change(context, context.config()?, Request::Cancel { job: JobId(*job) }).await
@@ -125,78 +126,6 @@ pub(super) async fn change(context: &Context, config: Config, request: Request) 
     Ok(Exit::Done)
 }
 
-/// Has many captures tried again, and says how many. That there are none is no failure.
-async fn retry_all(context: &Context, config: Config, args: &SyncRetryArgs) -> CliResult {
-    #[derive(serde::Serialize)]
-    struct Line<'a> {
-        count: usize,
-        jobs: &'a [JobId],
-    }
-    let unknown = |what: &str, name: &str, known: Vec<&str>| {
-        let error = CliError::new(Exit::Usage, format!("no {what} is called {name}"));
-        Err(error.hint(format!("there are: {}", known.join(", "))))
-    };
-    if let Some(name) = &args.destination
-        && !config.destinations.iter().any(|destination| destination.name == *name)
-    {
-        let known = config.destinations.iter().map(|destination| destination.name.as_str()).collect();
-        return unknown("destination", name.as_str(), known);
-    }
-    if let Some(name) = &args.rule
-        && !config.captures.iter().any(|rule| rule.name == *name)
-    {
-        return unknown(
-            "capture rule",
-            name.as_str(),
-            config.captures.iter().map(|rule| rule.name.as_str()).collect(),
-        );
-    }
-    let mut access = Access::open(context, config).await?;
-    let mut query = RetryQuery {
-        states: args.states.clone(),
-        destination: args.destination.clone(),
-        rule: args.rule.clone(),
-        before: None,
-    };
-    let mut retried = Vec::new();
-    loop {
-        let Answer::Retried { jobs, next } = access.ask(Request::RetryAll(query.clone())).await? else {
-            return Err(CliError::new(
-                Exit::Failed,
-                "the daemon answered something else than what was asked",
-            ));
-        };
-        retried.extend(jobs);
-        query.before = next;
-        if next.is_none() {
-            break;
-        }
-    }
-    retried.sort_unstable();
-    let blocked = match retried.is_empty() && args.states.is_empty() {
-        true => list(&mut access, JobQuery { states: vec!["BLOCKED".to_owned()], ..captures() }).await?.len(),
-        false => 0,
-    };
-    let output = context.output;
-    if output.json {
-        output.typed("retried", &Line { count: retried.len(), jobs: &retried })?;
-    } else {
-        output.line(match retried.len() {
-            0 if blocked > 0 => format!(
-                "no capture is like that; nothing is tried again. Blocked: {blocked}; they are looked at by themselves, \
-                 and at once with --in blocked"
-            ),
-            0 => "no capture is like that; nothing is tried again".to_owned(),
-            1 => "1 capture is tried again".to_owned(),
-            count => format!("{count} captures are tried again"),
-        })?;
-    }
-    if !retried.is_empty() && matches!(access, Access::Here(_)) {
-        output.say("no daemon runs; `verisim sync watch` or `verisim up` goes on with them");
-    }
-    Ok(Exit::Done)
-}
-
 async fn add(context: &Context, config: Config, args: &SyncAddArgs) -> CliResult {
     let dir = absolute(&args.dir)?;
     match std::fs::symlink_metadata(&dir) {
@@ -243,7 +172,7 @@ async fn add(context: &Context, config: Config, args: &SyncAddArgs) -> CliResult
         context.output.say(format!("it is known already, as job {job}"));
     }
     if args.wait {
-        return follow(context, &mut access, &[job]).await;
+        return follow(context, &mut access, &[job], &context.stop_token()?).await;
     }
     let job = access.job(job).await?;
     show_captures(context, &[job], "")
@@ -267,16 +196,34 @@ async fn watch(context: &Context, config: Config, job: Option<JobId>) -> CliResu
         }
     };
     if jobs.is_empty() {
-        context.output.say("no capture is under way");
+        let waiting = waiting(&mut access).await?;
+        context.output.say(match waiting {
+            0 => "no capture is under way".to_owned(),
+            some => format!("no capture is under way; {some} wait, and `verisim sync ls` says for what"),
+        });
         return Ok(Exit::Done);
     }
     if matches!(access, Access::Here(_)) {
         context.output.say("no daemon runs; the work is done here, and stops with this command");
     }
-    follow(context, &mut access, &jobs).await
+    let stop = context.stop_token()?;
+    let exit = follow(context, &mut access, &jobs, &stop).await?;
+    // Whoever has seen enough has got what was asked for.
+    Ok(if stop.is_cancelled() { Exit::Done } else { exit })
 }
 
-async fn follow(context: &Context, access: &mut Access, jobs: &[JobId]) -> CliResult {
+/// How many captures wait for something: a signal, their gate, a destination that is away, or what they lack.
+async fn waiting(access: &mut Access) -> CliResult<usize> {
+    let states = ["WAITING", "QUEUED", "BLOCKED"].map(str::to_owned).to_vec();
+    Ok(list(access, JobQuery { states, ..captures() }).await?.len())
+}
+
+async fn follow(
+    context: &Context,
+    access: &mut Access,
+    jobs: &[JobId],
+    stop: &CancellationToken,
+) -> CliResult {
     let mut progress = Drawn::new(context.output);
     let mut pace = Pace::default();
     let mut told = HashMap::new();
@@ -286,8 +233,7 @@ async fn follow(context: &Context, access: &mut Access, jobs: &[JobId]) -> CliRe
             tell(context, running, &mut told);
         }
     };
-    let stop = context.stop_token()?;
-    let views = access.settle(jobs, &stop, |job| is_settled(job, context.now()), tick).await?;
+    let views = access.settle(jobs, stop, |job| is_settled(job, context.now()), tick).await?;
     drop(progress);
     show_captures(context, &views, "")?;
     Ok(views.iter().map(verdict).max_by_key(|exit| exit.code()).unwrap_or(Exit::Done))

@@ -183,6 +183,7 @@ fn report(
 ) -> CliResult {
     let output = context.output;
     let (mut counts, mut exit) = (HashMap::<Came, usize>::new(), Exit::Done);
+    let mut mended = 0;
     let nothing = SyncProgress::default();
     show_captures(context, views, "")?;
     for job in views {
@@ -194,6 +195,7 @@ fn report(
             (came, _) => came,
         };
         *counts.entry(came).or_default() += 1;
+        mended += usize::from(came == Came::Damaged && job.state == "VERIFIED");
         let of_job = match came {
             Came::Verified => Exit::Done,
             Came::Damaged | Came::Unverifiable => Exit::Found,
@@ -217,7 +219,7 @@ fn report(
         };
         tell(output, &verification)?;
     }
-    summary(output, views.len(), &counts);
+    summary(output, views.len(), &counts, mended);
     Ok(exit)
 }
 
@@ -269,14 +271,25 @@ fn tell(output: Output, verification: &Verification<'_>) -> CliResult<()> {
     could_not.map_or(Ok(()), |said| output.line(format!("{:8}{}", "", output.paint(Tone::Warn, said))))
 }
 
-fn summary(output: Output, total: usize, counts: &HashMap<Came, usize>) {
+/// What came of all of them; `mended` of the damaged ones were sent again from here, and verified since.
+fn summary(output: Output, total: usize, counts: &HashMap<Came, usize>, mended: usize) {
     let count = |came| counts.get(&came).copied().unwrap_or(0);
     let mut said = vec![format!(
         "{} of {total} captures are at the destination as they were pushed",
         count(Came::Verified)
     )];
+    let damaged = match mended {
+        0 => "damaged there, as listed above".to_owned(),
+        all if all == count(Came::Damaged) => {
+            "damaged there, as listed above; what was damaged was sent again from here, and is verified now"
+                .to_owned()
+        }
+        some => format!(
+            "damaged there, as listed above; {some} of them were sent again from here, and are verified now"
+        ),
+    };
     for (came, what) in [
-        (Came::Damaged, "damaged there, as listed above"),
+        (Came::Damaged, damaged.as_str()),
         (Came::Unverifiable, "could not be proved in full"),
         (Came::NotLooked, "could not be looked at now, and are what they were; try again later"),
         (

@@ -12,9 +12,6 @@ use super::read::{Reader, name};
 use super::section::Section;
 use super::{far, object, rclone, units};
 
-/// Bytes per second of one megabit per second.
-const BYTES_PER_MBIT: u64 = 125_000;
-
 pub(super) fn read_destination(section: Section<'_>, reader: &Reader<'_>) -> Option<DestinationConfig> {
     name(&section, "vault");
     let destination_name = section.parsed("name", "vault");
@@ -91,7 +88,8 @@ fn read_bandwidth(section: Section<'_>) -> Option<Bandwidth> {
         }
         week.ok()
     };
-    let bytes_per_second = mbit.map(|mbit| mbit.value * BYTES_PER_MBIT).or(mbyte.map(|rate| rate.value.0))?;
+    let bytes_per_second =
+        mbit.map(|mbit| mbit.value * units::BYTES_PER_MBIT).or(mbyte.map(|rate| rate.value.0))?;
     section.finish();
     Some(Bandwidth { bytes_per_second, windows, time_zone })
 }

@@ -8,6 +8,9 @@ use verisim_core::{ByteCount, FileMode, Owner};
 /// The longest span that a configuration may name: ten years.
 const SPAN_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
+/// Bytes per second of one megabit per second.
+pub(crate) const BYTES_PER_MBIT: u64 = 125_000;
+
 /// A span of time: `90s`, `10m`, `24h`, `2d`, or several joined: `1h30m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a span of time; write for instance 90s, 10m, 24h or 2d");

@@ -204,7 +204,10 @@ fn inv_6_a_share_that_is_not_mounted_costs_no_evidence_and_fills_no_disk() {
     // It is back, and the operator does not want to wait.
     fs::remove_dir(sandbox.path("vault")).unwrap();
     fs::rename(sandbox.path("share"), sandbox.path("vault")).unwrap();
-    sandbox.run(&["sync", "retry", "--all", "--in", "blocked"]).exits(0);
+    let doctor = sandbox.run(&["doctor"]).exits(0);
+    assert!(doctor.stdout.contains("and answers now"), "{}", doctor.stdout);
+    let told = sandbox.run(&["sync", "retry", "--all", "--destination", "vault"]).exits(0);
+    assert!(told.stdout.contains("vault: away, and asked now"), "{}", told.stdout);
     eventually("both are cleaned up", || sandbox.captures().iter().all(|job| job["state"] == "CLEANED"));
     assert_eq!(daemon.terminate().0, Some(0));
     for name in ["run-1", "run-2"] {

@@ -208,7 +208,7 @@ fn status_says_how_fast_a_destination_may_be_filled_now() {
             .run(&["status"])
             .exits(0)
             .stdout
-            .contains("limit     other is filled at no more than 9.5 MiB")
+            .contains("limit     other is filled at no more than 80 Mbit/s now")
     );
     let limits = |ran: Ran| ran.exits(0).json()[0]["limits"].clone();
     let told = serde_json::json!([{ "destination": "other", "bytes_per_second": 10_000_000, "holds": true }]);
@@ -225,8 +225,8 @@ fn status_says_how_fast_a_destination_may_be_filled_now() {
     let halves = [half("early", "00:00", "12:00"), half("late", "12:00", "24:00")].concat();
     sandbox.write("verisim.toml", &format!("{text}\n{halves}"));
     let told = sandbox.run(&["status"]).exits(0).stdout;
-    assert_eq!(told.matches(" has none now, and 1.0 MiB a second in its windows").count(), 1, "{told}");
-    assert_eq!(told.matches(" is filled at no more than 1.0 MiB a second now").count(), 1, "{told}");
+    assert_eq!(told.matches(" has none now, and 1.0 MiB/s in its windows").count(), 1, "{told}");
+    assert_eq!(told.matches(" is filled at no more than 1.0 MiB/s now").count(), 1, "{told}");
     let holding = limits(sandbox.run(&["--json", "status"]));
     assert_eq!(holding.as_array().unwrap().iter().filter(|limit| limit["holds"] == true).count(), 1);
 }

@@ -300,6 +300,8 @@ pub enum Answer {
         jobs: Vec<JobId>,
         /// There may be more, with lower ids than this.
         next: Option<JobId>,
+        /// The destinations that are away, and are asked at once whether they are back.
+        asked: Vec<Lane>,
     },
     /// A piece of a file.
     Piece {
@@ -487,7 +489,11 @@ mod tests {
             r#"{"v":1,"request":"retry_all","states":[],"destination":"vault","rule":null,"before":null}"#;
         assert_eq!(serde_json::to_string(&call).unwrap(), line);
         assert_eq!(serde_json::from_str::<Call>(line).unwrap(), call);
-        let reply = Reply::new(Ok(Answer::Retried { jobs: vec![JobId(7)], next: Some(JobId(7)) }));
+        let reply = Reply::new(Ok(Answer::Retried {
+            jobs: vec![JobId(7)],
+            next: Some(JobId(7)),
+            asked: vec![Lane::of_decoy(&DecoyName::new("web01").unwrap())],
+        }));
         let line = r#"{"v":1,"answer":{"retried":{"jobs":[7],"next":7}}}"#;
         assert_eq!(serde_json::to_string(&reply).unwrap(), line);
         assert_eq!(serde_json::from_str::<Reply>(line).unwrap(), reply);

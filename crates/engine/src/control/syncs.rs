@@ -17,6 +17,8 @@ const RETRIES_MAX: usize = 1_000;
 const TOGETHER: usize = 64;
 /// How many blocked captures are looked at to learn since when a destination is away.
 const BLOCKED_MAX: usize = 1_000;
+/// What waits for something that it lacks, wherever it goes on.
+const BLOCKED: SyncState = SyncState::Blocked(verisim_core::ResumeAt::Push);
 /// The states in which a capture may be tried again with others. What was cancelled, or could not be proved, waits for a
 /// person who names it.
 pub const RETRIED_STATES: [&str; 4] = ["FAILED", "CANCELLED", "UNVERIFIED", "BLOCKED"];
@@ -60,8 +62,8 @@ impl Operator {
             let why = match state {
                 SyncState::Cleaning => "it was verified, and is being cleaned up",
                 SyncState::Cleaned => {
-                    "it was verified and cleaned up; at the destination, `sha256sum -c .verisim/checksums.sha256` \
-                     checks it"
+                    "it was verified and cleaned up; `audit` in its rule has what was cleaned up looked at from here, and at \
+                     the destination `sha256sum -c .verisim/checksums.sha256` checks it"
                 }
                 SyncState::Failed | SyncState::Unverified | SyncState::Cancelled => {
                     "only what was verified before is verified again; see `sync retry`"
@@ -100,13 +102,15 @@ impl Operator {
     }
 
     /// Has captures tried again that are in one of the states of `query`, newest first; answers which, and where the next
-    /// call goes on. One that moved on meanwhile is left alone.
+    /// call goes on. One that moved on meanwhile is left alone. Without states: what failed, and what waits for a destination
+    /// that is away. Destinations that are away are asked at once whether they are back: whoever has captures tried again now
+    /// does not want to wait for that either.
     ///
     /// # Errors
     /// When captures are not tried again out of such a state, or the store cannot be used.
     pub async fn retry_all(&self, query: &RetryQuery) -> Asked<Answer> {
         let states: Vec<String> = match query.states.as_slice() {
-            [] => vec![SyncState::Failed.name().to_owned()],
+            [] => vec![SyncState::Failed.name().to_owned(), BLOCKED.name().to_owned()],
             named => named.iter().map(|state| state.to_ascii_uppercase()).collect(),
         };
         if let Some(other) = states.iter().find(|state| !RETRIED_STATES.contains(&state.as_str())) {
@@ -121,10 +125,18 @@ impl Operator {
             before: query.before,
             limit: RETRIES_MAX,
         };
+        let asked = match query.before {
+            None => self.ask_away_now(query),
+            Some(_) => Vec::new(),
+        };
         let page = self.shared().store.jobs(filter).await?;
         let next = page.last().filter(|_| page.len() == RETRIES_MAX).map(|job| job.id);
         let is_meant = |job: &Job| match &job.work {
-            Work::Sync(spec) => query.rule.as_ref().is_none_or(|rule| spec.capture.rule == *rule),
+            Work::Sync(spec) => {
+                let of_rule = query.rule.as_ref().is_none_or(|rule| spec.capture.rule == *rule);
+                let lacks_something = job.state.name() == BLOCKED.name() && waits_for(job).is_none();
+                of_rule && !(query.states.is_empty() && lacks_something)
+            }
             Work::Activity { .. } => false,
         };
         let meant = page.into_iter().filter(is_meant).map(|job| self.retry_job(job));
@@ -137,7 +149,24 @@ impl Operator {
                 Err(refusal) => return Err(refusal),
             }
         }
-        Ok(Answer::Retried { jobs, next })
+        Ok(Answer::Retried { jobs, next, asked })
+    }
+
+    /// Has the destinations that are away, or the one that is meant, asked at once; answers which.
+    fn ask_away_now(&self, query: &RetryQuery) -> Vec<Lane> {
+        let shared = self.shared();
+        let mut lanes = shared.away.lanes();
+        if let Some(destination) = &query.destination {
+            let meant = Lane::of_destination(destination);
+            lanes.retain(|lane| *lane == meant);
+        }
+        for lane in &lanes {
+            shared.away.ask_now(lane, shared.now());
+        }
+        if !lanes.is_empty() {
+            self.handle().wake();
+        }
+        lanes
     }
 
     /// The destinations that are away: as the running engine knows, and else as the captures tell that were blocked by it.
@@ -145,19 +174,15 @@ impl Operator {
         let shared = self.shared();
         let filter = JobFilter {
             kind: Some(JobKind::Sync),
-            states: vec![SyncState::Blocked(verisim_core::ResumeAt::Push).name().to_owned()],
+            states: vec![BLOCKED.name().to_owned()],
             limit: BLOCKED_MAX,
             ..JobFilter::default()
         };
         let mut found: BTreeMap<Lane, AwayView> = BTreeMap::new();
         for job in shared.store.jobs(filter).await? {
-            let (JobState::Sync(_), Some((FailureKind::Network | FailureKind::Unknown, why))) =
-                (job.state, &job.last_failure)
-            else {
-                continue;
-            };
+            let Some(why) = waits_for(&job) else { continue };
             let lane = job.work.lane();
-            let view = AwayView { lane: lane.clone(), since: job.updated_at, why: why.clone() };
+            let view = AwayView { lane: lane.clone(), since: job.updated_at, why: why.to_owned() };
             let known = found.entry(lane).or_insert(view);
             known.since = known.since.min(job.updated_at);
         }
@@ -167,5 +192,13 @@ impl Operator {
             }
         }
         Ok(found.into_values().collect())
+    }
+}
+
+/// Why a blocked capture waits for its destination; `None` where it lacks something else.
+fn waits_for(job: &Job) -> Option<&str> {
+    match (job.state, &job.last_failure) {
+        (JobState::Sync(_), Some((FailureKind::Network | FailureKind::Unknown, why))) => Some(why),
+        _ => None,
     }
 }

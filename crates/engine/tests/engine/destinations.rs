@@ -343,7 +343,7 @@ async fn what_failed_is_tried_again_together_and_what_a_person_decided_only_by_n
     operator.cancel(cancelled).await.unwrap();
     // Of one destination, then of one rule, then all: a thousand in a call.
     let ask = async |query: RetryQuery| match operator.retry_all(&query).await.unwrap() {
-        Answer::Retried { jobs, next } => (jobs.len(), next),
+        Answer::Retried { jobs, next, .. } => (jobs.len(), next),
         other => panic!("{other:?}"),
     };
     let count = |state: SyncState| {

@@ -102,7 +102,7 @@ pub(super) fn note_failure(sheet: &mut Sheet, failure: &Failure, ssh: Option<&Ss
     let mend = match (failure.kind, ssh) {
         (FailureKind::ToolMissing, _) => "its captures wait until it is there".to_owned(),
         (FailureKind::Network, _) => {
-            "switch it on, and check its name, its port and the network; its captures wait for it meanwhile"
+            "its captures wait for it meanwhile; where nothing answers at all, switch it on, and check its name, its port and the network"
                 .to_owned()
         }
         (FailureKind::Auth, Some(ssh)) => let_in(ssh),
