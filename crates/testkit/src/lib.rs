@@ -12,6 +12,7 @@ mod memory_store;
 mod proxy;
 pub mod real_dav;
 pub mod real_engine;
+pub mod real_gcs;
 pub mod real_rclone;
 mod real_server;
 #[cfg(feature = "store")]

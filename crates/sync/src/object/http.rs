@@ -29,20 +29,28 @@ const PAGE_BYTES_MAX: u64 = 16 << 20;
 /// How often it is asked whether anything moves.
 const GLANCE: Duration = Duration::from_secs(5);
 
+/// How a kind of store answers, where that is not a matter of course.
+#[derive(Clone, Copy)]
+pub(super) struct Manners {
+    /// Answers that its service understands by itself, though they are no success.
+    pub(super) understood: &'static [u16],
+    /// Whether a bucket that is not there has the same code as an object that is not there, as at Google: then the request tells which.
+    pub(super) one_code_for_absent: bool,
+}
+
 /// The client of one operation.
 #[derive(Clone)]
 pub(super) struct Http {
     pub(super) lines: Arc<Lines>,
     pub(super) pace: Option<Pace>,
-    /// Answers that the kind of store understands by itself, though they are no success.
-    pub(super) understood: &'static [u16],
+    pub(super) manners: Manners,
     /// What the one object holds that this client is for.
     coming: Arc<Mutex<Option<Coming>>>,
 }
 
 impl Http {
-    pub(super) fn new(lines: Arc<Lines>, pace: Option<Pace>, understood: &'static [u16]) -> Self {
-        Self { lines, pace, understood, coming: Arc::default() }
+    pub(super) fn new(lines: Arc<Lines>, pace: Option<Pace>, manners: Manners) -> Self {
+        Self { lines, pace, manners, coming: Arc::default() }
     }
 
     /// The same for one object whose content comes while it is sent, in place of the empty body that its request has. It is
@@ -149,10 +157,13 @@ impl Http {
             return Ok(Response::from_parts(head, body));
         }
         let said = answer.whole(REFUSAL_BYTES_MAX).await.map_err(Failed::Broken)?;
-        let refusal = Refusal::read(status.as_u16(), &head.headers, &said);
+        let mut refusal = Refusal::read(status.as_u16(), &head.headers, &said);
+        refusal.is_of_bucket = self.manners.one_code_for_absent && is_of_bucket(parts.uri.path());
         let is_range = parts.headers.contains_key(RANGE) && status.as_u16() == 416;
-        let is_absent = status.as_u16() == 404 && !is_container(&refusal.code);
-        if is_absent || is_range || self.understood.contains(&status.as_u16()) {
+        let is_absent = status.as_u16() == 404 && !is_container(&refusal.code) && !refusal.is_of_bucket;
+        let is_understood =
+            self.manners.understood.contains(&status.as_u16()) || is_there_already(&refusal.code);
+        if is_absent || is_range || is_understood {
             head.headers.remove(CONTENT_LENGTH);
             return Ok(Response::from_parts(head, whole(said)));
         }
@@ -271,7 +282,39 @@ fn is_passing(refusal: &Refusal) -> bool {
     matches!(refusal.status, 429 | 500 | 502 | 503 | 504)
 }
 
+/// Whether a condition was not met, which Azure tells with a status that has other meanings too.
+fn is_there_already(code: &str) -> bool {
+    code == "BlobAlreadyExists"
+}
+
+/// Whether a request to Google names a bucket and no object in it: a list of what is there, or an upload, whose object its query
+/// names. An object's name is one segment of the path, and no bucket has a name of one letter.
+fn is_of_bucket(path: &str) -> bool {
+    let mut segments = path.rsplit('/');
+    segments.next() == Some("o") && segments.next().is_some() && segments.next() == Some("b")
+}
+
 /// Whether what is not there is the bucket itself, which no folder is made in.
 fn is_container(code: &str) -> bool {
     matches!(code, "NoSuchBucket" | "ContainerNotFound" | "ContainerBeingDeleted" | "AccountNotFound")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_for_a_bucket_is_told_from_one_for_an_object() {
+        for (path, is_bucket) in [
+            ("/storage/v1/b/evidence/o", true),
+            ("/upload/storage/v1/b/evidence/o", true),
+            ("/storage/v1/b/evidence/o/o", false),
+            ("/storage/v1/b/evidence/o/b%2Fx%2Fo", false),
+            ("/storage/v1/b/evidence", false),
+            ("/evidence/o", false),
+            ("/token", false),
+        ] {
+            assert_eq!(is_of_bucket(path), is_bucket, "{path}");
+        }
+    }
 }

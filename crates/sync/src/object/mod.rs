@@ -129,9 +129,7 @@ impl ObjectTransport {
 
     /// The far side, as one operation sees it.
     fn far(&self, pace: Option<Pace>, operation: &'static str) -> Result<Far, Failure> {
-        // What a server of files says of folders that are there, or not yet, its service knows to read.
-        let understood: &[u16] = if self.options.store.has_folders() { &[405, 409, 412] } else { &[412] };
-        let http = Http::new(Arc::clone(&self.lines), pace, understood);
+        let http = Http::new(Arc::clone(&self.lines), pace, self.options.store.manners());
         let store = store::operator(&self.options, http.clone(), operation)?;
         Ok(Far { store, http, options: Arc::clone(&self.options) })
     }

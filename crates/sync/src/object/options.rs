@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use verisim_core::ByteCount;
 use verisim_ssh::Secret;
 
+use super::http::Manners;
+
 /// How much of a capture is read back when nothing else is said: 16 GiB.
 const READ_BACK_MAX: ByteCount = ByteCount(16 << 30);
 
@@ -125,6 +127,18 @@ impl Store {
             Self::Azblob { endpoint, .. } | Self::Webdav { endpoint, .. } => Some(endpoint.as_str()),
         };
         endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
+    }
+
+    /// How it answers.
+    pub(super) const fn manners(&self) -> Manners {
+        let (understood, one_code_for_absent): (&[u16], bool) = match self {
+            // What a server of files says of folders that are there, or not yet.
+            Self::Webdav { .. } => (&[405, 409, 412], false),
+            // An upload that goes on, and one that was given up.
+            Self::Gcs { .. } => (&[308, 412, 499], true),
+            Self::S3(_) | Self::Azblob { .. } => (&[412], false),
+        };
+        Manners { understood, one_code_for_absent }
     }
 
     /// Whether it is an ordinary network file system behind HTTP: it has folders, and an upload is seen while it lasts.

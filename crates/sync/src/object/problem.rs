@@ -45,7 +45,10 @@ pub(super) fn changing(operation: &'static str, doing: &str, error: &Error) -> F
 }
 
 fn refused(operation: &'static str, doing: &str, refusal: &Refusal) -> Failure {
-    let answer = Answer::of_code(&refusal.code).or(Answer::of_status(refusal.status));
+    let answer = match refusal.is_of_bucket && refusal.status == 404 {
+        true => Some(Answer::NoBucket),
+        false => Answer::of_code(&refusal.code).or(Answer::of_status(refusal.status)),
+    };
     let kind = match answer {
         // No job makes a bucket.
         Some(Answer::NoBucket) => FailureKind::Config,
@@ -90,13 +93,17 @@ fn not_reached(operation: &'static str, doing: &str, broken: &Broken) -> Failure
 fn without_credentials(operation: &'static str, doing: &str, unsigned: &reqsign_core::Error) -> Failure {
     let mut cause = unsigned.source();
     while let Some(found) = cause {
-        if let Some(broken @ Broken::Stopped) = found.downcast_ref::<Broken>() {
+        // Whoever gives out tokens is another server, which may be away, or refuse, by itself.
+        if let Some(broken) = found.downcast_ref::<Broken>() {
             return not_reached(operation, doing, broken);
+        }
+        if let Some(refusal) = found.downcast_ref::<Refusal>() {
+            return refused(operation, doing, refusal);
         }
         cause = found.source();
     }
-    let what = "there are no credentials that can be used: put them into the environment or a file like \
-                ~/.aws/credentials, or give the machine a role";
+    let what = "there are no credentials that can be used: put them into the environment or a file that the \
+                destination names, or give the machine a role";
     Failure::new(FailureKind::Auth, operation, format_args!("{doing}: {what}"))
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Refusal {
     pub(super) retry_after: Option<Duration>,
     /// Where it says that the bucket is.
     pub(super) region: Option<String>,
+    /// Whether what was asked for is the bucket, where the code does not tell.
+    pub(super) is_of_bucket: bool,
 }
 
 impl Refusal {
@@ -70,6 +72,7 @@ impl Refusal {
             said: cut(said.unwrap_or_default()),
             retry_after: seconds.map(Duration::from_secs),
             region: header("x-amz-bucket-region").map(cut),
+            is_of_bucket: false,
         }
     }
 

@@ -34,7 +34,9 @@ pub(super) fn operator(
                 gcs = gcs.endpoint(endpoint);
             }
             if let Some(file) = credentials {
+                // Nobody else's are taken where those that are named cannot be used.
                 gcs = gcs.credential_path(&file.to_string_lossy());
+                gcs = gcs.disable_config_load().disable_vm_metadata();
             }
             made(gcs, http, operation)
         }
