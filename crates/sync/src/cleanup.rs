@@ -232,7 +232,8 @@ fn delete_file(root: &Root, doomed: &Doomed) -> Result<bool, Failure> {
     let is_same = |stat: &rustix::fs::Stat| {
         rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() && Stamp::of(stat) == doomed.stamp
     };
-    if !is_same(&rustix::fs::fstat(&file).map_err(|error| lost(error.into()))?) {
+    let hashed = rustix::fs::fstat(&file).map_err(|error| lost(error.into()))?;
+    if !is_same(&hashed) {
         return Ok(false);
     }
     let mut reader = file.take(doomed.stamp.size.saturating_add(1));
@@ -250,9 +251,11 @@ fn delete_file(root: &Root, doomed: &Doomed) -> Result<bool, Failure> {
         return Ok(false);
     }
     let (parent, name) = root.parent_of(&doomed.path).map_err(lost)?;
-    // The hashing took its time: what stands under the name now must be the file that was hashed.
+    // The hashing took its time: what stands under the name now must be the file that was hashed, and nobody may have touched
+    // it meanwhile. A time of modification can be put back; the time of change cannot.
+    let changed = |stat: &rustix::fs::Stat| (stat.st_ctime, stat.st_ctime_nsec);
     match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) if is_same(&stat) => {}
+        Ok(stat) if is_same(&stat) && changed(&stat) == changed(&hashed) => {}
         Ok(_) => return Ok(false),
         Err(rustix::io::Errno::NOENT) => return Ok(true),
         Err(error) => return Err(lost(error.into())),
@@ -385,6 +388,34 @@ mod tests {
             }
         }
         assert!(stops > LISTED.len(), "every file and every directory is a step: {stops}");
+    }
+
+    /// Somebody writes into a file while it is hashed, behind where the hashing is, and puts its times back.
+    #[test]
+    fn inv_6_a_file_that_changes_behind_the_hashing_stays() {
+        use std::os::unix::fs::FileExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let (at, size) = (dir.path().join("large"), 768 << 20);
+        let file = fs::File::create(&at).unwrap();
+        file.set_len(size).unwrap();
+        let modified = file.metadata().unwrap().modified().unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        let stamp = Stamp::of(&root.stat("large").unwrap().unwrap());
+        let mut zeros = Hasher::new();
+        let piece = vec![0; 1 << 20];
+        (0..size >> 20).for_each(|_| zeros.update(&piece));
+        let doomed = Doomed { path: RelPath::new("large").unwrap(), stamp, sha256: zeros.finish() };
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(60));
+            file.write_at(b"late", 0).unwrap();
+            file.set_modified(modified).unwrap();
+        });
+        let is_gone = delete_file(&root, &doomed).unwrap();
+        writer.join().unwrap();
+        // Where the machine was too busy, the hashing saw it, which is as well.
+        let mut first = [0; 4];
+        fs::File::open(&at).unwrap().read_exact_at(&mut first, 0).unwrap();
+        assert!(!is_gone && first == *b"late");
     }
 
     #[test]
