@@ -301,6 +301,7 @@ pub enum Answer {
         /// There may be more, with lower ids than this.
         next: Option<JobId>,
         /// The destinations that are away, and are asked at once whether they are back.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         asked: Vec<Lane>,
     },
     /// A piece of a file.
@@ -489,13 +490,15 @@ mod tests {
             r#"{"v":1,"request":"retry_all","states":[],"destination":"vault","rule":null,"before":null}"#;
         assert_eq!(serde_json::to_string(&call).unwrap(), line);
         assert_eq!(serde_json::from_str::<Call>(line).unwrap(), call);
-        let reply = Reply::new(Ok(Answer::Retried {
-            jobs: vec![JobId(7)],
-            next: Some(JobId(7)),
-            asked: vec![Lane::of_decoy(&DecoyName::new("web01").unwrap())],
-        }));
+        let reply =
+            |asked| Reply::new(Ok(Answer::Retried { jobs: vec![JobId(7)], next: Some(JobId(7)), asked }));
         let line = r#"{"v":1,"answer":{"retried":{"jobs":[7],"next":7}}}"#;
-        assert_eq!(serde_json::to_string(&reply).unwrap(), line);
-        assert_eq!(serde_json::from_str::<Reply>(line).unwrap(), reply);
+        assert_eq!(serde_json::to_string(&reply(Vec::new())).unwrap(), line);
+        assert_eq!(serde_json::from_str::<Reply>(line).unwrap(), reply(Vec::new()));
+        // Only where somebody is away there is more.
+        let asked = vec![Lane("destination/vault".into())];
+        let line = r#"{"v":1,"answer":{"retried":{"jobs":[7],"next":7,"asked":["destination/vault"]}}}"#;
+        assert_eq!(serde_json::to_string(&reply(asked.clone())).unwrap(), line);
+        assert_eq!(serde_json::from_str::<Reply>(line).unwrap(), reply(asked));
     }
 }
