@@ -10,6 +10,7 @@ pub mod hostile_suite;
 pub mod liar;
 mod memory_store;
 mod proxy;
+pub mod real_azure;
 pub mod real_dav;
 pub mod real_engine;
 pub mod real_gcs;

@@ -452,7 +452,8 @@ pub async fn a_cancelled_push_says_so(at: &TransportFixture) {
 
 /// No manifest before the seal; afterwards it is the one that was given, and its names are below the folder.
 pub async fn defect_10_the_seal_comes_last_and_sha256sum_takes_it(at: &TransportFixture) {
-    let name = if (at.lacks.carries)(b"d/b\\\n") { "d/b\\\n" } else { "d/b\\" };
+    let names = ["d/b\\\n", "d/b\\", "d/b"];
+    let name = names.into_iter().find(|name| (at.lacks.carries)(name.as_bytes())).unwrap();
     at.write(&[("a", "alpha"), (name, "beta")]);
     let pushed = at.push().await.unwrap();
     let seal = at.there().join(verisim_core::manifest::MANIFEST_PATH);

@@ -161,8 +161,8 @@ impl Http {
         refusal.is_of_bucket = self.manners.one_code_for_absent && is_of_bucket(parts.uri.path());
         let is_range = parts.headers.contains_key(RANGE) && status.as_u16() == 416;
         let is_absent = status.as_u16() == 404 && !is_container(&refusal.code) && !refusal.is_of_bucket;
-        let is_understood =
-            self.manners.understood.contains(&status.as_u16()) || is_there_already(&refusal.code);
+        let is_understood = !is_leased(&refusal.code)
+            && (self.manners.understood.contains(&status.as_u16()) || is_there_already(&refusal.code));
         if is_absent || is_range || is_understood {
             head.headers.remove(CONTENT_LENGTH);
             return Ok(Response::from_parts(head, whole(said)));
@@ -285,6 +285,11 @@ fn is_passing(refusal: &Refusal) -> bool {
 /// Whether a condition was not met, which Azure tells with a status that has other meanings too.
 fn is_there_already(code: &str) -> bool {
     code == "BlobAlreadyExists"
+}
+
+/// Whether somebody holds an object by a lease of Azure's, which has the status of a condition that was not met.
+fn is_leased(code: &str) -> bool {
+    code.starts_with("Lease")
 }
 
 /// Whether a request to Google names a bucket and no object in it: a list of what is there, or an upload, whose object its query

@@ -12,7 +12,7 @@
 //!   request, while it is read. Its server follows the links in its folders, and shows none.
 //! - **Names** that are no UTF-8, that have control characters or blanks at their ends, or that make a key of more than 1,024
 //!   bytes, are refused by name before anything is sent: the store would keep them under other names, or not at all. So are names
-//!   that a WebDAV server does not list: some hide those that begin with a dot.
+//!   that a WebDAV server does not list (some hide those that begin with a dot), and those of which Azure would make others.
 //! - **Empty folders** are remarked, since there are none. Modes and times are not kept.
 //! - **A large file whose sending is cut off** goes on where it was, on S3: from [`ObjectOptions::pieces_from`] on it is sent in
 //!   objects of `.verisim/partial/`, which the store joins under its name. Elsewhere, and below, it is sent anew; the parts of an

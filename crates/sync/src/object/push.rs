@@ -10,6 +10,7 @@ use verisim_core::{
 use super::ObjectTransport;
 use super::far::Far;
 use super::names::refused;
+use super::options::Store;
 use super::pieces::{Pieces, sweep};
 use super::problem::{changing, failed};
 use super::sending::Sending;
@@ -43,7 +44,7 @@ pub(super) async fn push(
     let far = transport.far(Some(transport.pace(options, &cancel, false)), OPERATION)?;
     let items = local.items();
     let has_folders = far.options.store.has_folders();
-    require_names(&far.folder(to), has_folders, &items)?;
+    require_names(&far.folder(to), &far.options.store, &items)?;
     require_listed(&far, &items).await?;
     transport.claim(&far, to).await?;
     // Where there was no marker to be listed before, there is one now.
@@ -81,11 +82,12 @@ pub(super) async fn push(
 }
 
 /// Refuses by name what would be stored under another one, before anything is sent.
-fn require_names(folder: &str, has_folders: bool, items: &[Item]) -> Result<(), Failure> {
+fn require_names(folder: &str, store: &Store, items: &[Item]) -> Result<(), Failure> {
+    let (has_folders, is_azure) = (store.has_folders(), matches!(store, Store::Azblob { .. }));
     require(items, |item| match item.kind {
-        Kind::File => refused(folder, item.path.as_bytes()),
+        Kind::File => refused(folder, item.path.as_bytes(), is_azure),
         // The name of a folder has an end that shows.
-        Kind::Directory if has_folders => refused(folder, &[item.path.as_bytes(), b"/"].concat()),
+        Kind::Directory if has_folders => refused(folder, &[item.path.as_bytes(), b"/"].concat(), is_azure),
         Kind::Directory | Kind::Symlink | Kind::Other(_) => None,
     })
 }
