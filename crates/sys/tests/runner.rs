@@ -173,6 +173,49 @@ async fn cancelled_and_given_up_runs_leave_nothing() {
     }
 }
 
+/// Runs this test alone in a process that ignores SIGTERM, and so does what it starts: what was started by mistake leaves its
+/// file before it is killed.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test runs itself as the process that ignores a signal")]
+async fn what_is_cancelled_before_it_begins_is_not_started() {
+    const FOLDER: &str = "VERISIM_TEST_FOLDER";
+    let Some(dir) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        let dir = tempfile::tempdir().unwrap();
+        let ended = std::process::Command::new("sh")
+            .args([
+                "-c",
+                "trap '' TERM; exec \"$0\" --exact what_is_cancelled_before_it_begins_is_not_started",
+            ])
+            .arg(std::env::current_exe().unwrap())
+            .env(FOLDER, dir.path())
+            .status();
+        assert!(ended.unwrap().success());
+        return;
+    };
+    let leaving = |name: usize| sh(&format!("touch {}", dir.join(name.to_string()).display()));
+    let begun = || std::fs::read_dir(&dir).unwrap().count();
+    let runner = runner();
+    let cancel = CancellationToken::new();
+    assert_eq!(runner.run(leaving(0), &cancel).await.unwrap().ended, Ended::Code(0));
+    cancel.cancel();
+    assert_eq!(runner.run(leaving(1), &cancel).await.unwrap().ended, Ended::Cancelled);
+    assert_eq!(begun(), 1);
+    // Those that wait while others are started.
+    const MANY: usize = 100;
+    let cancel = CancellationToken::new();
+    let runs = (1..=MANY).map(|number| {
+        let (runner, cancel, ask) = (runner.clone(), cancel.clone(), leaving(number));
+        tokio::spawn(async move { runner.run(ask, &cancel).await.unwrap().ended })
+    });
+    let runs: Vec<_> = runs.collect();
+    tokio::task::yield_now().await;
+    cancel.cancel();
+    for run in runs {
+        assert_eq!(run.await.unwrap(), Ended::Cancelled);
+    }
+    assert!(begun() < MANY, "{} of {MANY} were started", begun() - 1);
+}
+
 #[tokio::test]
 async fn who_reads_along_may_refuse() {
     struct Some1M(usize);

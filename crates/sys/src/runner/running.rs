@@ -40,7 +40,7 @@ impl Runner {
     }
 
     /// Runs a tool and passes on what it prints on standard output as it comes, secrets included. When whoever takes it
-    /// wants no more, the tool is ended.
+    /// wants no more, the tool is ended. One that is cancelled before it begins is not started.
     ///
     /// # Errors
     /// As [`Runner::run`].
@@ -51,8 +51,9 @@ impl Runner {
         };
         let command = self.command(&program, &ask);
         let (limits, secrets, input) = (ask.limits, ask.secrets, ask.input);
-        let mut run = match self.spawner.spawn(with_input(command, &input)?).await {
-            Ok(child) => Running::of(child)?,
+        let mut run = match self.spawner.spawn(with_input(command, &input)?, cancel).await {
+            Ok(Some(child)) => Running::of(child)?,
+            Ok(None) => return Ok(ran(Ended::Cancelled, stderr, &secrets)),
             Err(error) if is_missing(&error) => return Ok(ran(Ended::Missing, stderr, &secrets)),
             Err(error) => return Err(call("start the tool", &error)),
         };
