@@ -33,6 +33,7 @@ mod sftp;
 mod shell;
 mod source;
 mod special;
+mod stopping;
 mod tool;
 mod tree;
 mod verify;

@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use verisim_core::manifest::{LIFECYCLE_PATH, MANIFEST_PATH};
 use verisim_core::{
     Capture, Clock, Failure, FailureKind, Hashes, Proof, PushOptions, Remote, RemoteStat, SyncTransport,
@@ -44,6 +44,7 @@ use crate::blocking::{blocking, start};
 use crate::errno::{Side, failure};
 use crate::identity::KnownDestination;
 use crate::operations::Operations;
+use crate::stopping::unless_stopped;
 use crate::tree::Root;
 
 pub use read::Reading;
@@ -92,6 +93,20 @@ impl NativeTransport {
         F: FnOnce(NativeOptions) -> Result<T, Failure> + Send + 'static,
     {
         let place = self.operations.place(name).await?;
+        self.blocking_in(place, name, work).await
+    }
+
+    /// As [`NativeTransport::blocking`], in a place that is taken already.
+    async fn blocking_in<T, F>(
+        &self,
+        place: OwnedSemaphorePermit,
+        name: &'static str,
+        work: F,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(NativeOptions) -> Result<T, Failure> + Send + 'static,
+    {
         let options = self.options.clone();
         blocking(name, move || {
             let _place = place;
@@ -134,7 +149,9 @@ impl SyncTransport for NativeTransport {
             options: options.clone(),
             cancel,
         };
-        Ok(self.blocking("native.push", move |_| push.run()).await?)
+        let place =
+            unless_stopped(&options.cancel, "native.push", self.operations.place("native.push")).await?;
+        Ok(self.blocking_in(place, "native.push", move |_| push.run()).await?)
     }
 
     async fn hashsum(&self, at: &Remote, options: &PushOptions) -> Result<Hashes, TransportError> {
@@ -153,8 +170,10 @@ impl SyncTransport for NativeTransport {
             let items = hashsum::list(&folder, &to_list)?;
             Ok((folder, items))
         };
-        let (folder, items) = self.blocking("native.hashsum", open).await?;
-        let place = self.operations.place("native.hashsum").await?;
+        let place =
+            || unless_stopped(&options.cancel, "native.hashsum", self.operations.place("native.hashsum"));
+        let (folder, items) = self.blocking_in(place().await?, "native.hashsum", open).await?;
+        let place = place().await?;
         let options = self.options.clone();
         let work = move || {
             let _place = place;

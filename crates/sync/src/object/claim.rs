@@ -1,20 +1,27 @@
 //! Making a folder ours.
 
-use verisim_core::{Failure, FailureKind, Remote};
+use verisim_core::{CancellationToken, Failure, FailureKind, Remote};
 
 use super::ObjectTransport;
 use super::far::Far;
 use super::problem::changing;
 use crate::identity::MARKER;
 use crate::native::folder;
+use crate::stopping::unless_stopped;
 use crate::tool::{Look, claim, shown};
 
 const OPERATION: &str = "object.push";
 
 impl ObjectTransport {
     /// Makes sure that the folder there is ours; nothing is changed there before that is so.
-    pub(super) async fn claim(&self, far: &Far, to: &Remote) -> Result<Look, Failure> {
-        let _one_at_a_time = self.claiming.lock().await;
+    pub(super) async fn claim(
+        &self,
+        far: &Far,
+        to: &Remote,
+        cancel: &CancellationToken,
+    ) -> Result<Look, Failure> {
+        let claiming = async { Ok::<_, Failure>(self.claiming.lock().await) };
+        let _one_at_a_time = unless_stopped(cancel, OPERATION, claiming).await?;
         let look = self.claimed(far, to).await?;
         // Here, where one comes after the other: some servers refuse a folder that somebody else makes at that moment.
         let staged = far.make_stage().await;

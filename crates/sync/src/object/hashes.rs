@@ -14,6 +14,7 @@ use super::far::Far;
 use super::problem::{failed, present};
 use crate::identity::never_used;
 use crate::operations::beyond_read_back;
+use crate::stopping::unless_stopped;
 use crate::tool::ours;
 use crate::tree::ENTRIES_MAX;
 
@@ -36,7 +37,7 @@ pub(super) async fn hashes(
 ) -> Result<Hashes, Failure> {
     let cancel = options.cancel.child_token();
     let end_when_dropped = cancel.clone().drop_guard();
-    let place = transport.operations.place(OPERATION).await?;
+    let place = unless_stopped(&cancel, OPERATION, transport.operations.place(OPERATION)).await?;
     let far = transport.far(Some(transport.pace(options, &cancel, true)), OPERATION)?;
     let look = far.look(at, OPERATION).await?;
     // A folder that is gone holds nothing: all of it is missing, and will be sent again.

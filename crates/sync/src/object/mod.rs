@@ -59,6 +59,7 @@ use crate::bandwidth::{Bucket, Level};
 use crate::identity::{KnownDestination, Recognised};
 use crate::operations::Operations;
 use crate::reading::Content;
+use crate::stopping::unless_stopped;
 use crate::tool::ours;
 
 use body::Pace;
@@ -179,7 +180,8 @@ impl SyncTransport for ObjectTransport {
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {
-        let _place = self.operations.place("object.push").await?;
+        let _place =
+            unless_stopped(&options.cancel, push::OPERATION, self.operations.place(push::OPERATION)).await?;
         Ok(Box::pin(push::push(self, source, to, options)).await?)
     }
 

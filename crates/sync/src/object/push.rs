@@ -23,7 +23,7 @@ use crate::special::remark_on_folders;
 use crate::tool::Local;
 use crate::tree::{Item, Kind};
 
-const OPERATION: &str = "object.push";
+pub(super) const OPERATION: &str = "object.push";
 /// How many names a refusal tells.
 const NAMES_MAX: usize = 5;
 
@@ -46,7 +46,7 @@ pub(super) async fn push(
     let has_folders = far.options.store.has_folders();
     require_names(&far.folder(to), &far.options.store, &items)?;
     require_listed(&far, &items).await?;
-    transport.claim(&far, to).await?;
+    transport.claim(&far, to, &cancel).await?;
     // Where there was no marker to be listed before, there is one now.
     require_listed(&far, &items).await?;
     put_aside(&far, to, &local).await?;

@@ -21,6 +21,7 @@ use super::{RcloneTransport, other};
 use crate::errno::{Side, failure};
 use crate::explain::{Tool, ToolOperation};
 use crate::operations::beyond_read_back;
+use crate::stopping::unless_stopped;
 use crate::tool::{Desk, ended, ours};
 use crate::tree::ENTRIES_MAX;
 
@@ -52,7 +53,7 @@ pub(super) async fn hashes(
 ) -> Result<Hashes, TransportError> {
     let cancel = options.cancel.child_token();
     let _end_when_dropped = cancel.clone().drop_guard();
-    let _place = transport.operations.place(OPERATION).await?;
+    let _place = unless_stopped(&cancel, OPERATION, transport.operations.place(OPERATION)).await?;
     let (far, known) = (&*transport.far, &transport.known);
     let there = transport.there(&cancel).await?;
     let look = far.look(&there, (at, false), OPERATION, &cancel).await?;

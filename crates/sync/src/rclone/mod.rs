@@ -50,7 +50,8 @@ use verisim_sys::Runner;
 
 use crate::identity::{KnownDestination, Recognised};
 use crate::operations::Operations;
-use crate::tool::{Shares, ours};
+use crate::stopping::unless_stopped;
+use crate::tool::{Learnt, Shares, ours};
 
 use call::Rclone;
 use far::{Far, below};
@@ -63,7 +64,7 @@ pub struct RcloneTransport {
     far: Arc<Far>,
     known: KnownDestination,
     /// What was found out about the remote; forgotten when something fails.
-    there: Mutex<Option<Arc<There>>>,
+    there: Learnt<There>,
     /// Two pushes do not make the same markers at once.
     claiming: Mutex<()>,
     shares: Shares,
@@ -94,7 +95,7 @@ impl RcloneTransport {
         Self {
             far: Arc::new(Far { rclone: Rclone::new(options, runner) }),
             known,
-            there: Mutex::default(),
+            there: Learnt::default(),
             claiming: Mutex::default(),
             shares: Shares::default(),
             operations: Operations::default(),
@@ -133,19 +134,13 @@ impl RcloneTransport {
 
     /// What the remote is, found out once.
     async fn there(&self, cancel: &CancellationToken) -> Result<Arc<There>, TransportError> {
-        let mut there = self.there.lock().await;
-        if let Some(there) = &*there {
-            return Ok(Arc::clone(there));
-        }
-        let found = Arc::new(there::inquire(&self.far.rclone, cancel).await?);
-        *there = Some(Arc::clone(&found));
-        Ok(found)
+        self.there.get(cancel, there::OPERATION, there::inquire(&self.far.rclone, cancel)).await
     }
 
     /// What failed may have failed because the remote is not what it was: the next operation looks anew.
-    async fn forgetting<T>(&self, done: Result<T, TransportError>) -> Result<T, TransportError> {
+    fn forgetting<T>(&self, done: Result<T, TransportError>) -> Result<T, TransportError> {
         if done.is_err() {
-            *self.there.lock().await = None;
+            self.there.forget();
         }
         done
     }
@@ -187,28 +182,29 @@ impl SyncTransport for RcloneTransport {
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {
-        let _place = self.operations.place("rclone.push").await?;
+        let _place =
+            unless_stopped(&options.cancel, push::OPERATION, self.operations.place(push::OPERATION)).await?;
         let pushed = Box::pin(push::push(self, source, to, options)).await;
-        self.forgetting(pushed).await
+        self.forgetting(pushed)
     }
 
     async fn hashsum(&self, at: &Remote, options: &PushOptions) -> Result<Hashes, TransportError> {
         let hashes = Box::pin(hashes::hashes(self, at, options)).await;
-        self.forgetting(hashes).await
+        self.forgetting(hashes)
     }
 
     async fn stat(&self, at: &Remote) -> Result<RemoteStat, TransportError> {
         let stat = Box::pin(self.stat_there(at)).await;
-        self.forgetting(stat).await
+        self.forgetting(stat)
     }
 
     async fn keep_lifecycle(&self, at: &Remote, record: &Path) -> Result<(), TransportError> {
         let kept = Box::pin(self.put_there(at, record, LIFECYCLE_PATH)).await;
-        self.forgetting(kept).await
+        self.forgetting(kept)
     }
 
     async fn seal(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
         let sealed = Box::pin(self.put_there(at, manifest, MANIFEST_PATH)).await;
-        self.forgetting(sealed).await
+        self.forgetting(sealed)
     }
 }

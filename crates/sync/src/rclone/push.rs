@@ -19,6 +19,7 @@ use crate::errno::{Side, failure};
 use crate::explain::{Tool, ToolOperation};
 use crate::native::folder;
 use crate::special::remark_on_folders;
+use crate::stopping::unless_stopped;
 use crate::tool::{Gauge, Local, Look, Lot, Share, claim, ended};
 use crate::tree::{Item, Kind};
 
@@ -171,8 +172,8 @@ async fn claim_there(
     if let (_, true, true) = look().await? {
         return Ok(false);
     }
-    // Where it is cancelled meanwhile, the next run of rclone ends before it begins.
-    let _claiming = cancel.run_until_cancelled(transport.claiming.lock()).await;
+    let claiming = async { Ok::<_, Failure>(transport.claiming.lock().await) };
+    let _one_at_a_time = unless_stopped(cancel, OPERATION, claiming).await?;
     // Another push may have marked the destination meanwhile.
     let (before, is_known, is_claimed) = look().await?;
     if is_known && is_claimed {

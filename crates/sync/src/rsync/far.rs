@@ -27,7 +27,7 @@ const SCRIPT_SILENCE: Duration = Duration::from_secs(90);
 const SILENCE: Duration = Duration::from_secs(120);
 /// How fast a large file is compared by a slow disk at the least: rsync is silent meanwhile.
 const COMPARED_PER_SECOND: u64 = 10 << 20;
-const OPERATION: &str = "rsync_ssh.reach";
+pub(super) const OPERATION: &str = "rsync_ssh.reach";
 
 /// A host, and what is asked of it.
 pub(super) struct Far {

@@ -9,6 +9,7 @@ use super::far::Way;
 use super::{RsyncTransport, readback};
 use crate::explain::{Tool, ToolOperation};
 use crate::shell::{Shell, Sums, Told, script};
+use crate::stopping::unless_stopped;
 use crate::tool::ended;
 
 pub(super) const OPERATION: &str = "rsync_ssh.hashsum";
@@ -22,7 +23,7 @@ pub(super) async fn hashes(
     let end_when_dropped = cancel.clone().drop_guard();
     transport.far.require_tools()?;
     let way = transport.way(&cancel).await?;
-    let place = transport.operations.place(OPERATION).await?;
+    let place = unless_stopped(&cancel, OPERATION, transport.operations.place(OPERATION)).await?;
     let (out, told) = mpsc::channel(8);
     let (far, known, at) = (std::sync::Arc::clone(&transport.far), transport.known.clone(), at.clone());
     let proof = match &*way {
@@ -58,7 +59,7 @@ pub(super) async fn hashes(
         };
         if let Err(error) = done {
             // Its hasher may be gone: the next one looks anew.
-            *found.lock().await = None;
+            found.forget();
             far.hang_up();
             let _ = out.send(vec![Err(error)]).await;
         }

@@ -38,7 +38,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
 use tokio_util::sync::DropGuard;
 use verisim_core::manifest::{LIFECYCLE_PATH, MANIFEST_PATH};
 use verisim_core::{
@@ -49,7 +48,8 @@ use verisim_sys::Runner;
 
 use crate::identity::{KnownDestination, Recognised};
 use crate::operations::Operations;
-use crate::tool::{Look, Shares, ours};
+use crate::stopping::unless_stopped;
+use crate::tool::{Learnt, Look, Shares, ours};
 
 pub use far::FarFacts;
 use far::{Far, Way};
@@ -61,7 +61,7 @@ pub struct RsyncTransport {
     far: Arc<Far>,
     known: KnownDestination,
     /// What was found out about the far side; forgotten when something fails.
-    way: Arc<Mutex<Option<Arc<Way>>>>,
+    way: Arc<Learnt<Way>>,
     shares: Shares,
     operations: Operations,
 }
@@ -109,19 +109,13 @@ impl RsyncTransport {
 
     /// The way to the far side, found out once.
     async fn way(&self, cancel: &CancellationToken) -> Result<Arc<Way>, TransportError> {
-        let mut way = self.way.lock().await;
-        if let Some(way) = &*way {
-            return Ok(Arc::clone(way));
-        }
-        let found = Arc::new(self.far.find_way(cancel).await?);
-        *way = Some(Arc::clone(&found));
-        Ok(found)
+        self.way.get(cancel, far::OPERATION, self.far.find_way(cancel)).await
     }
 
     /// What failed may have failed because the far side is not what it was: the next operation looks anew.
-    async fn forgetting<T>(&self, done: Result<T, TransportError>) -> Result<T, TransportError> {
+    fn forgetting<T>(&self, done: Result<T, TransportError>) -> Result<T, TransportError> {
         if done.is_err() {
-            *self.way.lock().await = None;
+            self.way.forget();
             self.far.hang_up();
         }
         done
@@ -181,28 +175,29 @@ impl SyncTransport for RsyncTransport {
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {
-        let _place = self.operations.place("rsync_ssh.push").await?;
+        let _place =
+            unless_stopped(&options.cancel, push::OPERATION, self.operations.place(push::OPERATION)).await?;
         let pushed = Box::pin(push::push(self, source, to, options)).await;
-        self.forgetting(pushed).await
+        self.forgetting(pushed)
     }
 
     async fn hashsum(&self, at: &Remote, options: &PushOptions) -> Result<Hashes, TransportError> {
         let hashes = Box::pin(hashes::hashes(self, at, options)).await;
-        self.forgetting(hashes).await
+        self.forgetting(hashes)
     }
 
     async fn stat(&self, at: &Remote) -> Result<RemoteStat, TransportError> {
         let stat = Box::pin(self.stat_there(at)).await;
-        self.forgetting(stat).await
+        self.forgetting(stat)
     }
 
     async fn keep_lifecycle(&self, at: &Remote, record: &Path) -> Result<(), TransportError> {
         let kept = Box::pin(self.put_there(at, record, LIFECYCLE_PATH)).await;
-        self.forgetting(kept).await
+        self.forgetting(kept)
     }
 
     async fn seal(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
         let sealed = Box::pin(self.put_there(at, manifest, MANIFEST_PATH)).await;
-        self.forgetting(sealed).await
+        self.forgetting(sealed)
     }
 }

@@ -21,7 +21,7 @@ use crate::explain::{Tool, ToolOperation};
 use crate::native::folder;
 use crate::tool::{Gauge, Local, Look, Lot, Room, Share, claim, ended, output};
 
-const OPERATION: &str = "rsync_ssh.push";
+pub(super) const OPERATION: &str = "rsync_ssh.push";
 /// Which files a run takes up, in the work folder; its number follows.
 const RULES: &str = "rules";
 /// What is no regular file, in the work folder.

@@ -1,10 +1,11 @@
 //! Commands on the far side, where the account may run them: by the scripts that the transport by rsync uses too.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use verisim_core::{Failure, FailureKind, RelPath};
+use verisim_core::{CancellationToken, Failure, FailureKind, RelPath};
 use verisim_ssh::{Error, Said, Session};
 use verisim_sys::{HeadTail, Taker};
 
@@ -48,14 +49,11 @@ impl SftpTransport {
         line: &Line,
         marker: Option<&str>,
         operation: &'static str,
-    ) -> Result<Commands, Failure> {
-        let mut known = self.commands.lock().await;
-        if let Some(known) = &*known {
-            return Ok(known.clone());
-        }
-        let found = self.find_commands(line, marker, operation).await?;
-        *known = Some(found.clone());
-        Ok(found)
+    ) -> Result<Arc<Commands>, Failure> {
+        // Who is stopped gives up all of the operation, this wait included.
+        let never = CancellationToken::new();
+        let find = Box::pin(self.find_commands(line, marker, operation));
+        self.commands.get(&never, operation, find).await
     }
 
     async fn find_commands(

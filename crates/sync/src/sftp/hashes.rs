@@ -16,10 +16,11 @@ use verisim_ssh::{Error, Result};
 use super::commands::{Ran, SILENCE, run};
 use super::look::There;
 use super::problem::failed;
-use super::{Line, SftpOptions, SftpTransport, unless_stopped};
+use super::{Line, SftpOptions, SftpTransport};
 use crate::bandwidth::Bucket;
 use crate::operations::beyond_read_back;
 use crate::shell::{Sums, Told, script};
+use crate::stopping::unless_stopped;
 use crate::tool::ours;
 
 const OPERATION: &str = "sftp.hashsum";
@@ -38,7 +39,7 @@ pub(super) async fn hashes(
 ) -> std::result::Result<Hashes, Failure> {
     let cancel = options.cancel.child_token();
     let end_when_dropped = cancel.clone().drop_guard();
-    let place = transport.operations.place(OPERATION).await?;
+    let place = unless_stopped(&cancel, OPERATION, transport.operations.place(OPERATION)).await?;
     let beginning = async {
         let line = transport.connect(OPERATION).await?;
         let look = transport.there(&line).look(at, OPERATION).await?;
@@ -80,7 +81,7 @@ pub(super) async fn hashes(
         };
         if let Err(failure) = unless_stopped(&cancel, OPERATION, work).await {
             // Commands may have been forbidden there: the next pass looks anew.
-            *commands.lock().await = None;
+            commands.forget();
             // That nobody listens any more is no failure.
             let _ = hashing.out.send(vec![Err(failure.into())]).await;
         }

@@ -42,8 +42,8 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 use verisim_core::manifest::{LIFECYCLE_PATH, MANIFEST_PATH};
 use verisim_core::{
-    ByteCount, CancellationToken, Capture, Clock, Failure, FailureKind, Hashes, PushOptions, Remote,
-    RemoteStat, SyncTransport, TransportCapabilities, TransportError, TransportResult,
+    ByteCount, Capture, Clock, Failure, FailureKind, Hashes, PushOptions, Remote, RemoteStat, SyncTransport,
+    TransportCapabilities, TransportError, TransportResult,
 };
 use verisim_ssh::sftp::Sftp;
 use verisim_ssh::{Session, Target};
@@ -53,7 +53,8 @@ use crate::identity::{KnownDestination, Recognised};
 use crate::operations::Operations;
 use crate::reading::Content;
 use crate::shell::script::STALL_MAX;
-use crate::tool::ours;
+use crate::stopping::unless_stopped;
+use crate::tool::{Learnt, ours};
 
 use commands::Commands;
 use look::There;
@@ -113,7 +114,7 @@ pub struct SftpTransport {
     known: KnownDestination,
     clock: Arc<dyn Clock>,
     /// Whether commands can be run there, found out once; forgotten when something fails.
-    commands: Arc<Mutex<Option<Commands>>>,
+    commands: Arc<Learnt<Commands>>,
     /// Two pushes do not make the same markers at once.
     claiming: Mutex<()>,
     level: Level,
@@ -154,7 +155,7 @@ impl SftpTransport {
         let root = self.there(&line).root(OPERATION).await?;
         let commands = self.commands(&line, root.marker.as_deref(), OPERATION).await?;
         Ok(SftpFacts {
-            commands: commands != Commands::None,
+            commands: *commands != Commands::None,
             hasher: commands.hasher().map(|(hasher, _)| hasher.call),
             replaces: line.sftp.extensions().posix_rename,
             free_bytes: root.free_bytes,
@@ -179,9 +180,9 @@ impl SftpTransport {
     }
 
     /// What failed may have failed because the far side is not what it was: the next operation looks anew.
-    async fn forgetting<T>(&self, done: Result<T, TransportError>) -> Result<T, TransportError> {
+    fn forgetting<T>(&self, done: Result<T, TransportError>) -> Result<T, TransportError> {
         if done.is_err() {
-            *self.commands.lock().await = None;
+            self.commands.forget();
         }
         done
     }
@@ -211,19 +212,6 @@ impl SftpTransport {
     }
 }
 
-/// Waits for `work` unless it is cancelled; then the work is dropped, and nothing of it goes on.
-async fn unless_stopped<T>(
-    cancel: &CancellationToken,
-    operation: &'static str,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    tokio::select! {
-        biased;
-        () = cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, operation, "stopped")),
-        done = work => done,
-    }
-}
-
 #[async_trait]
 impl SyncTransport for SftpTransport {
     fn capabilities(&self) -> TransportCapabilities {
@@ -237,28 +225,28 @@ impl SyncTransport for SftpTransport {
     }
 
     async fn push(&self, source: &Capture, to: &Remote, options: &PushOptions) -> TransportResult {
-        let _place = self.operations.place("sftp.push").await?;
+        let _place = unless_stopped(&options.cancel, "sftp.push", self.operations.place("sftp.push")).await?;
         let pushed = Box::pin(push::push(self, source, to, options)).await;
-        self.forgetting(pushed.map_err(TransportError::from)).await
+        self.forgetting(pushed.map_err(TransportError::from))
     }
 
     async fn hashsum(&self, at: &Remote, options: &PushOptions) -> Result<Hashes, TransportError> {
         let hashes = Box::pin(hashes::hashes(self, at, options)).await;
-        self.forgetting(hashes.map_err(TransportError::from)).await
+        self.forgetting(hashes.map_err(TransportError::from))
     }
 
     async fn stat(&self, at: &Remote) -> Result<RemoteStat, TransportError> {
         let stat = Box::pin(self.stat_there(at)).await;
-        self.forgetting(stat).await
+        self.forgetting(stat)
     }
 
     async fn keep_lifecycle(&self, at: &Remote, record: &Path) -> Result<(), TransportError> {
         let kept = Box::pin(self.put_there(at, record, LIFECYCLE_PATH)).await;
-        self.forgetting(kept).await
+        self.forgetting(kept)
     }
 
     async fn seal(&self, at: &Remote, manifest: &Path) -> Result<(), TransportError> {
         let sealed = Box::pin(self.put_there(at, manifest, MANIFEST_PATH)).await;
-        self.forgetting(sealed).await
+        self.forgetting(sealed)
     }
 }

@@ -8,12 +8,13 @@ use verisim_core::{
 
 use super::directories::Looks;
 use super::sending::Sending;
-use super::{Line, SftpTransport, unless_stopped};
+use super::{Line, SftpTransport};
 use crate::bandwidth::Bucket;
 use crate::blocking::blocking;
 use crate::native::folder;
 use crate::reading::{Content, Reader, WHOLE_BYTES_MAX, channel};
 use crate::sending::note_kept;
+use crate::stopping::unless_stopped;
 use crate::tool::{Local, Tally};
 
 const OPERATION: &str = "sftp.push";

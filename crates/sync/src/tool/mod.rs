@@ -17,6 +17,7 @@ mod desk;
 mod ended;
 mod gauge;
 mod hash;
+mod learnt;
 mod local;
 mod rate;
 
@@ -25,6 +26,7 @@ pub(crate) use desk::{Desk, on_desk};
 pub(crate) use ended::{ended, output};
 pub(crate) use gauge::{Gauge, Tally};
 pub(crate) use hash::hash_file;
+pub(crate) use learnt::Learnt;
 pub use local::hash_capture;
 pub(crate) use local::{Local, Lot, Room, write_list};
 pub(crate) use rate::{Share, Shares};

@@ -56,6 +56,37 @@ pub fn of_somebody_else(scratch: &Path) -> (Remote, PushOptions) {
     (to, options)
 }
 
+/// Has one push hold what another waits for, and stops the other one: it ends at once, whatever becomes of the first.
+/// `holds` says when the first has come that far; by itself it goes no further.
+pub async fn who_waits_can_be_stopped(
+    transport: &impl SyncTransport,
+    scratch: &Path,
+    holds: impl Fn() -> bool,
+) {
+    let (capture, to, options) = (capture_in(scratch), remote("lab/run"), push_options_in(scratch));
+    let (other, others) = of_somebody_else(scratch);
+    let waiting = async {
+        let begun = tokio::time::timeout(Duration::from_secs(30), async {
+            while !holds() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        begun.await.expect("the first push holds nothing");
+        let stop = async {
+            // Until it has come to its wait.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            others.cancel.cancel();
+        };
+        let pushed = transport.push(&capture, &other, &others);
+        let (pushed, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(5), pushed), stop);
+        let stopped = pushed.expect("who waits does not hear that it is stopped").unwrap_err();
+        assert_eq!(stopped.failure.kind, FailureKind::Cancelled, "{stopped:?}");
+        options.cancel.cancel();
+    };
+    let (first, ()) = tokio::join!(transport.push(&capture, &to, &options), waiting);
+    assert_eq!(first.unwrap_err().failure.kind, FailureKind::Cancelled);
+}
+
 /// A file system in memory, until it is dropped.
 pub struct Mounted<'a>(&'a Path);
 

@@ -21,7 +21,10 @@ use verisim_sync::{
 };
 
 mod carried;
-pub use carried::{Mounted, capture_in, hanging_hashers_are_told, of_somebody_else, push_options_in, remote};
+pub use carried::{
+    Mounted, capture_in, hanging_hashers_are_told, of_somebody_else, push_options_in, remote,
+    who_waits_can_be_stopped,
+};
 
 /// The clock of this machine.
 pub struct RealClock(pub Instant);

@@ -8,6 +8,7 @@ use verisim_core::{Effect, FailureKind, SyncTransport as _};
 use verisim_testkit::Proxy;
 use verisim_testkit::real_store::{Refusal, StoreServer};
 
+use crate::common::who_waits_can_be_stopped;
 use crate::place::Place;
 
 fn place() -> Place {
@@ -26,6 +27,21 @@ async fn refused(refusal: Refusal) -> (FailureKind, String) {
     let said = format!("{pushed:?} {pushed} {stat:?}");
     assert!(!said.contains("sesame") && !said.contains(StoreServer::SECRET_KEY), "{said}");
     (pushed.failure.kind, pushed.failure.detail)
+}
+
+/// A server that takes connections, and says nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_that_waits_for_another_s_claim_can_be_stopped() {
+    let place = Place::new();
+    place.write(&[("a", b"alpha")]);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let transport = place.transport_with(|bucket, _| bucket.endpoint = Some(endpoint));
+    let (came, has_come) = std::sync::mpsc::channel();
+    std::thread::spawn(move || silent.accept().map(|line| came.send(line)));
+    let line = std::sync::OnceLock::new();
+    let holds = || has_come.try_recv().is_ok_and(|came| line.set(came).is_ok());
+    who_waits_can_be_stopped(&transport, place.scratch.path(), holds).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,3 +11,4 @@ mod corpus;
 mod place;
 mod proved;
 mod provoked;
+mod stopping;

@@ -11,7 +11,7 @@ use verisim_sys::Runner;
 use verisim_testkit::hostile_capture::read_tree;
 use verisim_testkit::sshd::SshdOptions;
 
-use crate::common::of_somebody_else;
+use crate::common::{of_somebody_else, who_waits_can_be_stopped};
 use crate::place::{Account, PATH, Place, program};
 use crate::resuming::{running, until};
 
@@ -137,4 +137,16 @@ async fn where_rsync_alone_is_run_nothing_of_ours_runs_beside_itself() {
     let (capture, (other, options)) = (place.capture(), of_somebody_else(place.scratch.path()));
     let (one, two) = tokio::join!(place.push_by(&transport), transport.push(&capture, &other, &options));
     assert_eq!((one.unwrap().inventory.files, two.unwrap().inventory.files), (2200, 2200));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_that_waits_for_what_another_finds_out_can_be_stopped() {
+    let Some(place) = Place::new(Account::Shell) else { return };
+    place.write(&[("a", b"alpha")]);
+    let (bin, held) = (place.path("bin"), place.path("held"));
+    fs::create_dir(&bin).unwrap();
+    program(&bin.join("ssh"), &format!("#!/bin/sh\ntouch {}\nexec sleep 600\n", held.display()));
+    let runner = Runner::new([bin].into_iter().chain(PATH.map(PathBuf::from))).unwrap();
+    let transport = RsyncTransport::new(place.options.clone(), place.known(), runner);
+    who_waits_can_be_stopped(&transport, place.scratch.path(), || held.exists()).await;
 }
