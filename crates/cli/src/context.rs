@@ -33,6 +33,16 @@ pub(crate) struct Context {
     clock: Arc<SystemClock>,
 }
 
+/// No configuration was named, and none is where one is looked for: every such place is told.
+fn none_found() -> CliError {
+    let places = CONFIG_PLACES.map(|place| {
+        let place = Path::new(place);
+        show(&absolute(place).unwrap_or_else(|_| place.to_owned()))
+    });
+    CliError::new(Exit::Config, format!("there is no configuration: neither {}", places.join(" nor ")))
+        .hint(config::NONE_THERE)
+}
+
 impl Context {
     /// A context.
     pub(crate) fn new(global: Global, output: Output) -> Self {
@@ -129,6 +139,9 @@ impl Context {
         let is_bare = self.global.config.is_none() && !file.exists();
         if is_bare && StateDir::at(&state.clone().map_or_else(default_state, Ok)?).discovered().exists() {
             return Ok(fleet::recalled(self.bare()?));
+        }
+        if is_bare {
+            return Err(none_found());
         }
         Ok(fleet::recalled(self.engine_of(self.config_at(&file, state.as_deref())?)?))
     }

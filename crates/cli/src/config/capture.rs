@@ -9,7 +9,7 @@ use verisim_sync::AuditRule;
 use super::check::Kind;
 use super::model::{Bandwidth, CaptureConfig, Complete, DestinationConfig, Each, TransportConfig};
 use super::read::{Reader, name};
-use super::section::Section;
+use super::section::{At, Section};
 use super::{far, object, rclone, units};
 
 pub(super) fn read_destination(section: Section<'_>, reader: &Reader<'_>) -> Option<DestinationConfig> {
@@ -88,30 +88,46 @@ fn read_bandwidth(section: Section<'_>) -> Option<Bandwidth> {
         }
         week.ok()
     };
+    section.finish();
     let bytes_per_second =
         mbit.map(|mbit| mbit.value * units::BYTES_PER_MBIT).or(mbyte.map(|rate| rate.value.0))?;
-    section.finish();
     Some(Bandwidth { bytes_per_second, windows, time_zone })
 }
 
 /// A window as a stretch of a week: `mon-fri 08:00-18:00`.
 fn read_window(section: Section<'_>) -> Option<String> {
+    let stretch = stretch(&section);
+    section.finish();
+    stretch
+}
+
+fn stretch(section: &Section<'_>) -> Option<String> {
     let days = section.required_text("days", "mon-fri");
     let from = section.required_text("from", "08:00");
     let to = section.required_text("to", "18:00");
+    // Each by itself, so that all that is wrong is told at once.
+    let is_good = |key, at: &At<&str>, stretch: &str, example| {
+        let is_good = stretch.parse::<WorkWeek>().is_ok();
+        if !is_good {
+            let what = format!("`{key}`: {:?} {}", at.value, if key == "days" { DAYS } else { TIME });
+            section.mistake(at.span.clone(), what, format!("for instance {key} = \"{example}\""));
+        }
+        is_good
+    };
+    let days = days.filter(|days| is_good("days", days, &format!("{} 08:00-18:00", days.value), "mon-fri"));
+    let from = from.filter(|from| is_good("from", from, &format!("mon {}-23:59", from.value), "08:00"));
+    let to = to.filter(|to| is_good("to", to, &format!("mon 00:00-{}", to.value), "18:00"));
     let (days, from, to) = (days?, from?, to?);
     let stretch = format!("{} {}-{}", days.value, from.value, to.value);
-    let good = stretch.parse::<WorkWeek>();
-    let is_good = good.is_ok();
-    if let Err(error) = &good {
-        section.mistake(
-            days.span,
-            error.to_string(),
-            "for instance { days = \"mon-fri\", from = \"08:00\", to = \"18:00\" }",
-        );
-    }
+    let week = match stretch.parse::<WorkWeek>() {
+        Ok(week) => week,
+        Err(error) => {
+            section.mistake(days.span, error.to_string(), "let it end before it begins on the next day");
+            return None;
+        }
+    };
     // From one o'clock to the same is a whole day to one reader and no time at all to the next; 24:00 is the end of a day.
-    let is_empty = good.is_ok_and(|week| week.has_whole_day()) && to.value.trim() != "24:00";
+    let is_empty = week.has_whole_day() && to.value.trim() != "24:00";
     if is_empty {
         section.mistake(
             from.span,
@@ -119,9 +135,12 @@ fn read_window(section: Section<'_>) -> Option<String> {
             "write from = \"00:00\", to = \"24:00\" for the whole day",
         );
     }
-    section.finish();
-    (is_good && !is_empty).then_some(stretch)
+    (!is_empty).then_some(stretch)
 }
+
+/// What is wrong with the days of a window, and with its times.
+const DAYS: &str = "names no days, which are mon, tue, wed, thu, fri, sat and sun";
+const TIME: &str = "is no time of day";
 
 pub(super) fn read_capture(section: Section<'_>, reader: &Reader<'_>) -> Option<CaptureConfig> {
     name(&section, "cowrie");
@@ -138,10 +157,11 @@ pub(super) fn read_capture(section: Section<'_>, reader: &Reader<'_>) -> Option<
     });
     let complete = read_complete(&section);
     let gate = super::gate::read_gate(&section);
+    let declared = reader.a_destination().unwrap_or("vault");
     if section.value("destination").is_none() {
-        section.missing("destination", "\"vault\"");
+        section.missing("destination", &format!("{declared:?}"));
     }
-    let destination = section.parsed("destination", "vault");
+    let destination = section.parsed("destination", declared);
     if let Some(destination) = &destination {
         reader.destination(destination, &section);
     }

@@ -71,6 +71,72 @@ fn a_window_that_ends_when_it_begins_is_a_mistake() {
     }
 }
 
+/// Every mistake of every window is told at once, each where it stands.
+#[test]
+fn all_that_is_wrong_with_the_windows_of_a_bandwidth_is_told() {
+    let text = "state = \"/nowhere/s\"\n[[destination]]\nname = \"v\"\nnative = { path = \"/nowhere/v\" }\n\
+                [destination.bandwidth]\nwindows = [\n\
+                { days = \"mo-fr\", from = \"8 am\", to = \"25:00\", zone = \"x\" },\n\
+                { days = \"sat\", to = \"noon\" },\n]\n";
+    let Err(ConfigError::Mistakes { mistakes, .. }) = parse(text, Path::new("/nowhere/verisim.toml"), None)
+    else {
+        panic!("nothing is wrong")
+    };
+    let found: Vec<(usize, &str)> =
+        mistakes.iter().map(|mistake| (mistake.line, mistake.what.as_str())).collect();
+    for (line, word) in [
+        (5, "`mbit`"),
+        (7, "`days`: \"mo-fr\""),
+        (7, "`from`: \"8 am\""),
+        (7, "`to`: \"25:00\""),
+        (7, "`zone`"),
+        (8, "has no `from`"),
+        (8, "`to`: \"noon\""),
+    ] {
+        assert!(found.iter().any(|(at, what)| *at == line && what.contains(word)), "{word}: {mistakes:#?}");
+    }
+    assert_eq!(found.len(), 7, "{mistakes:#?}");
+}
+
+/// A capture without a destination is shown one that is declared.
+#[test]
+fn a_missing_destination_is_one_that_there_is() {
+    let about = |destination: &str| {
+        let text = format!(
+            "state = \"/nowhere/s\"\n{destination}[[capture]]\nname = \"c\"\npath = \"/nowhere/c\"\n\
+             complete = {{ sentinel = \"done\" }}\n"
+        );
+        let Err(ConfigError::Mistakes { mistakes, .. }) =
+            parse(&text, Path::new("/nowhere/verisim.toml"), None)
+        else {
+            panic!("nothing is wrong")
+        };
+        mistakes
+    };
+    let declared = about("[[destination]]\nname = \"nas\"\nnative = { path = \"/nowhere/v\" }\n");
+    assert!(declared.len() == 1 && declared[0].mend.ends_with("destination = \"nas\""), "{declared:#?}");
+    let without = about("");
+    assert!(without.len() == 1 && without[0].mend.contains("vault"), "{without:#?}");
+}
+
+/// A heading with a bracket too few is one mistake, and no further ones follow from it.
+#[test]
+fn a_heading_that_is_not_closed_is_one_mistake() {
+    for heading in ["[[destination]", "[destination]]", "[[destination"] {
+        let text = format!(
+            "state = \"/nowhere/s\"\n{heading}\nname = \"v\"\nnative = {{ path = \"/nowhere/v\" }}\n\
+             [[capture]]\nname = \"c\"\npath = \"/nowhere/c\"\ncomplete = {{ sentinel = \"done\" }}\n\
+             destination = \"v\"\n"
+        );
+        let Err(ConfigError::Mistakes { mistakes, .. }) =
+            parse(&text, Path::new("/nowhere/verisim.toml"), None)
+        else {
+            panic!("nothing is wrong")
+        };
+        assert!(mistakes.len() == 1 && mistakes[0].line == 2, "{heading}: {mistakes:#?}");
+    }
+}
+
 /// An audit says how often, and of how much; a share that is no whole part of all is rounded so that nobody waits longer.
 #[test]
 fn an_audit_is_read_as_rounds() {

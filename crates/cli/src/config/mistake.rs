@@ -27,9 +27,26 @@ pub(crate) struct Mistake {
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     found: RefCell<Vec<(Range<usize>, String, String)>>,
+    /// The headings that are not TOML: what stands below them was not read.
+    torn: Vec<String>,
 }
 
 impl Report {
+    /// A report on a text that is broken in these places.
+    pub(crate) fn on(text: &str, broken: &[(Range<usize>, String)]) -> Self {
+        let line_of = |(span, _): &(Range<usize>, String)| {
+            let (before, after) = text.split_at_checked(span.start)?;
+            let line = format!("{}{}", before.rsplit('\n').next()?, after.split('\n').next()?);
+            line.trim_start().starts_with('[').then_some(line)
+        };
+        Self { torn: broken.iter().take(MISTAKES_MAX).filter_map(line_of).collect(), ..Self::default() }
+    }
+
+    /// Whether a heading of this name is broken, so that nobody knows what stands below it.
+    pub(crate) fn is_torn(&self, name: &str) -> bool {
+        self.torn.iter().any(|heading| heading.contains(name))
+    }
+
     /// Notes a mistake at `span` of the text.
     pub(crate) fn add(&self, span: Range<usize>, what: impl Into<String>, mend: impl Into<String>) {
         let mut found = self.found.borrow_mut();

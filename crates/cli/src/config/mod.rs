@@ -68,6 +68,9 @@ pub(crate) fn load(file: &Path, state: Option<&Path>) -> Result<Config, ConfigEr
     parse(&text, file, state)
 }
 
+/// What to do where there is no configuration.
+pub(crate) const NONE_THERE: &str = "`verisim init` writes one by looking around, --config FILE names one that is elsewhere, `verisim demo` needs none";
+
 /// Reads a regular file of a bounded size. Nothing else is waited for: a FIFO without a writer would be for ever.
 fn read_bounded(file: &Path) -> CliResult<String> {
     let shown = crate::error::show(file);
@@ -79,9 +82,7 @@ fn read_bounded(file: &Path) -> CliResult<String> {
     };
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let open = rustix::fs::open(file, flags, Mode::empty()).map_err(|error| match error {
-        rustix::io::Errno::NOENT => trouble(&error.into()).hint(
-            "`verisim init` writes one by looking around, --config FILE names one that is elsewhere, `verisim demo` needs none",
-        ),
+        rustix::io::Errno::NOENT => trouble(&error.into()).hint(NONE_THERE),
         _ => trouble(&error.into()),
     })?;
     let open = std::fs::File::from(open);
@@ -105,9 +106,9 @@ fn read_bounded(file: &Path) -> CliResult<String> {
 /// Checks a configuration that was read. `file` is absolute: relative paths are resolved against its folder.
 pub(crate) fn parse(text: &str, file: &Path, state: Option<&Path>) -> Result<Config, ConfigError> {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let broken =
+    let broken: Vec<_> =
         errors.into_iter().map(|error| (error.span().unwrap_or(0..0), error.message().to_owned())).collect();
-    let report = Report::default();
+    let report = Report::on(text, &broken);
     let base = file.parent().unwrap_or(Path::new("/"));
     let top = Section::new("the configuration", table.get_ref(), 0..0, &report);
     let config = read::read_config(top, base, state);

@@ -169,6 +169,12 @@ impl Reader<'_> {
         }
     }
 
+    /// The name of a destination that there is, the first by the alphabet.
+    pub(super) fn a_destination(&self) -> Option<&str> {
+        let could_be = |name: &&&str| name.parse::<verisim_core::DestinationName>().is_ok();
+        self.destinations.iter().filter(could_be).min().copied()
+    }
+
     /// Notes a destination that nothing bears the name of.
     pub(super) fn destination(&self, name: &At<verisim_core::DestinationName>, section: &Section<'_>) {
         reference("destination", &self.destinations, name, section);
@@ -183,7 +189,7 @@ pub(super) fn reference<T: AsRef<str>>(
     section: &Section<'_>,
 ) {
     let text = name.value.as_ref();
-    if known.contains(text) {
+    if known.contains(text) || section.is_torn(what) {
         return;
     }
     let mend = match nearest(text, known.iter().copied()) {

@@ -42,6 +42,11 @@ impl<'a> Section<'a> {
         self.report.add(span, what, mend);
     }
 
+    /// Whether a heading of this name is broken, so that what it names may well be there.
+    pub(super) fn is_torn(&self, name: &str) -> bool {
+        self.report.is_torn(name)
+    }
+
     pub(super) fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         let mut asked = self.asked.borrow_mut();
         if !asked.contains(&key) {

@@ -20,3 +20,4 @@ mod sandbox;
 mod sessions;
 mod shell;
 mod traffic;
+mod watching;
