@@ -105,6 +105,17 @@ pub enum Error {
         /// Why.
         detail: String,
     },
+    /// The other side took the connection and closed it before it said that it speaks SSH.
+    #[error(
+        "{host} took the connection and closed it before SSH began{}: too many connections at once there (MaxStartups or \
+         PerSourcePenalties of its sshd), fail2ban, or a firewall", if .said.is_empty() { String::new() } else { format!(" ({})", .said) }
+    )]
+    HungUp {
+        /// The host.
+        host: String,
+        /// What it said instead; printable, and mostly nothing.
+        said: String,
+    },
     /// The other side did not answer in time.
     #[error("no answer within {seconds} s to: {doing}")]
     TimedOut {
@@ -176,6 +187,7 @@ impl Error {
         match self {
             Self::Resolve { .. }
             | Self::Connect { .. }
+            | Self::HungUp { .. }
             | Self::TimedOut { .. }
             | Self::Lost { .. }
             | Self::Protocol { .. } => FailureKind::Network,
@@ -213,6 +225,9 @@ impl Error {
     /// Whether the connection, or the SFTP session on it, can be used no more.
     #[must_use]
     pub const fn is_broken(&self) -> bool {
-        matches!(self, Self::Lost { .. } | Self::TimedOut { .. } | Self::Protocol { .. })
+        matches!(
+            self,
+            Self::Lost { .. } | Self::HungUp { .. } | Self::TimedOut { .. } | Self::Protocol { .. }
+        )
     }
 }

@@ -15,6 +15,7 @@ mod config;
 mod error;
 mod exec;
 mod handler;
+mod heard;
 mod known_hosts;
 mod login;
 mod meet;

@@ -12,6 +12,7 @@ use verisim_core::printable;
 
 use crate::auth::{self, Account};
 use crate::handler::{Expectation, Finding, Handler};
+use crate::heard::Heard;
 use crate::session::Dialled;
 use crate::session::timed;
 use crate::{Error, KnownHosts, Result, Session, Target};
@@ -51,11 +52,12 @@ impl Meeting {
         let finding = Arc::new(Mutex::new(Finding::default()));
         let handler = Handler { expectation: self.expectation, finding: Arc::clone(&finding) };
         let config = config(self.algorithms, self.version, self.bulk);
-        match client::connect_stream(config, stream, handler).await {
+        let heard = Heard::default();
+        match client::connect_stream(config, heard.on(stream), handler).await {
             Ok(handle) => Ok(Met { handle, finding }),
             Err(error) => {
                 let found = finding.lock().unwrap_or_else(PoisonError::into_inner).error.take();
-                Err(found.unwrap_or_else(|| handshake_error(&self.host, &error)))
+                Err(found.unwrap_or_else(|| handshake_error(&self.host, &error, &heard)))
             }
         }
     }
@@ -131,7 +133,7 @@ pub(crate) async fn look(target: &Target, dialled: Dialled) -> Result<PublicKey>
     key.ok_or_else(|| error.unwrap_or_else(|| Error::Lost { detail: "before it showed a key".into() }))
 }
 
-fn handshake_error(host: &str, error: &russh::Error) -> Error {
+fn handshake_error(host: &str, error: &russh::Error, heard: &Heard) -> Error {
     let detail = printable(&error.to_string());
     match error {
         russh::Error::IO(_)
@@ -140,6 +142,9 @@ fn handshake_error(host: &str, error: &russh::Error) -> Error {
         | russh::Error::ConnectionTimeout
         | russh::Error::SendError
         | russh::Error::RecvError => {
+            if let Some(said) = heard.instead_of_ssh() {
+                return Error::HungUp { host: host.to_owned(), said };
+            }
             Error::Lost { detail: format!("before {host} was logged in to: {detail}") }
         }
         _ => Error::Handshake { host: host.to_owned(), detail },

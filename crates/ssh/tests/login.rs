@@ -270,7 +270,7 @@ async fn the_version_that_is_asked_for_is_shown_if_it_is_one() {
         drop(theirs);
     };
     let (greeted, ()) = tokio::join!(greeting, reading);
-    assert!(matches!(greeted, Err(Error::Lost { .. })));
+    assert!(matches!(greeted, Err(Error::HungUp { .. })));
     for version in ["", "PuTTY", "SSH-2.0-a\r\nb", &format!("SSH-2.0-{}", "x".repeat(300))] {
         let login = Login { version: Some(version.into()), ..login("x") };
         let greeted = Session::greet(duplex(64).0, login, &seen).await;

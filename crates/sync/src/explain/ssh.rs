@@ -13,6 +13,7 @@ const NO_COMMON: &str = "both sides know no common algorithm: one of them is ver
 const CLIENT: &str = "mend the ssh configuration or the arguments on this machine";
 const ACCOUNT: &str = "the account there may not run commands: give it a shell, or use a transport over SFTP";
 const LOCKED: &str = "too many keys were offered: name one with IdentityFile and set IdentitiesOnly";
+const HUNG_UP: &str = "the host took the connection and closed it before SSH began: too many connections at once there (MaxStartups or PerSourcePenalties of its sshd), fail2ban, or a firewall";
 const JUMP: &str = "the host on the way does not let us through: see AllowTcpForwarding there";
 
 /// What these lines mean together, if ssh said anything.
@@ -134,10 +135,13 @@ fn way(line: &str) -> Option<Meaning> {
     if begins(&["kex_exchange_identification: ", "ssh_exchange_identification: "]) {
         let is_other = line.ends_with("banner line contains invalid characters")
             || line.ends_with("banner line too long");
+        let hung_up = line.ends_with(": Connection closed by remote host")
+            || line.ends_with(": Connection reset by peer")
+            || line.ends_with(": Connection reset");
         return if is_other {
             Some((FailureKind::Config, Some("what listens there is not an ssh server: look at the port")))
         } else {
-            network
+            Some((FailureKind::Network, hung_up.then_some(HUNG_UP)))
         };
     }
     if begins(&["channel ", "stdio forwarding failed"])

@@ -206,7 +206,15 @@ pub(crate) const CASES: &[Case] = &[
         nobody!("ssh: Could not resolve hostname nas.exmaple: Name or service not known"),
     ),
     rsync(
-        "closed while keys are exchanged",
+        "reset before SSH begins",
+        255,
+        K::Network,
+        nobody!(
+            "kex_exchange_identification: read: Connection reset by peer\r\nConnection reset by 192.0.2.7 port 22"
+        ),
+    ),
+    rsync(
+        "closed before SSH begins",
         255,
         K::Network,
         nobody!(

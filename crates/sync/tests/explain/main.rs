@@ -49,6 +49,19 @@ fn every_recorded_failure_has_its_kind() {
 }
 
 #[test]
+fn a_host_that_hangs_up_before_ssh_begins_is_told_with_what_may_be_behind_it() {
+    let hung_up: Vec<&Case> =
+        CASES.iter().filter(|case| case.situation.ends_with("before SSH begins")).collect();
+    assert_eq!(hung_up.len(), 2);
+    for case in hung_up {
+        let found = run(case, None).unwrap();
+        for word in ["MaxStartups", "fail2ban", "firewall"] {
+            assert!(found.hint.contains(word), "{}: {}", case.situation, found.hint);
+        }
+    }
+}
+
+#[test]
 fn success_is_no_failure_and_what_we_did_ourselves_is_known() {
     let of = |tool, end| {
         explain(&ToolRun {

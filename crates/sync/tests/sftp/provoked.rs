@@ -92,6 +92,29 @@ async fn who_we_are_and_who_the_host_is() {
     assert!(!place.there().exists());
 }
 
+/// What stands before an sshd that is too busy, or keeps us out, takes the connection and closes it: with a word, or without.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_hangs_up_before_ssh_begins_is_told_with_what_may_be_behind_it() {
+    let Some(place) = Place::new(Account::Shell) else { return };
+    place.write(&[("a", b"alpha")]);
+    for word in ["", "Not allowed at this time\r\n"] {
+        let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = busy.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for mut line in busy.incoming().flatten().take(2) {
+                let _ = std::io::Write::write_all(&mut line, word.as_bytes());
+                // Its words are read before it is gone.
+                let _ = std::io::Read::read(&mut line, &mut [0; 256]);
+            }
+        });
+        let (pushed, asked, detail) = kinds(&place, |o| o.target.port = port).await;
+        assert_eq!((pushed, asked), (FailureKind::Network, FailureKind::Network), "{detail}");
+        for told in ["before SSH began", "MaxStartups", "fail2ban", "firewall", word.trim()] {
+            assert!(detail.contains(told), "{told}: {detail}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_sftp() {
     let Some(place) = Place::with(SshdOptions { without_sftp: true, ..SshdOptions::default() }) else {
