@@ -270,9 +270,12 @@ pub(crate) struct JobsArgs {
 /// Arguments of `events`.
 #[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
-    /// Wait for more
+    /// Wait for more; begins with the newest 20, unless --all, --last or --after says otherwise
     #[arg(long, short = 'f')]
     pub(crate) follow: bool,
+    /// With --follow: begin with all that is kept
+    #[arg(long, requires = "follow", conflicts_with_all = ["after", "last"])]
+    pub(crate) all: bool,
     /// Only these topics: `*` is one token, `>` the rest, for instance 'decoy.*.tampered'
     #[arg(long, value_name = "FILTER", default_value = ">", value_parser = topic)]
     pub(crate) topic: String,

@@ -19,6 +19,9 @@ use crate::state::StateDir;
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Lists jobs, the newest first.
+/// With how many events one begins to follow them, where nothing else is said.
+const FOLLOW_LAST: u32 = 20;
+
 pub(super) async fn jobs(context: &Context, args: &JobsArgs) -> CliResult {
     let config = context.config()?;
     let mut access = Access::look(context, config.clone()).await?;
@@ -129,7 +132,12 @@ pub(super) async fn events(context: &Context, args: &EventsArgs) -> CliResult {
     let mut access = Access::look(context, config.clone()).await?;
     let output = context.output;
     let from = EventId(args.after.unwrap_or(0));
-    let last = args.last.map(|last| usize::try_from(last).unwrap_or(usize::MAX));
+    let last = match args.last {
+        // Whoever waits for what comes wants to see what led to it, and not months of history.
+        None if args.follow && !args.all && args.after.is_none() => Some(FOLLOW_LAST),
+        last => last,
+    };
+    let last = last.map(|last| usize::try_from(last).unwrap_or(usize::MAX));
     let (mut kept, mut found) = (std::collections::VecDeque::new(), false);
     let each = |event: Event| {
         if !is_about(&event, args.decoy.as_ref()) {
