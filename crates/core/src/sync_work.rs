@@ -52,7 +52,7 @@ pub trait SyncWorker: Send + Sync {
 
     /// Looks at a capture that was cleaned up, at its destination, where the operator asked for that and its turn has come:
     /// everything there is hashed, and compared with the manifest whose pieces these are. `None`: its turn has not come, or is
-    /// over. May be asked at any time; a failure says that nobody could look, and its turn comes again.
+    /// over, or there is no manifest to compare with. May be asked at any time; a failure says that nobody could look, and its turn comes again.
     async fn audit(
         &self,
         task: AuditTask,
@@ -111,12 +111,14 @@ pub struct AuditTask {
     pub cleaned_at: Timestamp,
     /// The time.
     pub now: Timestamp,
+    /// Somebody asked for it: it is looked at now, whatever the rule says of turns, and after whatever is looked at already.
+    pub at_once: bool,
     /// Stops it.
     pub cancel: CancellationToken,
 }
 
 /// What an audit found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audited {
     /// What is missing or different, by name; bounded.
     pub damaged: Vec<String>,

@@ -24,6 +24,7 @@ struct Cleaned {
     row: Row,
     manifest: Bytes,
     at: Timestamp,
+    at_once: bool,
 }
 
 /// A capture that was pushed, verified and cleaned up, with an audit of a tenth every week.
@@ -42,7 +43,7 @@ async fn cleaned() -> Cleaned {
     }
     let manifest = fs::read(site.remote_of(&row.spec).join(".verisim/checksums.sha256")).unwrap().into();
     courier.lighten(JobId(1)).await.unwrap();
-    Cleaned { site, courier, row, manifest, at: now }
+    Cleaned { site, courier, row, manifest, at: now, at_once: false }
 }
 
 impl Cleaned {
@@ -54,6 +55,7 @@ impl Cleaned {
             manifest: self.row.progress.manifest,
             cleaned_at: self.at,
             now,
+            at_once: self.at_once,
             cancel: CancellationToken::new(),
         };
         let (first, rest) = (self.manifest.slice(..7), self.manifest.slice(7..));
@@ -92,6 +94,27 @@ async fn defect_20_a_bit_that_rots_after_cleanup_is_found_within_so_many_rounds(
     fs::remove_file(there.join("a")).unwrap();
     let late = cleaned.audit(5 * ROUNDS + 9).await.unwrap().unwrap();
     assert_eq!(late.damaged, ["missing: a", "different: d/c"]);
+}
+
+/// Whoever asks has it looked at, whatever its turn, and as often as that is asked; its turn comes all the same.
+#[tokio::test]
+async fn who_asks_has_what_was_cleaned_up_looked_at_at_once() {
+    let mut cleaned = cleaned().await;
+    let there = cleaned.site.remote_of(&cleaned.row.spec);
+    cleaned.at_once = true;
+    for _ in 0..2 {
+        let found = cleaned.audit(0).await.unwrap().unwrap();
+        assert!(found.damaged.is_empty() && found.note.contains("all of its 4 files"), "{found:?}");
+    }
+    fs::write(there.join("d/c"), "gammA").unwrap();
+    let found = cleaned.audit(0).await.unwrap().unwrap();
+    assert_eq!(found.damaged, ["different: d/c"]);
+    cleaned.at_once = false;
+    let mut turns = 0;
+    for round in 0..=ROUNDS {
+        turns += u32::from(cleaned.audit(round).await.unwrap().is_some());
+    }
+    assert_eq!(turns, 1);
 }
 
 /// Nothing is said of what could not be looked at; it is looked at the next time.

@@ -1,11 +1,12 @@
 //! Captures as a table: how far each is, since when, how much it holds, and why it waits.
 
-use verisim_core::{FailureKind, Findings, Proof, Timestamp, printable};
+use verisim_core::{EventId, EventPayload, FailureKind, Findings, JobId, Proof, Timestamp, printable};
 use verisim_engine::control::JobView;
 
 use super::gate::{is_held, show_gate};
 use super::show::tone;
 use crate::config::units::show_size;
+use crate::access::Access;
 use crate::context::Context;
 use crate::error::CliResult;
 use crate::exit::Exit;
@@ -18,6 +19,8 @@ const WIDTH: usize = 80;
 /// How far a note stands in from the left.
 const INDENT: usize = 8;
 /// How many names of each kind are listed for people; scripts get all that are kept.
+/// How often damage is told one by one.
+const DAMAGE_MAX: usize = 5;
 const NAMES_MAX: usize = 20;
 /// The columns that everything but the name takes at the most: `123456  cleanup eligible  90m  123456  1023 MiB` and gaps.
 const BESIDE_NAME: usize = 52;
@@ -36,7 +39,41 @@ pub(super) fn show_captures(context: &Context, jobs: &[JobView], none: &str) -> 
 }
 
 /// Prints all that is known of one capture. For a script it is the object that `ls` prints.
-pub(super) fn show_capture(context: &Context, job: &JobView) -> CliResult {
+/// Damage that was found at the destination: when, and in how many files.
+pub(super) type Damage = (Timestamp, u64);
+
+/// Finds what the history knows of damage to a capture, the oldest first.
+pub(super) async fn damage_of(access: &mut Access, job: JobId) -> CliResult<Vec<Damage>> {
+    let mut damage = Vec::new();
+    let each = |event: verisim_core::Event| {
+        if let EventPayload::RemoteDamaged { total, .. } = event.body.payload {
+            damage.push((event.body.time, total));
+        }
+        Ok(())
+    };
+    access.events(EventId(0), &format!("sync.{job}.remote_damaged"), each).await?;
+    Ok(damage)
+}
+
+/// What became of damage: a pass that was made since shows that it is mended.
+fn damage_lines(job: &JobView, damage: &[Damage]) -> Vec<String> {
+    let passes = job.progress.iter().flat_map(|progress| &progress.passes);
+    let last = passes.map(|pass| pass.at).max();
+    let told = |(at, total): &Damage| {
+        let became = match last.filter(|last| last > at) {
+            Some(last) => format!("mended, and verified since, the last time {}", time::utc(last)),
+            None if job.state == "CLEANED" => "found after it was cleaned up here, and not mended".to_owned(),
+            None => "not mended so far".to_owned(),
+        };
+        format!("{}, {} not there as pushed; {became}", time::utc(*at), counted(*total, "file"))
+    };
+    let earlier = damage.len().saturating_sub(DAMAGE_MAX);
+    let more = (earlier > 0)
+        .then(|| format!("{earlier} times before; `verisim events --topic sync.{}.remote_damaged`", job.id));
+    more.into_iter().chain(damage.iter().skip(earlier).map(told)).collect()
+}
+
+pub(super) fn show_capture(context: &Context, job: &JobView, damage: &[Damage]) -> CliResult {
     show_captures(context, std::slice::from_ref(job), "")?;
     let output = context.output;
     let exit = if is_held(job) { Exit::Found } else { Exit::Done };
@@ -57,6 +94,13 @@ pub(super) fn show_capture(context: &Context, job: &JobView) -> CliResult {
         lines.push(("pass", format!("{}, {how}", time::utc(pass.at))));
     }
     if let Some(at) = job.next_at.filter(|_| !job.rests) {
+    lines.extend(damage_lines(job, damage).into_iter().map(|line| ("damage", line)));
+    if job.state == "CLEANED" {
+        lines.push((
+            "cleaned up",
+            format!("{}; what is left of it is at the destination", time::utc(job.updated_at)),
+        ));
+    }
         lines.push(("next look", time::distance(at, now)));
     }
     for (name, said) in lines {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use verisim_core::{CancellationToken, JobId, JobKind, Progress, RelPath, Timestamp};
 use verisim_engine::control::{Answer, JobQuery, JobView, Request, RunningView};
 
-use super::captures::{show_capture, show_captures};
+use super::captures::{damage_of, show_capture, show_captures};
 use super::gate::is_held;
 use super::retry;
 use super::show::list;
@@ -55,7 +55,8 @@ pub(super) async fn sync(context: &Context, command: &SyncCommand) -> CliResult 
         SyncCommand::Show { job } => {
             let mut access = Access::look(context, context.config()?).await?;
             let job = access.job(JobId(*job)).await?;
-            show_capture(context, &job)
+            let damage = damage_of(&mut access, job.id).await?;
+            show_capture(context, &job, &damage)
         }
         SyncCommand::Verify { job } => {
             super::verify::verify(context, context.config()?, job.map(JobId)).await

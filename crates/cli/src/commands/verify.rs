@@ -6,13 +6,14 @@ use serde::Serialize;
 use verisim_core::{
     CancellationToken, EventId, EventPayload, FailureKind, Findings, JobId, Lane, SyncProgress, printable,
 };
-use verisim_engine::control::{JobView, Request, RunningView};
+use verisim_engine::control::{Answer, JobView, Request, RunningView};
 
 use super::captures::{show_captures, show_findings};
 use super::show::{list, tone};
 use super::sync::{Pace, captures, is_settled, lines, verdict};
-use crate::access::Access;
+use crate::access::{Access, confused};
 use crate::config::Config;
+use crate::config::units::show_size;
 use crate::context::Context;
 use crate::error::CliResult;
 use crate::exit::Exit;
@@ -57,12 +58,33 @@ struct Verification<'a> {
     findings: &'a Findings,
 }
 
+impl<'a> Verification<'a> {
+    fn of(job: &'a JobView, result: Came, why: Option<String>, findings: &'a Findings) -> Self {
+        Self {
+            job: job.id,
+            capture: &job.subject,
+            destination: job.lane.0.trim_start_matches("destination/"),
+            remote: job.remote.as_deref(),
+            state: &job.state,
+            result,
+            why,
+            findings,
+        }
+    }
+}
+
 /// Has captures verified once more, and names what is not as it was pushed.
 pub(super) async fn verify(context: &Context, config: Config, job: Option<JobId>) -> CliResult {
     let mut access = Access::open(context, config).await?;
     let mut cleaned = 0;
     let before = match job {
-        Some(job) => vec![access.job(job).await?],
+        Some(job) => {
+            let job = access.job(job).await?;
+            if job.state == "CLEANED" {
+                return audit(context, access, job).await;
+            }
+            vec![job]
+        }
         None => {
             let all = list(&mut access, captures()).await?;
             cleaned = all.iter().filter(|job| job.state == "CLEANED").count();
@@ -93,10 +115,53 @@ pub(super) async fn verify(context: &Context, config: Config, job: Option<JobId>
     let exit = report(context, &before, &views, (&refused, cut_short), &damaged)?;
     if cleaned > 0 {
         context.output.say(format_args!(
-            "{cleaned} cleaned up were not looked at; `sha256sum -c .verisim/checksums.sha256` in each folder there does that"
+            "{cleaned} cleaned up were not looked at; `verisim sync verify JOB` looks at one, and `audit` in a [[capture]] at all in turn"
         ));
     }
     Ok(exit)
+}
+
+/// Looks at one that was cleaned up, at its destination. Damage can be told, and not be mended from here: nothing is left here
+/// to be sent again.
+async fn audit(context: &Context, mut access: Access, job: JobView) -> CliResult {
+    let output = context.output;
+    let since = access.last_event().await?;
+    let stop = context.stop_token()?;
+    let inventory = job.progress.as_ref().and_then(|progress| progress.inventory).unwrap_or_default();
+    output.say(format_args!(
+        "it was cleaned up here; what is at the destination is hashed and compared: {} files, {}",
+        inventory.files,
+        show_size(inventory.bytes)
+    ));
+    let asked = tokio::select! {
+        biased;
+        asked = access.ask(Request::Audit { job: job.id }) => Some(asked),
+        () = stop.cancelled() => None,
+    };
+    let (came, findings, why) = match asked {
+        None => (Came::Stopped, Findings::default(), None),
+        Some(Ok(Answer::Audited(found))) => {
+            let came = match (found.findings.wrong_total(), found.findings.unverifiable.total) {
+                (0, 0) => Came::Verified,
+                (0, _) => Came::Unverifiable,
+                _ => Came::Damaged,
+            };
+            damage(output, &mut access, std::slice::from_ref(&job), since).await?;
+            (came, found.findings, None)
+        }
+        Some(Ok(_)) => return Err(confused()),
+        Some(Err(error)) if error.exit == Exit::Unreachable => {
+            (Came::NotLooked, Findings::default(), Some(error.message))
+        }
+        Some(Err(error)) => return Err(error),
+    };
+    show_captures(context, std::slice::from_ref(&job), "")?;
+    tell(output, &Verification::of(&job, came, why, &findings))?;
+    summary(output, 1, &HashMap::from([(came, 1)]), 0);
+    if came == Came::Damaged {
+        output.say("it is not here any more to be sent again: look for another copy of what is damaged, and at the destination's disk");
+    }
+    Ok(exit_of(&job, came))
 }
 
 /// Asks for a pass over each. Answers those of which the destination is away, and why; each destination is asked once.
@@ -196,31 +261,25 @@ fn report(
         };
         *counts.entry(came).or_default() += 1;
         mended += usize::from(came == Came::Damaged && job.state == "VERIFIED");
-        let of_job = match came {
-            Came::Verified => Exit::Done,
-            Came::Damaged | Came::Unverifiable => Exit::Found,
-            Came::NotLooked => Exit::Unreachable,
-            Came::Stopped | Came::LeftToDaemon => Exit::Failed,
-            Came::Failed => verdict(job),
-        };
+        let of_job = exit_of(job, came);
         exit = if of_job.code() > exit.code() { of_job } else { exit };
         let findings =
             damaged.get(&job.id).unwrap_or_else(|| &job.progress.as_ref().unwrap_or(&nothing).findings);
         let why = why(job, came, refused.get(&job.id));
-        let verification = Verification {
-            job: job.id,
-            capture: &job.subject,
-            destination: job.lane.0.trim_start_matches("destination/"),
-            remote: job.remote.as_deref(),
-            state: &job.state,
-            result: came,
-            why,
-            findings,
-        };
-        tell(output, &verification)?;
+        tell(output, &Verification::of(job, came, why, findings))?;
     }
     summary(output, views.len(), &counts, mended);
     Ok(exit)
+}
+
+fn exit_of(job: &JobView, came: Came) -> Exit {
+    match came {
+        Came::Verified => Exit::Done,
+        Came::Damaged | Came::Unverifiable => Exit::Found,
+        Came::NotLooked => Exit::Unreachable,
+        Came::Stopped | Came::LeftToDaemon => Exit::Failed,
+        Came::Failed => verdict(job),
+    }
 }
 
 fn judge(job: &JobView, former: Option<verisim_core::CaptureProof>, is_damaged: bool) -> Came {

@@ -162,6 +162,56 @@ fn a_cancelled_capture_rests_until_it_is_retried() {
     assert_eq!(sandbox.captures()[0]["state"], "VERIFIED");
 }
 
+/// What was cleaned up is hashed and compared when somebody asks for it, by a daemon and without one; what became of it is shown.
+#[test]
+fn what_was_cleaned_up_is_verified_when_it_is_asked_for() {
+    let sandbox = Sandbox::new();
+    let config = fs::read_to_string(sandbox.path("verisim.toml")).unwrap();
+    add(&sandbox, "run-1");
+    // Damage that is mended before it is cleaned up.
+    let victim = sandbox.path("vault/sensor/run-1/logs/3.log");
+    let good = fs::read(&victim).unwrap();
+    fs::write(&victim, "rotten").unwrap();
+    sandbox.run(&["sync", "verify", "1"]).exits(6);
+    let shown = sandbox.run(&["sync", "show", "1"]).exits(0).stdout;
+    assert!(shown.contains("1 file not there as pushed; mended, and verified since"), "{shown}");
+    assert!(!shown.contains("cleaned up"), "{shown}");
+    let cleanup = "cleanup = { enabled = true, min_passes = 2, min_age = \"2s\" }\n";
+    sandbox.write("verisim.toml", &format!("{config}{cleanup}"));
+    let daemon = sandbox.up();
+    eventually("it is cleaned up", || sandbox.captures()[0]["state"] == "CLEANED");
+    let shown = sandbox.run(&["sync", "show", "1"]).exits(0).stdout;
+    assert!(shown.contains("cleaned up") && shown.contains("mended"), "{shown}");
+    let mut daemon = Some(daemon);
+    for _ in 0..2 {
+        let said = sandbox.run(&["sync", "verify", "1"]).exits(0);
+        assert!(
+            said.stderr.contains("1 of 1 captures are at the destination as they were pushed"),
+            "{said:?}"
+        );
+        fs::write(&victim, "rotten").unwrap();
+        let told = sandbox.run(&["--json", "sync", "verify", "1"]).exits(6);
+        let lines = told.json();
+        let report = lines.iter().find(|line| line["type"] == "verification").unwrap();
+        assert_eq!((&report["result"], &report["state"]), (&"damaged".into(), &"CLEANED".into()));
+        assert_eq!(report["findings"]["different"]["first"][0]["path"], "logs/3.log");
+        assert!(told.stdout.contains("remote_damaged"), "{}", told.stdout);
+        let said = sandbox.run(&["sync", "verify", "1"]).exits(6);
+        assert!(said.stdout.contains("logs/3.log") && said.stderr.contains("another copy"), "{said:?}");
+        let shown = sandbox.run(&["sync", "show", "1"]).exits(0).stdout;
+        assert!(shown.contains("found after it was cleaned up here, and not mended"), "{shown}");
+        fs::rename(sandbox.path("vault"), sandbox.path("share")).unwrap();
+        let said = sandbox.run(&["sync", "verify", "1"]).exits(5);
+        assert!(said.stdout.contains("nobody could look"), "{said:?}");
+        fs::rename(sandbox.path("share"), sandbox.path("vault")).unwrap();
+        fs::write(&victim, &good).unwrap();
+        // The second time without a daemon.
+        if let Some(daemon) = daemon.take() {
+            assert_eq!(daemon.terminate().0, Some(0));
+        }
+    }
+}
+
 #[test]
 fn inv_6_a_share_that_is_not_mounted_costs_no_evidence_and_fills_no_disk() {
     let sandbox = Sandbox::new();

@@ -41,6 +41,7 @@ impl Operator {
             }
             Request::SyncAdd { rule, relative } => made(self.sync_add(&rule, relative.as_ref()).await?),
             Request::Verify { job: id } => job(self.verify(id).await?),
+            Request::Audit { job } => Answer::Audited(Box::new(self.audit(job).await?)),
             Request::Retry { job: id } => job(self.retry(id).await?),
             Request::RetryAll(query) => self.retry_all(&query).await?,
             Request::Cancel { job: id } => job(self.cancel(id).await?),

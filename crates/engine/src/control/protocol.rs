@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use verisim_core::{
-    Action, Body, CaptureName, DecoyName, DecoyPath, DestinationName, Event, EventId, FailureKind,
+    Action, Audited, Body, CaptureName, DecoyName, DecoyPath, DestinationName, Event, EventId, FailureKind,
     GateRuleName, JobId, JobKind, Lane, RelPath, StoreError, Timestamp,
 };
 
@@ -101,6 +101,12 @@ pub enum Request {
     },
     /// Another pass of verification.
     Verify {
+        /// Which.
+        job: JobId,
+    },
+    /// A look at a capture that was cleaned up: everything at its destination is hashed, and compared with what the store
+    /// keeps. Answered when that is done; ended when the client goes.
+    Audit {
         /// Which.
         job: JobId,
     },
@@ -294,6 +300,8 @@ pub enum Answer {
         /// Whether it was made by this call.
         new: bool,
     },
+    /// What was found of a capture that was cleaned up.
+    Audited(Box<Audited>),
     /// Captures are tried again.
     Retried {
         /// Which.
@@ -420,6 +428,7 @@ mod tests {
                 r#"{"v":1,"request":"read","decoy":"files01","path":"/home/ann/a.txt","limit":10}"#,
             ),
             (Request::Verify { job }, r#"{"v":1,"request":"verify","job":7}"#),
+            (Request::Audit { job }, r#"{"v":1,"request":"audit","job":7}"#),
             (Request::Retry { job }, r#"{"v":1,"request":"retry","job":7}"#),
             (Request::Cancel { job }, r#"{"v":1,"request":"cancel","job":7}"#),
             (

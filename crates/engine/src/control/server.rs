@@ -163,6 +163,14 @@ impl Client<'_> {
                     self.parts.shutdown.cancel();
                     self.say(Ok(Answer::Done)).await?;
                 }
+                Ok(request @ Request::Audit { .. }) => {
+                    // It may take hours, and is nobody's any more when who asked goes away.
+                    let answer = tokio::select! {
+                        answer = self.parts.operator.ask(request) => answer,
+                        gone = self.input.fill_buf() => return gone.map(drop),
+                    };
+                    self.say(answer).await?;
+                }
                 Ok(request) => {
                     let answer = self.parts.operator.ask(request).await;
                     self.say(answer).await?;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
 use verisim_core::{
-    FailureKind, Job, JobFilter, JobId, JobKind, JobState, Lane, Schedule, SyncEvent, SyncState, Work,
+    Audited, FailureKind, Job, JobFilter, JobId, JobKind, JobState, Lane, Schedule, SyncEvent, SyncState,
+    Work,
 };
 
 use super::operator::{Asked, Operator, wrong_state};
@@ -62,8 +63,7 @@ impl Operator {
             let why = match state {
                 SyncState::Cleaning => "it was verified, and is being cleaned up",
                 SyncState::Cleaned => {
-                    "it was verified and cleaned up; `audit` in its rule has what was cleaned up looked at from here, and at \
-                     the destination `sha256sum -c .verisim/checksums.sha256` checks it"
+                    "it was verified and cleaned up; `sync verify` of this version has it looked at by an audit"
                 }
                 SyncState::Failed | SyncState::Unverified | SyncState::Cancelled => {
                     "only what was verified before is verified again; see `sync retry`"
@@ -76,6 +76,42 @@ impl Operator {
             self.require_there(&job).await?;
         }
         self.change(&job, JobState::Sync(to), Schedule::At(self.shared().now()), None).await
+    }
+
+    /// Looks at a capture that was cleaned up, at its destination, and compares it with the manifest that the store keeps. What
+    /// is found is told in the events of an audit.
+    ///
+    /// # Errors
+    /// When it was not cleaned up, nobody could look, there is none of this id, its manifest is gone, or the store cannot be
+    /// used.
+    pub async fn audit(&self, id: JobId) -> Asked<Audited> {
+        let job = self.find(id).await?;
+        let (JobState::Sync(SyncState::Cleaned), Work::Sync(spec)) = (job.state, &job.work) else {
+            let why = "only a capture that was cleaned up is looked at in this way; `sync verify` has others verified";
+            return Err(wrong_state(&job, why));
+        };
+        let shared = self.shared();
+        let Some(worker) = &shared.sync else {
+            return Err(Refusal::new(RefusalKind::Unsupported, "no destination is configured"));
+        };
+        let lost = || {
+            let message = format!("no manifest of job {id} is kept any more to compare it with");
+            Refusal::new(RefusalKind::NotFound, message)
+        };
+        if shared.store.manifest(id, 0).await?.is_none() {
+            return Err(lost());
+        }
+        match crate::sync::audit(shared, &**worker, &job, spec, true).await? {
+            Ok(found) => {
+                self.handle().wake();
+                found.ok_or_else(lost)
+            }
+            Err(error) => Err(Refusal {
+                kind: RefusalKind::Away,
+                message: format!("job {id} could not be looked at: {}", error.failure.detail),
+                failure: Some(error.failure.kind),
+            }),
+        }
     }
 
     /// Asks the destination, where it was away when it was last heard of.

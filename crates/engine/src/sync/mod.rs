@@ -12,5 +12,5 @@ pub use discover::new_job;
 pub(crate) use judge::sync_event;
 pub(crate) use stand::stand_by;
 pub(crate) use step::{Step, StepEnd, chronicle};
-pub(crate) use tidy::tidy;
+pub(crate) use tidy::{audit, tidy};
 pub(crate) use wake::wake;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use verisim_core::{
-    AuditTask, Failure, FailureKind, Findings, Job, JobFilter, JobKind, JobState, ManifestPieces,
-    StoreResult, SyncProgress, SyncSpec, SyncState, SyncWorker, Work,
+    AuditTask, Audited, Failure, FailureKind, Findings, Job, JobFilter, JobKind, JobState, ManifestPieces,
+    StoreResult, SyncProgress, SyncSpec, SyncState, SyncWorker, TransportError, Work,
 };
 
 use super::judge::{damage, sync_event};
@@ -48,7 +48,9 @@ async fn tell_left_over(shared: &Shared, worker: &dyn SyncWorker) -> StoreResult
         before = Some(last.id);
         for job in page {
             let Work::Sync(spec) = &job.work else { continue };
-            audit(shared, worker, &job, spec).await?;
+            if let Err(error) = audit(shared, worker, &job, spec, false).await? {
+                tracing::warn!(job = %job.id, %error, "a capture that was cleaned up could not be looked at again");
+            }
             let found = match worker.left_over(job.id, &spec.capture).await {
                 Ok(Some(found)) => found,
                 Ok(None) => continue,
@@ -72,8 +74,14 @@ async fn tell_left_over(shared: &Shared, worker: &dyn SyncWorker) -> StoreResult
     }
 }
 
-/// Has a capture that was cleaned up looked at once more, where that is wanted and due, and tells what is found.
-async fn audit(shared: &Shared, worker: &dyn SyncWorker, job: &Job, spec: &SyncSpec) -> StoreResult<()> {
+/// Has a capture that was cleaned up looked at once more, where that is wanted and due, or `at_once`, and tells what is found.
+pub(crate) async fn audit(
+    shared: &Shared,
+    worker: &dyn SyncWorker,
+    job: &Job,
+    spec: &SyncSpec,
+    at_once: bool,
+) -> StoreResult<Result<Option<Audited>, TransportError>> {
     let progress = job.progress.clone().unwrap_or_default();
     let task = AuditTask {
         job: job.id,
@@ -81,22 +89,20 @@ async fn audit(shared: &Shared, worker: &dyn SyncWorker, job: &Job, spec: &SyncS
         manifest: progress.manifest,
         cleaned_at: job.updated_at,
         now: shared.now(),
+        at_once,
         cancel: shared.ending.child_token(),
     };
     let found = match worker.audit(task, manifest(shared, job.id)).await {
         Ok(Some(found)) => found,
-        Ok(None) => return Ok(()),
-        Err(error) => {
-            tracing::warn!(job = %job.id, %error, "a capture that was cleaned up could not be looked at again");
-            return Ok(());
-        }
+        nothing => return Ok(nothing),
     };
     let total = found.findings.wrong_total();
     let failure = (total > 0).then(|| (FailureKind::HashMismatch, found.note.clone()));
-    let told = SyncProgress { note: Some(found.note), findings: found.findings, ..progress };
+    let told = SyncProgress { note: Some(found.note.clone()), findings: found.findings.clone(), ..progress };
     let event = sync_event(job.id, spec, SyncState::Cleaned, &told, failure, shared.now());
-    let damage = damage(job.id, spec, found.damaged, total, shared.now());
-    shared.store.emit([event].into_iter().chain(damage).collect()).await.map(drop)
+    let damage = damage(job.id, spec, found.damaged.clone(), total, shared.now());
+    shared.store.emit([event].into_iter().chain(damage).collect()).await?;
+    Ok(Ok(Some(found)))
 }
 
 /// The manifest that the store keeps, piece by piece.

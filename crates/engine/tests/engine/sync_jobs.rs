@@ -333,6 +333,40 @@ async fn what_an_audit_of_a_cleaned_up_capture_finds_is_told() {
     assert_eq!(state(&stage), SyncState::Cleaned);
 }
 
+/// Whoever asks has what was cleaned up looked at, and is answered what an audit tells; what nobody could look at is no finding.
+#[tokio::test]
+async fn who_asks_is_told_how_a_cleaned_up_capture_is() {
+    let stage = one();
+    let operator = |stage: &Stage| Operator::new(Engine::new(stage.parts()).handle());
+    stage.live_until(at(5)).await;
+    let refused = operator(&stage).audit(JOB).await.unwrap_err();
+    assert_eq!(refused.kind, RefusalKind::WrongState, "{refused}");
+    let stage = one();
+    stage.sync.set_script(|task| {
+        (task.state == SyncState::Verified).then(|| advanced(task, SyncEvent::InterlocksHold))
+    });
+    stage.live_until(at(5)).await;
+    assert_eq!(state(&stage), SyncState::Cleaned);
+    let events = stage.events_of(JOB).len();
+    let away = operator(&stage).audit(JOB).await.unwrap_err();
+    assert_eq!((away.kind, away.failure), (RefusalKind::Away, Some(verisim_core::FailureKind::Network)));
+    assert_eq!(stage.events_of(JOB).len(), events);
+    let mut findings = Findings::default();
+    findings.missing.add(verisim_core::RelPath::new("d/c").unwrap(), None);
+    let bad = verisim_core::Audited {
+        damaged: vec!["missing: d/c".into()],
+        findings,
+        note: "d/c is missing".into(),
+    };
+    stage.sync.set_audit(JOB, bad.clone());
+    assert_eq!(operator(&stage).audit(JOB).await.unwrap(), bad);
+    assert_eq!(stage.sync.audited(), [(JOB, b"piece 0 of job 1\npiece 1 of job 1\n".to_vec())]);
+    let told: Vec<String> =
+        stage.events_of(JOB).iter().skip(events).map(|event| event.body.topic.to_string()).collect();
+    assert_eq!(told, ["sync.1.cleaned", "sync.1.remote_damaged"]);
+    assert_eq!(state(&stage), SyncState::Cleaned);
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Becomes(SyncState),

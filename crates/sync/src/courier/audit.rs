@@ -1,4 +1,5 @@
-//! Audits: what was cleaned up long ago is looked at again at its destination, a share of the captures in each round.
+//! Audits: what was cleaned up is looked at again at its destination, a share of the captures in each round, and any of them
+//! when somebody asks for it.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,6 +13,7 @@ use verisim_core::{
 
 use super::{Courier, blocking};
 use crate::errno::{Side, failure};
+use crate::stopping::unless_stopped;
 use crate::{private, verify};
 
 const OPERATION: &str = "sync.audit";
@@ -27,22 +29,31 @@ impl ProgressSink for Nobody {
 }
 
 impl Courier {
-    /// Looks at the capture, where it is its turn. One at a time: nobody waits for the result.
+    /// Looks at the capture, where it is its turn, or somebody waits for the result. One at a time.
     pub(super) async fn look_at_cleaned(
         &self,
         task: AuditTask,
         pieces: ManifestPieces<'_>,
     ) -> Result<Option<Audited>, TransportError> {
-        let rule = self.rules.get(&task.spec.capture.rule).and_then(|rule| rule.audit);
-        let round = rule.and_then(|rule| rule.round(task.job, task.cleaned_at, task.now));
-        let (Some(round), Some(manifest)) = (round, task.manifest) else { return Ok(None) };
+        let Some(manifest) = task.manifest else { return Ok(None) };
         let work_dir = self.work_dir(task.job);
-        let noted = work_dir.join(ROUND);
-        let last = blocking(OPERATION, move || Ok(fs::read_to_string(noted).ok())).await?;
-        if last.and_then(|last| last.trim().parse::<i64>().ok()).is_some_and(|last| last >= round) {
-            return Ok(None);
-        }
-        let Ok(_alone) = self.auditing.try_lock() else { return Ok(None) };
+        let round = match task.at_once {
+            true => None,
+            false => match self.due_round(&task).await? {
+                None => return Ok(None),
+                due => due,
+            },
+        };
+        let _alone = match round {
+            Some(_) => match self.auditing.try_lock() {
+                Ok(alone) => alone,
+                Err(_) => return Ok(None),
+            },
+            None => {
+                let alone = async { Ok::<_, Failure>(self.auditing.lock().await) };
+                unless_stopped(&task.cancel, OPERATION, alone).await?
+            }
+        };
         let destination = self.destination(&task.spec)?;
         let file = keep(work_dir.join(MANIFEST), pieces).await?;
         let options = PushOptions {
@@ -66,6 +77,20 @@ impl Courier {
     }
 }
 
+impl Courier {
+    /// The round in which it is the capture's turn, and in which it was not looked at yet.
+    async fn due_round(&self, task: &AuditTask) -> Result<Option<i64>, Failure> {
+        let rule = self.rules.get(&task.spec.capture.rule).and_then(|rule| rule.audit);
+        let Some(round) = rule.and_then(|rule| rule.round(task.job, task.cleaned_at, task.now)) else {
+            return Ok(None);
+        };
+        let noted = self.work_dir(task.job).join(ROUND);
+        let last = blocking(OPERATION, move || Ok(fs::read_to_string(noted).ok())).await?;
+        let is_made = last.and_then(|last| last.trim().parse::<i64>().ok()).is_some_and(|last| last >= round);
+        Ok((!is_made).then_some(round))
+    }
+}
+
 /// Puts the pieces together.
 async fn keep(path: PathBuf, mut pieces: ManifestPieces<'_>) -> Result<PathBuf, Failure> {
     let lost = |error| failure(Side::State, OPERATION, "writing the manifest", &error);
@@ -83,9 +108,10 @@ async fn keep(path: PathBuf, mut pieces: ManifestPieces<'_>) -> Result<PathBuf, 
     Ok(path)
 }
 
-/// Notes that a round was made. Without the note it is made again.
-fn note(work_dir: &Path, round: i64) -> Result<(), Failure> {
+/// Notes that a round was made, where it was one. Without the note it is made again.
+fn note(work_dir: &Path, round: Option<i64>) -> Result<(), Failure> {
     let _ = fs::remove_file(work_dir.join(MANIFEST));
+    let Some(round) = round else { return Ok(()) };
     let noted = private::write(&work_dir.join(ROUND), round.to_string().as_bytes());
     noted.map_err(|error| failure(Side::State, OPERATION, "noting an audit", &error))
 }

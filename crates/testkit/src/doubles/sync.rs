@@ -248,7 +248,10 @@ impl SyncWorker for ModelSync {
         task: AuditTask,
         mut manifest: ManifestPieces<'_>,
     ) -> Result<Option<Audited>, TransportError> {
-        let Some(found) = self.lock().audits.remove(&task.job) else { return Ok(None) };
+        let Some(found) = self.lock().audits.remove(&task.job) else {
+            let away = || Failure::new(FailureKind::Network, "sync.audit", "nobody answers");
+            return if task.at_once { Err(away().into()) } else { Ok(None) };
+        };
         let mut whole = Vec::new();
         while let Some(piece) = manifest.next().await {
             whole.extend_from_slice(&piece?);
