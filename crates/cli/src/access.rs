@@ -210,10 +210,20 @@ pub(crate) fn confused() -> CliError {
         .hint("daemon and command line should be of one version")
 }
 
+/// Whether a connection broke because who was at the other end is gone.
+fn is_end(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}
+
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Refused(refusal) => refusal.into(),
+            ClientError::Connection(broken) if is_end(&broken) => {
+                Self::new(Exit::Failed, "the daemon ended before it answered")
+                    .hint("what was under way goes on with the next one: `verisim up` starts it")
+            }
             ClientError::Connection(_) => {
                 Self::new(Exit::Store, error).hint("is it the daemon of this user? otherwise look at its log")
             }

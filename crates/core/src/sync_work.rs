@@ -192,16 +192,16 @@ pub enum SyncReport {
     },
 }
 
-/// How far a push is.
+/// How far a push or a verification is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
-    /// Files sent or found complete.
+    /// Files sent or found complete; looked at, in a verification.
     pub files_done: u64,
     /// Files in all.
     pub files_total: u64,
     /// Bytes sent or found complete.
     pub bytes_done: u64,
-    /// Bytes in all.
+    /// Bytes in all; 0 where files alone are counted, as in a verification.
     pub bytes_total: u64,
 }
 

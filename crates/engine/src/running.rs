@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use verisim_core::{CancellationToken, Fence, JobId, LeasedJob, Progress, ProgressSink};
+use verisim_core::{CancellationToken, Fence, JobId, Lane, LeasedJob, Progress, ProgressSink};
 
 /// What runs at this moment.
 #[derive(Debug, Default)]
@@ -15,6 +15,7 @@ pub(crate) struct Running {
 #[derive(Debug)]
 struct Entry {
     fence: Fence,
+    lane: Lane,
     cancel: CancellationToken,
     progress: Option<Progress>,
 }
@@ -28,7 +29,8 @@ impl Running {
     pub(crate) fn begin(&self, jobs: &[LeasedJob], cancel: &CancellationToken) {
         let mut running = self.lock();
         for leased in jobs {
-            let entry = Entry { fence: leased.fence, cancel: cancel.clone(), progress: None };
+            let lane = leased.job.work.lane();
+            let entry = Entry { fence: leased.fence, lane, cancel: cancel.clone(), progress: None };
             running.insert(leased.job.id, entry);
         }
     }
@@ -43,6 +45,14 @@ impl Running {
         let mut held: Vec<_> = self.lock().iter().map(|(job, entry)| (*job, entry.fence)).collect();
         held.sort_unstable_by_key(|(job, _)| *job);
         held
+    }
+
+    /// What runs in a lane, by job.
+    pub(crate) fn in_lane(&self, lane: &Lane) -> Vec<JobId> {
+        let mut all: Vec<_> =
+            self.lock().iter().filter(|(_, entry)| entry.lane == *lane).map(|(job, _)| *job).collect();
+        all.sort_unstable();
+        all
     }
 
     /// Stops a job whose lease is lost. Work that shares its cancellation is stopped too, and handed back.

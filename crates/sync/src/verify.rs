@@ -1,10 +1,14 @@
 //! Comparing what was pushed with what is there, in a stream.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use verisim_core::manifest::{Entry, Verdict, settle};
-use verisim_core::{Digest, Failure, Findings, ManifestStream, Named, RelPath, RemoteFile, TransportError};
+use verisim_core::{
+    Digest, Failure, Findings, ManifestStream, Named, Progress, ProgressSink, RelPath, RemoteFile,
+    TransportError,
+};
 
 use crate::manifest_file::ManifestFile;
 
@@ -78,6 +82,18 @@ impl Comparison {
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }
+}
+
+/// Tells how many of `total` files were looked at. How many bytes they have, hashes do not say.
+pub(crate) fn counted(files: ManifestStream, total: u64, sink: Arc<dyn ProgressSink>) -> ManifestStream {
+    let mut files_done = 0;
+    let counting = files.inspect(move |file| {
+        if file.is_ok() {
+            files_done = total.min(files_done + 1);
+            sink.report(Progress { files_done, files_total: total, bytes_done: 0, bytes_total: 0 });
+        }
+    });
+    counting.boxed()
 }
 
 /// Compares the manifest at `path`, whose hash must be `sha256`, with what `there` says. One entry of each is in memory, and

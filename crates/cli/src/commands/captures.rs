@@ -4,9 +4,10 @@ use verisim_core::{EventId, EventPayload, FailureKind, Findings, JobId, Proof, T
 use verisim_engine::control::JobView;
 
 use super::gate::{is_held, show_gate};
+use super::places;
 use super::show::tone;
-use crate::config::units::show_size;
 use crate::access::Access;
+use crate::config::units::show_size;
 use crate::context::Context;
 use crate::error::CliResult;
 use crate::exit::Exit;
@@ -18,9 +19,9 @@ use crate::render::time;
 const WIDTH: usize = 80;
 /// How far a note stands in from the left.
 const INDENT: usize = 8;
-/// How many names of each kind are listed for people; scripts get all that are kept.
 /// How often damage is told one by one.
 const DAMAGE_MAX: usize = 5;
+/// How many names of each kind are listed for people; scripts get all that are kept.
 const NAMES_MAX: usize = 20;
 /// The columns that everything but the name takes at the most: `123456  cleanup eligible  90m  123456  1023 MiB` and gaps.
 const BESIDE_NAME: usize = 52;
@@ -38,7 +39,6 @@ pub(super) fn show_captures(context: &Context, jobs: &[JobView], none: &str) -> 
     Ok(Exit::Done)
 }
 
-/// Prints all that is known of one capture. For a script it is the object that `ls` prints.
 /// Damage that was found at the destination: when, and in how many files.
 pub(super) type Damage = (Timestamp, u64);
 
@@ -73,6 +73,7 @@ fn damage_lines(job: &JobView, damage: &[Damage]) -> Vec<String> {
     more.into_iter().chain(damage.iter().skip(earlier).map(told)).collect()
 }
 
+/// Prints all that is known of one capture. For a script it is the object that `ls` prints.
 pub(super) fn show_capture(context: &Context, job: &JobView, damage: &[Damage]) -> CliResult {
     show_captures(context, std::slice::from_ref(job), "")?;
     let output = context.output;
@@ -93,7 +94,6 @@ pub(super) fn show_capture(context: &Context, job: &JobView, damage: &[Damage]) 
         };
         lines.push(("pass", format!("{}, {how}", time::utc(pass.at))));
     }
-    if let Some(at) = job.next_at.filter(|_| !job.rests) {
     lines.extend(damage_lines(job, damage).into_iter().map(|line| ("damage", line)));
     if job.state == "CLEANED" {
         lines.push((
@@ -101,6 +101,7 @@ pub(super) fn show_capture(context: &Context, job: &JobView, damage: &[Damage]) 
             format!("{}; what is left of it is at the destination", time::utc(job.updated_at)),
         ));
     }
+    if let Some(at) = job.next_at.filter(|_| !job.rests) {
         lines.push(("next look", time::distance(at, now)));
     }
     for (name, said) in lines {
@@ -205,6 +206,9 @@ fn reason(job: &JobView, now: Timestamp) -> String {
             time::utc(at)
         );
     }
+    if let Some(told) = places::told(job) {
+        return told;
+    }
     match &job.failure {
         _ if is_held(job) => printable(&noted),
         // What went wrong before is not what it does now.
@@ -250,6 +254,7 @@ mod tests {
             deadline: None,
             counters: Counters::default(),
             away_since: None,
+            behind: Vec::new(),
             failure: Some((FailureKind::NoSpace, "the destination is full; ".repeat(8))),
             fate_open: false,
             progress: Some(progress),

@@ -1,6 +1,7 @@
 //! One module per command.
 
 mod captures;
+mod changes;
 mod decide;
 mod demo;
 mod doctor;
@@ -9,6 +10,7 @@ mod files;
 mod gate;
 mod init;
 mod life;
+mod places;
 mod retry;
 mod shell;
 mod show;

@@ -3,6 +3,7 @@
 use verisim_core::{DecoyName, Event, EventId, JobKind, Lane, Timestamp};
 use verisim_engine::control::{Answer, JobQuery, JobView, Request, StatusView};
 
+use super::places;
 use crate::access::Access;
 use crate::args::{EventsArgs, JobsArgs};
 use crate::config::units::{BYTES_PER_MBIT, show_size};
@@ -18,10 +19,10 @@ use crate::state::StateDir;
 /// How long is waited between two looks for events where no daemon pushes them.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// Lists jobs, the newest first.
 /// With how many events one begins to follow them, where nothing else is said.
 const FOLLOW_LAST: u32 = 20;
 
+/// Lists jobs, the newest first.
 pub(super) async fn jobs(context: &Context, args: &JobsArgs) -> CliResult {
     let config = context.config()?;
     let mut access = Access::look(context, config.clone()).await?;
@@ -226,6 +227,7 @@ pub(super) async fn status(context: &Context) -> CliResult {
         list(&mut access, JobQuery { kind: Some(JobKind::Sync), limit: 1000, ..JobQuery::default() }).await?;
     let missing: Vec<&CaptureConfig> = config.captures.iter().filter(|rule| !rule.path.is_dir()).collect();
     let limits = limits(&config, status.now);
+    let full = places::full(&captures);
     if context.output.json {
         #[derive(serde::Serialize)]
         struct Line<'a> {
@@ -233,6 +235,8 @@ pub(super) async fn status(context: &Context) -> CliResult {
             limits: &'a [Limit<'a>],
             /// The capture rules whose folder is not there.
             missing: Vec<&'a str>,
+            /// The destinations of which all places are taken while captures wait.
+            full: &'a [places::Full<'a>],
             /// How many captures are in which state, the latest 1,000 of them.
             captures: std::collections::BTreeMap<&'a str, usize>,
             #[serde(flatten)]
@@ -245,10 +249,20 @@ pub(super) async fn status(context: &Context) -> CliResult {
         }
         context.output.typed(
             "status",
-            &Line { daemon: running, limits: &limits, missing, captures: states, status: &status },
+            &Line {
+                daemon: running,
+                limits: &limits,
+                missing,
+                full: &full,
+                captures: states,
+                status: &status,
+            },
         )?;
     } else {
         context.output.raw(status_text(context.output, running, &status, &captures).as_bytes())?;
+        for full in &full {
+            context.output.line(format!("waiting   {full}"))?;
+        }
         for limit in &limits {
             context.output.line(format!("limit     {limit}"))?;
         }

@@ -8,6 +8,7 @@ use verisim_core::{CancellationToken, JobId, JobKind, Progress, RelPath, Timesta
 use verisim_engine::control::{Answer, JobQuery, JobView, Request, RunningView};
 
 use super::captures::{damage_of, show_capture, show_captures};
+use super::changes::{Changes, note_of, state_of};
 use super::gate::is_held;
 use super::retry;
 use super::show::list;
@@ -173,7 +174,7 @@ async fn add(context: &Context, config: Config, args: &SyncAddArgs) -> CliResult
         context.output.say(format!("it is known already, as job {job}"));
     }
     if args.wait {
-        return follow(context, &mut access, &[job], &context.stop_token()?).await;
+        return follow(context, &mut access, &[job], &context.stop_token()?, false).await;
     }
     let job = access.job(job).await?;
     show_captures(context, &[job], "")
@@ -208,7 +209,7 @@ async fn watch(context: &Context, config: Config, job: Option<JobId>) -> CliResu
         context.output.say("no daemon runs; the work is done here, and stops with this command");
     }
     let stop = context.stop_token()?;
-    let exit = follow(context, &mut access, &jobs, &stop).await?;
+    let exit = follow(context, &mut access, &jobs, &stop, true).await?;
     // Whoever has seen enough has got what was asked for.
     Ok(if stop.is_cancelled() { Exit::Done } else { exit })
 }
@@ -224,12 +225,18 @@ async fn follow(
     access: &mut Access,
     jobs: &[JobId],
     stop: &CancellationToken,
+    tells_changes: bool,
 ) -> CliResult {
     let mut progress = Drawn::new(context.output);
+    let tells_changes = tells_changes && !progress.is_drawn() && !context.output.quiet;
+    let mut changes = Changes::default();
     let mut pace = Pace::default();
     let mut told = HashMap::new();
     let tick = |views: &[JobView], running: &[RunningView]| {
         progress.draw(&lines(views, running, context, &mut pace));
+        if tells_changes {
+            changes.tell(context, views);
+        }
         if context.output.json {
             tell(context, running, &mut told);
         }
@@ -293,10 +300,14 @@ impl Pace {
     }
 }
 
-/// How much of it is there, in hundredths.
+/// How much of it is there, in hundredths: of its bytes, or of its files where nobody counts bytes.
 fn percent(at: Progress) -> u64 {
-    let share = u128::from(at.bytes_done) * 100;
-    u64::try_from(share.checked_div(u128::from(at.bytes_total)).unwrap_or(100)).unwrap_or(100).min(100)
+    let (done, total) = match at.bytes_total {
+        0 => (at.files_done, at.files_total),
+        total => (at.bytes_done, total),
+    };
+    let share = u128::from(done) * 100;
+    u64::try_from(share.checked_div(u128::from(total)).unwrap_or(100)).unwrap_or(100).min(100)
 }
 
 pub(super) fn lines(
@@ -311,6 +322,16 @@ pub(super) fn lines(
         let name = verisim_core::printable(&job.subject);
         match progress {
             // What matters comes first: a narrow terminal cuts the rest.
+            // A verification counts files alone.
+            Some(at) if at.bytes_total == 0 => format!(
+                "{:>6}  {:<16}  {:>3}%  {}, {} of {} files",
+                job.id,
+                fit_end(&name, 16),
+                percent(at),
+                state_of(job),
+                at.files_done,
+                at.files_total,
+            ),
             Some(at) => format!(
                 "{:>6}  {:<16}  {:>3}%  {} of {}{}, {} of {} files",
                 job.id,
@@ -323,15 +344,7 @@ pub(super) fn lines(
                 at.files_total,
             ),
             None => {
-                let note =
-                    job.progress.as_ref().and_then(|progress| progress.note.clone()).unwrap_or_default();
-                let state = job.state.to_lowercase().replace('_', " ");
-                format!(
-                    "{:>6}  {:<16}  {state}  {}",
-                    job.id,
-                    fit_end(&name, 16),
-                    verisim_core::printable(&note)
-                )
+                format!("{:>6}  {:<16}  {}  {}", job.id, fit_end(&name, 16), state_of(job), note_of(job))
             }
         }
     };

@@ -19,6 +19,11 @@ impl Progress {
         Self { enabled: io::stderr().is_terminal() && !output.quiet && !output.json, drawn: 0 }
     }
 
+    /// Whether anything is drawn.
+    pub(crate) const fn is_drawn(&self) -> bool {
+        self.enabled
+    }
+
     /// Replaces the lines.
     pub(crate) fn draw(&mut self, lines: &[String]) {
         if self.enabled {

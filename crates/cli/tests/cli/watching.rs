@@ -8,6 +8,47 @@ use serde_json::Value;
 use crate::sandbox::{Sandbox, command, eventually};
 
 #[test]
+fn a_watch_in_a_pipe_tells_each_change() {
+    let sandbox = Sandbox::new();
+    sandbox.capture("run-1");
+    let dir = sandbox.path("captures/run-1");
+    sandbox.run(&["sync", "add", dir.to_str().unwrap()]).exits(0);
+    let told = sandbox.run(&["--json", "sync", "watch", "1"]).exits(0).json();
+    let changes: Vec<&Value> = told.iter().filter(|line| line["type"] == "change").collect();
+    assert!(changes.len() >= 2, "{told:?}");
+    assert!(changes.windows(2).all(|two| two[0]["state"] != two[1]["state"]), "{told:?}");
+    assert_eq!((&changes[0]["job"], &changes[0]["capture"]), (&1.into(), &"sensor/run-1".into()));
+    assert_eq!(changes.last().unwrap()["state"], "VERIFIED");
+    sandbox.capture("run-2");
+    let dir = sandbox.path("captures/run-2");
+    sandbox.run(&["sync", "add", dir.to_str().unwrap()]).exits(0);
+    let said = sandbox.run(&["sync", "watch", "2"]).exits(0).stdout;
+    let of_change = |line: &&str| line.contains("sensor/run-2") && line.starts_with("20");
+    let lines: Vec<&str> = said.lines().filter(of_change).collect();
+    assert!(lines.len() >= 2 && lines.last().unwrap().contains("verified"), "{said}");
+}
+
+#[test]
+fn the_end_of_the_daemon_is_told_to_who_watches() {
+    let sandbox = Sandbox::new();
+    sandbox.write("captures/run-1/half", "not complete");
+    let daemon = sandbox.up();
+    eventually("it is found", || sandbox.captures().len() == 1);
+    let mut watch = sandbox.verisim(&["sync", "watch", "1"]);
+    let mut watch = watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It has begun once it tells how things are.
+    let mut first = String::new();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap());
+    lines.read_line(&mut first).unwrap();
+    assert!(first.contains("waiting"), "{first}");
+    assert_eq!(daemon.terminate().0, Some(0));
+    let ended = watch.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("the daemon ended") && !said.contains("Broken pipe"), "{said}");
+}
+
+#[test]
 fn who_follows_begins_with_the_newest_events() {
     let sandbox = Sandbox::new();
     for run in 0..10 {

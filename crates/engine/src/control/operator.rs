@@ -118,7 +118,20 @@ impl Operator {
     /// A job as it is shown.
     fn view(&self, job: Job) -> JobView {
         let away = self.shared().away.get(&job.work.lane());
-        JobView { away_since: away.map(|away| away.since), ..JobView::of(job) }
+        let behind = if away.is_none() { self.behind(&job) } else { Vec::new() };
+        JobView { away_since: away.map(|away| away.since), behind, ..JobView::of(job) }
+    }
+
+    /// What has all the places of a capture's destination, while that is due and has none.
+    fn behind(&self, job: &Job) -> Vec<JobId> {
+        let shared = self.shared();
+        let is_due = matches!(job.schedule, Schedule::At(at) if at <= shared.now());
+        if !is_due || !matches!(job.state, JobState::Sync(state) if !state.is_final()) {
+            return Vec::new();
+        }
+        let taken = shared.running.in_lane(&job.work.lane());
+        let is_full = taken.len() >= shared.settings.pushes_per_destination_max;
+        if is_full && !taken.contains(&job.id) { taken } else { Vec::new() }
     }
 
     pub(super) async fn find(&self, id: JobId) -> Asked<Job> {

@@ -58,6 +58,9 @@ pub struct JobView {
     /// Of a sync: since when its destination is away. Nothing is begun for it until it is back.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub away_since: Option<Timestamp>,
+    /// Of a sync: it is due, and waits for these, which have all the places of its destination.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub behind: Vec<JobId>,
     /// When it was stored.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -94,6 +97,7 @@ impl JobView {
             fate_open: job.intended.is_some(),
             progress: job.progress,
             away_since: None,
+            behind: Vec::new(),
             created_at: job.created_at,
             updated_at: job.updated_at,
         };

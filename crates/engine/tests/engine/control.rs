@@ -186,6 +186,24 @@ async fn a_running_push_shows_its_progress_and_stops_when_it_is_cancelled() {
     daemon.end().await;
 }
 
+/// A capture that is due and has no place at its destination says which ones have them.
+#[tokio::test]
+async fn who_waits_for_a_place_is_told_who_has_it() {
+    let specs = ["run-1", "run-2", "run-3"].map(|run| sync_spec("cowrie", run, "vault").unwrap());
+    let sync = ModelSync::new(specs.to_vec());
+    sync.set_held(true);
+    let daemon = Daemon::start(Stage::with_sync(&[], sync));
+    settle().await;
+    let mut client = daemon.client().await;
+    let query = JobQuery { limit: 10, ..JobQuery::default() };
+    let Answer::Jobs(jobs) = client.ask(Request::Jobs(query)).await.unwrap() else { panic!() };
+    let waiting: Vec<_> = jobs.iter().filter(|job| !job.behind.is_empty()).collect();
+    assert_eq!(waiting.len(), 1, "{jobs:?}");
+    let others: Vec<JobId> = (1..=3).map(JobId).filter(|id| *id != waiting[0].id).collect();
+    assert_eq!(waiting[0].behind, others);
+    daemon.end().await;
+}
+
 #[tokio::test]
 async fn an_action_is_cancelled_before_it_runs_and_not_repeated_after() {
     let daemon = Daemon::start(Stage::new(&["files01"]));

@@ -205,7 +205,9 @@ impl Courier {
         let options = self.options(task);
         let manifest = pushed(task)?;
         let there = destination.transport.hashsum(&task.spec.remote, &options).await?;
-        let found = verify::compare(&options.work_dir.join(MANIFEST), manifest, there.files).await?;
+        let total = task.progress.inventory.map_or(0, |inventory| inventory.files);
+        let files = verify::counted(there.files, total, options.progress);
+        let found = verify::compare(&options.work_dir.join(MANIFEST), manifest, files).await?;
         Ok((found, CaptureProof { at: task.now, uptime: task.uptime, proof: there.proof, manifest }))
     }
 
