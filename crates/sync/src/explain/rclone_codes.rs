@@ -40,6 +40,7 @@ pub(super) fn of_service(message: &str) -> Option<Meaning> {
         Answer::NoBucket => Some(BUCKET),
         Answer::Elsewhere => Some(REGION),
         Answer::Forbidden
+        | Answer::Kept
         | Answer::Failing
         | Answer::Full
         | Answer::Damaged

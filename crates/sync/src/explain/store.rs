@@ -12,6 +12,8 @@ pub(crate) enum Answer {
     Clock,
     /// We are who we are, and may not.
     Forbidden,
+    /// Somebody there keeps it as it is.
+    Kept,
     /// It wants fewer requests.
     Slower,
     /// It failed, and may not the next time.
@@ -33,7 +35,7 @@ pub(crate) enum Answer {
 }
 
 /// What each code means.
-const CODES: [(Answer, &[&str]); 12] = [
+const CODES: [(Answer, &[&str]); 13] = [
     (
         Answer::Credentials,
         &[
@@ -67,9 +69,7 @@ const CODES: [(Answer, &[&str]); 12] = [
             "AllAccessDisabled",
             "AccountProblem",
             "Forbidden",
-            "InvalidObjectState",
             "UnauthorizedAccess",
-            "ObjectLocked",
             "AuthorizationFailure",
             "AuthorizationPermissionMismatch",
             "AuthorizationSourceIPMismatch",
@@ -78,17 +78,24 @@ const CODES: [(Answer, &[&str]); 12] = [
             "AuthorizationProtocolMismatch",
             "AuthorizationResourceTypeMismatch",
             "AuthorizationServiceMismatch",
-            "BlobImmutableDueToPolicy",
-            "BlobArchived",
-            "BlobBeingRehydrated",
-            "ContainerDisabled",
-            "LeaseIdMissing",
-            "LeaseIdMismatchWithBlobOperation",
-            "LeaseLost",
             "forbidden",
             "insufficientPermissions",
-            "retentionPolicyNotMet",
             "PERMISSION_DENIED",
+        ],
+    ),
+    (
+        Answer::Kept,
+        &[
+            "BlobArchived",
+            "BlobBeingRehydrated",
+            "BlobImmutableDueToPolicy",
+            "ContainerDisabled",
+            "InvalidObjectState",
+            "LeaseIdMismatchWithBlobOperation",
+            "LeaseIdMissing",
+            "LeaseLost",
+            "ObjectLocked",
+            "retentionPolicyNotMet",
         ],
     ),
     (
@@ -207,7 +214,7 @@ impl Answer {
     pub(crate) const fn kind(self) -> FailureKind {
         match self {
             Self::Credentials | Self::Clock => FailureKind::Auth,
-            Self::Forbidden => FailureKind::Denied,
+            Self::Forbidden | Self::Kept => FailureKind::Denied,
             Self::Slower | Self::Failing => FailureKind::Network,
             Self::Full => FailureKind::NoSpace,
             Self::Damaged => FailureKind::HashMismatch,

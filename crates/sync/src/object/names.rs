@@ -24,13 +24,14 @@ pub(super) fn refused(folder: &str, path: &[u8], is_azure: bool) -> Option<&'sta
     if folder.len() + 1 + text.len() > KEY_BYTES_MAX {
         return Some("it is longer than 1,024 bytes with the folder there");
     }
-    if is_azure && text.contains('\\') {
+    let whole = if is_azure { format!("{folder}/{text}") } else { String::new() };
+    if whole.contains('\\') {
         return Some("it has a backslash, of which Azure makes a slash");
     }
-    if is_azure && text.split('/').any(|segment| segment.ends_with('.')) {
+    if whole.split('/').any(|segment| segment.ends_with('.')) {
         return Some("a part of it ends with a dot, which Azure does not promise to keep");
     }
-    if is_azure && folder.split('/').chain(text.split('/')).count() > AZURE_SEGMENTS_MAX {
+    if whole.split('/').count() > AZURE_SEGMENTS_MAX {
         return Some("it has more than 254 parts with the folder there");
     }
     None
@@ -60,5 +61,6 @@ mod tests {
         {
             assert_eq!(refused("lab/run", path.as_bytes(), true).is_none(), is_kept, "{path}");
         }
+        assert!(refused("lab/run.", b"a", true).is_some());
     }
 }

@@ -68,6 +68,9 @@ const fn hint(answer: Answer) -> &'static str {
         Answer::Credentials => ": the credentials are wrong or have expired: renew them",
         Answer::Clock => ": the clocks differ: set this machine's clock (chrony)",
         Answer::Forbidden => ": let the key read, write, list and delete below the destination's folder",
+        Answer::Kept => {
+            ": somebody there keeps it as it is (a lease, a policy, an archive, a container that is off): end that"
+        }
         Answer::Slower => ": the store asks for fewer requests: it is tried again later",
         Answer::NoBucket => ": make the bucket, or mend its name",
         Answer::Elsewhere => ": mend `region` or `endpoint` of the destination",

@@ -57,6 +57,18 @@ impl Place {
         ObjectTransport::new(ObjectOptions::new(store, ""), known, crate::common::clock())
     }
 
+    /// Another machine's, which knows nothing of the destination and would mark it in its own way.
+    pub fn transport_of_another(&self) -> ObjectTransport {
+        let store = Store::Azblob {
+            container: "vault".into(),
+            account: ACCOUNT.into(),
+            endpoint: self.server.endpoint(),
+            key: Some(Secret::new(KEY.to_owned())),
+        };
+        let known = KnownDestination::new(self.path("other-known"), "another");
+        ObjectTransport::new(ObjectOptions::new(store, ""), known, crate::common::clock())
+    }
+
     pub fn capture(&self) -> Capture {
         capture_in(self.scratch.path())
     }

