@@ -201,11 +201,26 @@ pub(crate) struct PlanArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
     /// How many days
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=366))]
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3660))]
     pub(crate) days: u32,
     /// The first moment, for instance 2026-03-02T00:00:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     pub(crate) from: Option<verisim_core::Timestamp>,
+    /// Invent so many decoys instead of those of the configuration [default with --personas: one for four of them]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) decoys: Option<u32>,
+    /// Invent so many personas instead of those of the configuration [default with --decoys: four on each of them]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    pub(crate) personas: Option<u32>,
+    /// The seed of the plan and of what is invented [default: the configuration's, else 1]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(0..=i64::MAX.unsigned_abs()))]
+    pub(crate) seed: Option<u64>,
+    /// Leave out what needs the content: twenty times as fast
+    #[arg(long)]
+    pub(crate) no_bodies: bool,
+    /// Write pictures into this folder: one page, `index.html`, and the SVG files that it is made of
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// Arguments of `plant`.

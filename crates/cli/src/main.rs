@@ -20,6 +20,7 @@ mod object;
 mod output;
 mod owners;
 mod people;
+mod pictures;
 mod render;
 mod secrets;
 mod ssh_login;

@@ -1,15 +1,41 @@
-//! A persona's day: sessions that come in bursts, heavy-tailed gaps, a lunch, days on which nothing happens.
+//! The moments of one unit of planning: a local day, made of the persona's pattern of life; in busy mode a quarter of an hour.
 //!
-//! Every unit of planning (a local day; in busy mode a quarter of an hour) is drawn by a generator of its own, so that it
-//! costs the same whatever the fleet, and can be drawn again by whoever starts in the middle of it.
+//! Every unit is drawn by a generator of its own, so that it costs the same whatever the fleet, and can be drawn again by
+//! whoever starts in the middle of it.
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::life::flow::{Day, Sheet};
+use crate::life::hours::{self, DayHours};
+use crate::life::model::{DRIFT_CHANCE, LOOKS};
+use crate::life::nature::Nature;
+use crate::life::season::{self, Presence};
 use crate::planner::Unit;
 use crate::random::{Generator, Purpose, Seed, whole};
+use crate::settings::{MOMENTS_PER_SESSION, SESSIONS_PER_DAY};
 use crate::world::{PersonaIndex, World};
 use crate::zone::DAY_MINUTES;
+
+/// What a moment is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Doing {
+    /// The session begins.
+    Login,
+    /// Files may be changed.
+    Work,
+    /// Files are left as they are: the persona reads, asks, looks things up elsewhere.
+    Look,
+    /// The session ends.
+    Logout,
+}
+
+impl Doing {
+    /// Whether it lies between login and logout.
+    pub(crate) const fn is_inside(self) -> bool {
+        matches!(self, Self::Work | Self::Look)
+    }
+}
 
 /// A moment at which a persona may do something. Lean, since one day of every persona is held in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,182 +48,204 @@ pub(crate) struct Moment {
     pub(crate) sequence: u16,
     /// On which of the persona's decoys.
     pub(crate) workplace: u16,
+    pub(crate) doing: Doing,
 }
 
 const SECOND: i64 = 1_000_000_000;
 const MINUTE: i64 = 60 * SECOND;
 /// No persona has more moments in one unit, whatever the pace.
 const MOMENTS_MAX: usize = 4096;
-/// Hardly a day has more.
-const MOMENTS_USUAL: usize = 32;
 /// A quarter of an hour, the unit of busy mode.
 const QUARTER: i64 = 15 * MINUTE;
 
-/// Within a session: the median gap in minutes and the standard deviation of its logarithm. The people of public commit
-/// records have 1.0 to 1.6 for the latter within a day.
+/// In busy mode, within a session: the median gap in minutes and the standard deviation of its logarithm.
 const GAP_MINUTES: f64 = 6.0;
 const GAP_SIGMA: f64 = 1.25;
-/// Between sessions: at least so long, in minutes, as a median.
-const BREAK_MINUTES: f64 = 45.0;
-const BREAK_SIGMA: f64 = 0.6;
 
-/// What is a persona's own about how days go.
-struct Rhythm {
-    /// How much happens, around 1.
-    volume: f64,
-    /// How long gaps are, around 1.
-    slowness: f64,
-    /// How late the first session is, in minutes, as a median.
-    arrival: f64,
-    /// When lunch begins, in minutes of the day.
-    lunch: u32,
-}
+/// From login to the first moment, and from the last one to logout: minutes as a median, and the standard deviation of the
+/// logarithm. At most so much of the time to the next session, or from the last one.
+const LOGIN_MINUTES: f64 = 0.7;
+const LOGOUT_MINUTES: f64 = 4.0;
+const ENDS_SIGMA: f64 = 0.9;
+const ENDS_SHARE: f64 = 0.45;
 
-impl Rhythm {
-    fn of(world: &World, persona: PersonaIndex) -> Self {
-        let mut draw = Generator::new(world.persona_seed(persona, Purpose::Rhythm));
-        Self {
-            volume: draw.lognormal(0.97, 0.25),
-            slowness: draw.lognormal(1.0, 0.3),
-            arrival: draw.lognormal(12.0, 0.7),
-            lunch: 11 * 60 + 30 + draw.below(90),
-        }
-    }
-}
-
-/// A stretch of instants, in nanoseconds since 1970.
-#[derive(Clone, Copy)]
-struct Span {
-    begin: i64,
-    end: i64,
-}
-
-/// What is drawn of one unit.
-struct Sheet {
-    draw: Generator,
-    moments: Vec<Moment>,
-    window: Span,
-    lunch: Span,
+/// What every unit of a persona needs.
+struct Desk {
     /// By workplace, what lots are drawn with.
     workplaces: Vec<Seed>,
     primary: u16,
-    pace: f64,
-    slowness: f64,
-    moments_mean: f64,
 }
 
-/// The moments of one unit, in time order. Strictly rising, all inside the working window.
+/// The moments of one unit, in time order. Strictly rising, all inside the hours that the persona keeps.
 pub(crate) fn moments(world: &World, persona: PersonaIndex, unit: Unit) -> Vec<Moment> {
     let workplaces = workplaces(world, persona);
     if workplaces.is_empty() {
         return Vec::new();
     }
-    let settings = world.settings();
-    let rhythm = Rhythm::of(world, persona);
-    let pace = world.pace(persona, unit);
     let primary = chosen(&workplaces, world.persona_seed(persona, Purpose::Decoy).number());
-    let sheet = |draw, window, lunch, volume: f64| Sheet {
-        draw,
-        moments: Vec::with_capacity(MOMENTS_USUAL),
-        window,
-        lunch,
-        workplaces,
-        primary,
-        pace,
-        slowness: rhythm.slowness,
-        moments_mean: settings.moments_per_session * volume,
-    };
+    let desk = Desk { workplaces, primary };
     match unit {
-        Unit::Quarter(number) => {
-            let begin = i64::from(number) * QUARTER;
-            let window = Span { begin, end: begin + QUARTER };
-            let seed = world.persona_seed(persona, Purpose::Quarter).word(u64::from(number.cast_unsigned()));
-            let volume = settings.moments_per_session.max(2.0) / settings.moments_per_session;
-            let mut sheet = sheet(Generator::new(seed), window, Span { begin, end: begin }, volume);
-            sheet.fill();
-            sheet.moments
-        }
-        Unit::Day(date) => {
-            let Some((window, from)) = window(world, persona, date) else { return Vec::new() };
-            let mut draw = Generator::new(world.persona_seed(persona, Purpose::Day).word(date_word(date)));
-            if draw.below(1000) < settings.absent_per_mille {
-                return Vec::new();
-            }
-            let volume = rhythm.volume * draw.lognormal(0.92, 0.4) * pace.max(0.1);
-            let lunch = lunch(&mut draw, &rhythm, window, from);
-            let arrival = draw.lognormal(rhythm.arrival, 0.6);
-            let sessions = draw.poisson(settings.sessions_per_day);
-            let mut sheet = sheet(draw, window, lunch, volume);
-            sheet.spread(sessions, nanoseconds(arrival));
-            sheet.moments
+        Unit::Quarter(number) => quarter(world, persona, number, &desk),
+        Unit::Day(date) => day(world, persona, date, &desk).unwrap_or_default(),
+    }
+}
+
+impl Desk {
+    /// Where a session is spent. What is drawn, and so when everything happens, does not depend on the decoys there are.
+    fn workplace(&self, draw: &mut Generator) -> u16 {
+        match draw.percent(50) {
+            true => self.primary,
+            false => chosen(&self.workplaces, draw.bits()),
         }
     }
 }
 
-impl Sheet {
-    /// Spreads sessions over a day: their beginnings are drawn uniformly, then pushed apart.
-    fn spread(&mut self, sessions: u32, arrival: i64) {
-        // Whoever works twenty minutes a day is not an hour late.
-        let length = self.window.end - self.window.begin;
-        let begin = self.window.begin + arrival.min(length / 2);
-        // The last tenth of the day sees no new session, so that most sessions are not cut off.
-        let room = (self.window.end - begin) / 10 * 9;
-        let mut begins: Vec<i64> = (0..sessions).map(|_| begin + span(&mut self.draw, room)).collect();
-        begins.sort_unstable();
-        let mut free_from = i64::MIN;
-        for (at, number) in begins.into_iter().zip(1..) {
-            let at = self.after_lunch(at.max(free_from));
-            let last = self.session(at, number);
-            free_from = last.saturating_add(nanoseconds(self.draw.lognormal(BREAK_MINUTES, BREAK_SIGMA)));
+/// A day. `None` where the persona does nothing on it.
+fn day(world: &World, persona: PersonaIndex, date: Date, desk: &Desk) -> Option<Vec<Moment>> {
+    let (settings, nature) = (world.settings(), world.nature(persona)?);
+    let frame = Frame::of(world, persona, nature, date)?;
+    let (seed, number) = (world.life_seed(persona), season::number(date));
+    let presence = season::presence(seed, nature, number);
+    if presence == Presence::Away {
+        return None;
+    }
+    let mut draw = Generator::new(seed.purpose(Purpose::Day).word(date_word(date)));
+    if draw.below(1000) < settings.absent_per_mille {
+        return None;
+    }
+    let pace = world.pace(persona, Unit::Day(date));
+    let arrival = draw.lognormal(nature.arrival, 0.6);
+    let hours = DayHours::of(nature, frame.work, arrival)?;
+    let lunch = frame.lunch(nature, &mut draw);
+    let volume = settings.moments_per_session / MOMENTS_PER_SESSION * pace.max(0.1);
+    let day = Day { nature, hours, end: frame.end(nature), lunch, volume, pace };
+    let factor = hours::factor(nature, date, frame.work.is_some());
+    let mut sheet = Sheet::default();
+    if presence == Presence::Here {
+        let intensity = season::intensity(seed, nature, number);
+        let often = settings.sessions_per_day / SESSIONS_PER_DAY;
+        let count = draw.poisson(often * nature.sessions * factor * intensity);
+        day.work(count, false, &mut draw, &mut sheet);
+    } else {
+        let chance = if presence == Presence::Drifting { DRIFT_CHANCE } else { nature.straggle };
+        let count = u32::from(draw.unit() < chance);
+        day.work(count, true, &mut draw, &mut sheet);
+    }
+    // Others of their own, so that what is looked at never moves what is worked on.
+    let mut draw = Generator::new(seed.purpose(Purpose::Reads).word(date_word(date)));
+    let count = draw.poisson(LOOKS * factor.min(1.0));
+    day.look(count, &mut draw, &mut sheet);
+    if season::is_called(seed, nature, number) {
+        day.night(&mut draw, &mut sheet);
+    }
+    Some(frame.moments(&sheet, desk, &mut draw))
+}
+
+/// The part of a day that is a persona's, in minutes of the local day and in instants.
+struct Frame {
+    from: f64,
+    to: f64,
+    begin: i64,
+    end: i64,
+    /// The working hours, on a day that has some.
+    work: Option<(f64, f64)>,
+}
+
+impl Frame {
+    /// On a day on which the clock is changed it is never wider than what the clock on the wall shows.
+    fn of(world: &World, persona: PersonaIndex, nature: &Nature, date: Date) -> Option<Self> {
+        let who = world.persona(persona)?;
+        if who.holidays.contains(&date) {
+            return None;
+        }
+        let work = who.week.hours(date.weekday());
+        let (from, to) = hours::frame(nature, work)?;
+        let into_holiday = to > DAY_MINUTES && who.holidays.contains(&date.tomorrow().ok()?);
+        let to = if into_holiday { DAY_MINUTES } else { to };
+        let begin = instant(who.time_zone.begin(date, from)?);
+        let end = instant(who.time_zone.end(date, to)?);
+        let wide = |minutes: u32| f64::from(minutes);
+        let work = work.map(|work| (wide(work.from), wide(work.to.min(to))));
+        (begin < end).then_some(Self { from: wide(from), to: wide(to), begin, end, work })
+    }
+
+    /// The minute from which on nothing happens by day.
+    fn end(&self, nature: &Nature) -> f64 {
+        hours::end(nature, self.work).min(self.to)
+    }
+
+    /// The lunch; nothing in hours of less than five, or where lunchtime is not well inside them.
+    fn lunch(&self, nature: &Nature, draw: &mut Generator) -> (f64, f64) {
+        let begin = nature.lunch + 25.0 * draw.unit() - 12.0;
+        let end = begin + 25.0 + 40.0 * draw.unit();
+        match self.work {
+            Some((from, to)) if to - from >= 300.0 && begin > from + 60.0 && end < to - 60.0 => (begin, end),
+            _ => (self.from, self.from),
         }
     }
 
-    /// Fills a quarter of an hour of busy mode with one session after the other.
-    fn fill(&mut self) {
-        let gap = nanoseconds(GAP_MINUTES * 2.0 / self.pace);
-        let mut at = self.window.begin + span(&mut self.draw, gap.min(QUARTER));
-        for number in 1..=u16::MAX {
-            if at >= self.window.end || self.moments.len() >= MOMENTS_MAX {
-                return;
+    /// An instant of the day.
+    fn at(&self, minute: f64) -> i64 {
+        self.begin.saturating_add(nanoseconds((minute - self.from).max(0.0)))
+    }
+
+    /// The sessions in the order of time, each from login to logout.
+    fn moments(&self, sheet: &Sheet, desk: &Desk, draw: &mut Generator) -> Vec<Moment> {
+        let mut sittings: Vec<(f64, f64, usize)> = Vec::with_capacity(sheet.sittings.len());
+        for (sitting, place) in sheet.sittings.iter().zip(0..) {
+            sittings.extend(sheet.ends(sitting).map(|(first, last)| (first, last, place)));
+        }
+        sittings.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let mut moments = Vec::with_capacity(sheet.minutes.len() + 2 * sittings.len());
+        let mut before = self.from;
+        for (turn, (first, last, place)) in (1..).zip(&sittings) {
+            let Some(sitting) = sheet.sittings.get(*place) else { continue };
+            let after = sittings.get(usize::from(turn)).map_or(self.to, |next| next.0);
+            let login = draw.lognormal(LOGIN_MINUTES, ENDS_SIGMA).min((first - before) * ENDS_SHARE);
+            let logout = draw.lognormal(LOGOUT_MINUTES, ENDS_SIGMA).min((after - last) * ENDS_SHARE);
+            let workplace = desk.workplace(draw);
+            let mut sequence = 0;
+            let mut add = |minute: f64, doing: Doing| {
+                let at = self.at(minute);
+                let follows = moments.last().is_none_or(|last: &Moment| last.at < at);
+                if follows && at < self.end && moments.len() < MOMENTS_MAX {
+                    moments.push(Moment { at, session: turn, sequence, workplace, doing });
+                    sequence += u16::from(doing.is_inside());
+                }
+            };
+            let doing = if sitting.looks { Doing::Look } else { Doing::Work };
+            add(first - login, Doing::Login);
+            let minutes = sheet.minutes.get(sitting.from..sitting.to).unwrap_or(&[]);
+            minutes.iter().for_each(|minute| add(*minute, doing));
+            add(last + logout, Doing::Logout);
+            before = *last;
+        }
+        moments
+    }
+}
+
+/// A quarter of an hour of busy mode, filled with one session after the other.
+fn quarter(world: &World, persona: PersonaIndex, number: i32, desk: &Desk) -> Vec<Moment> {
+    let seed = world.persona_seed(persona, Purpose::Quarter).word(u64::from(number.cast_unsigned()));
+    let mut draw = Generator::new(seed);
+    let pace = world.pace(persona, Unit::Quarter(number));
+    let mean = world.settings().moments_per_session.max(2.0);
+    let begin = i64::from(number) * QUARTER;
+    let gap = |draw: &mut Generator| SECOND + nanoseconds(draw.lognormal(GAP_MINUTES, GAP_SIGMA) / pace);
+    let mut at = begin + span(&mut draw, nanoseconds(GAP_MINUTES * 2.0 / pace).min(QUARTER));
+    let mut moments = Vec::new();
+    for session in 1..=u16::MAX {
+        let workplace = desk.workplace(&mut draw);
+        let count = u16::try_from(draw.geometric(mean)).unwrap_or(u16::MAX);
+        for sequence in 0..count {
+            if at >= begin + QUARTER || moments.len() >= MOMENTS_MAX {
+                return moments;
             }
-            let last = self.session(at, number);
-            at = last.saturating_add(self.gap());
+            moments.push(Moment { at, session, sequence, workplace, doing: Doing::Work });
+            at = at.saturating_add(gap(&mut draw));
         }
     }
-
-    /// One session from `at` on; answers when its last moment would be, whether or not it was still in the window.
-    fn session(&mut self, at: i64, number: u16) -> i64 {
-        // What is drawn, and so when everything happens, does not depend on the decoys there are.
-        let workplace = match self.draw.percent(50) {
-            true => self.primary,
-            false => chosen(&self.workplaces, self.draw.bits()),
-        };
-        let count = u16::try_from(self.draw.geometric(self.moments_mean)).unwrap_or(u16::MAX);
-        let mut at = at;
-        let mut sequence = 0;
-        while at < self.window.end && self.moments.len() < MOMENTS_MAX {
-            self.moments.push(Moment { at, session: number, sequence, workplace });
-            sequence += 1;
-            if sequence >= count {
-                break;
-            }
-            let gap = self.gap();
-            at = self.after_lunch(at.saturating_add(gap));
-        }
-        at
-    }
-
-    /// A heavy-tailed gap of more than a second.
-    fn gap(&mut self) -> i64 {
-        let minutes = self.draw.lognormal(GAP_MINUTES * self.slowness, GAP_SIGMA) / self.pace;
-        SECOND + nanoseconds(minutes)
-    }
-
-    /// What would fall into the lunch comes after it.
-    const fn after_lunch(&self, at: i64) -> i64 {
-        let falls_in = at >= self.lunch.begin && at < self.lunch.end;
-        if falls_in { at + (self.lunch.end - self.lunch.begin) } else { at }
-    }
+    moments
 }
 
 /// What lots are drawn with on each decoy of a persona.
@@ -212,34 +260,6 @@ fn workplaces(world: &World, persona: PersonaIndex) -> Vec<Seed> {
 fn chosen(workplaces: &[Seed], draw: u64) -> u16 {
     let lots = workplaces.iter().zip(0..);
     lots.max_by_key(|(decoy, _)| decoy.word(draw).number()).map_or(0, |(_, place)| place)
-}
-
-/// The working window of a date in instants, and the minute at which it begins. `None` on a free day. On a day on which the
-/// clock is changed it is never wider than what the clock on the wall shows.
-fn window(world: &World, persona: PersonaIndex, date: Date) -> Option<(Span, u32)> {
-    let who = world.persona(persona)?;
-    let hours = who.week.hours(date.weekday())?;
-    if who.holidays.contains(&date) {
-        return None;
-    }
-    let into_holiday = hours.to > DAY_MINUTES && who.holidays.contains(&date.tomorrow().ok()?);
-    let to = if into_holiday { DAY_MINUTES } else { hours.to };
-    let begin = instant(who.time_zone.begin(date, hours.from)?);
-    let end = instant(who.time_zone.end(date, to)?);
-    (begin < end).then_some((Span { begin, end }, hours.from))
-}
-
-/// The lunch; nothing in a window of less than five hours, or where lunchtime is not well inside it.
-fn lunch(draw: &mut Generator, rhythm: &Rhythm, window: Span, from: u32) -> Span {
-    let minute = (rhythm.lunch + draw.below(25)).saturating_sub(12);
-    let length = i64::from(draw.between(25, 65)) * MINUTE;
-    let begin = window.begin + (i64::from(minute) - i64::from(from)) * MINUTE + span(draw, MINUTE);
-    let inside = begin > window.begin + 60 * MINUTE && begin + length < window.end - 60 * MINUTE;
-    if inside && window.end - window.begin >= 5 * 60 * MINUTE {
-        Span { begin, end: begin + length }
-    } else {
-        Span { begin: window.begin, end: window.begin }
-    }
 }
 
 /// A uniform number of nanoseconds below `room`.

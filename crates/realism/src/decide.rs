@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use verisim_core::{DecoyPath, DriverCapabilities, FileClass, OwnershipPolicy, TrafficProtocol};
 
-use crate::day::{instant, timestamp};
+use crate::day::{Doing, instant, timestamp};
 use crate::ledger_index::{Held, LedgerIndex, View};
 use crate::name;
 use crate::network;
@@ -204,9 +204,12 @@ struct Table<'a> {
 }
 
 /// Decides what happens at a slot: O(1) whatever the fleet, and O(log decoys) where a connection is opened. `None` when the persona leaves everything alone, or the decoy
-/// allows nothing.
+/// allows nothing, or the slot is a login or logout.
 #[must_use]
 pub fn decide(world: &World, slot: &Slot, ledger: &LedgerIndex) -> Option<Decision> {
+    if !slot.doing.is_inside() {
+        return None;
+    }
     let can = world.seats().host(slot.decoy)?.capabilities;
     let mut draw = Generator::new(slot_seed(world, slot, Purpose::Decision));
     let view = ledger.look(slot.desk, slot.at, &mut draw)?;
@@ -252,7 +255,9 @@ impl Table<'_> {
         // Where there are `room` files the settings hold; below that creating is likelier, above it removing.
         let create = narrow(u64::from(create) * 2 * room / (room + files));
         let remove = narrow(u64::from(remove) * files.min(8 * room) / room);
-        let only = |can: bool, weight: u32| if can { weight } else { 0 };
+        let works = self.slot.doing == Doing::Work;
+        let only = |can: bool, weight: u32| if can && works { weight } else { 0 };
+        let dials = |weight: u32| if self.can.traffic { weight } else { 0 };
         let there = |wanted: fn(&Held) -> bool| self.view.seen.iter().any(|held| wanted(held));
         [
             only(self.can.plant, create),
@@ -261,7 +266,7 @@ impl Table<'_> {
             only(self.can.remove && there(can_rename), rename),
             only(self.can.remove, remove),
             leave_alone,
-            only(self.can.traffic, network::eagerness(self.world, self.slot, traffic)),
+            dials(network::eagerness(self.world, self.slot, traffic)),
         ]
     }
 
@@ -335,7 +340,8 @@ impl Table<'_> {
 
     /// Scratch is cleared soon after it has served its purpose, whatever else there is to do.
     fn scratch_done(&mut self) -> Option<(Change, Cause)> {
-        if !self.can.remove || self.settings().effects.remove == 0 || self.draw.percent(40) {
+        let may = self.can.remove && self.slot.doing == Doing::Work && self.settings().effects.remove > 0;
+        if !may || self.draw.percent(40) {
             return None;
         }
         let (now, pace) = (instant(self.slot.at), self.pace());

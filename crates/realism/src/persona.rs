@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use verisim_core::{DecoyName, DecoyPath, DriverCapabilities, Owner, PersonaName};
 
-use crate::{ClassWeights, WorkWeek, Zone};
+use crate::{ClassWeights, Cohort, WorkWeek, Zone};
 
 /// A fictional employee.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,6 +121,15 @@ impl Role {
             Self::Scientist
         } else {
             Self::Other
+        }
+    }
+
+    /// Which hours people of this kind keep: whoever builds things has projects of their own.
+    #[must_use]
+    pub const fn cohort(self) -> Cohort {
+        match self {
+            Self::Developer | Self::Administrator | Self::Scientist => Cohort::Free,
+            Self::Analyst | Self::Finance | Self::Assistant | Self::Manager | Self::Other => Cohort::Office,
         }
     }
 

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use verisim_core::{IdempotencyKey, SessionId};
 
 use crate::agenda::Agenda;
-use crate::day::{self, Moment, instant, timestamp};
+use crate::day::{self, Doing, Moment, instant, timestamp};
 use crate::world::{DecoyIndex, DeskIndex, PersonaIndex, World};
 use crate::zone::Zone;
 
@@ -80,6 +80,8 @@ pub struct Slot {
     pub session: SessionKey,
     /// Which moment of the session, from 0.
     pub sequence: u32,
+    /// What it is for: what is not [`Doing::Work`] leaves files as they are.
+    pub doing: Doing,
     /// Whether it is the session's last moment that is planned.
     pub last: bool,
 }
@@ -101,6 +103,8 @@ pub struct Planner {
     world: Arc<World>,
     agenda: Agenda,
     sheets: Vec<Option<Sheet>>,
+    /// Whether logins and logouts are slots, too.
+    tells_sessions: bool,
 }
 
 /// What is left of a persona's unit.
@@ -125,7 +129,15 @@ impl Planner {
     pub fn new(world: &Arc<World>, from: Timestamp) -> Self {
         let everybody = (0u32..).map(PersonaIndex).take(world.personas().len());
         let busy = world.settings().busy;
-        Self::of(world, everybody, from, busy)
+        Self::of(world, everybody, from, busy, false)
+    }
+
+    /// The same, with the logins and logouts of the ordinary days as slots: for those who keep records of them.
+    #[must_use]
+    pub fn with_sessions(world: &Arc<World>, from: Timestamp) -> Self {
+        let everybody = (0u32..).map(PersonaIndex).take(world.personas().len());
+        let busy = world.settings().busy;
+        Self::of(world, everybody, from, busy, true)
     }
 
     /// A planner of the ordinary days of these personas, in busy mode too.
@@ -134,7 +146,7 @@ impl Planner {
         personas: impl Iterator<Item = PersonaIndex>,
         from: Timestamp,
     ) -> Self {
-        Self::of(world, personas, from, false)
+        Self::of(world, personas, from, false, false)
     }
 
     fn of(
@@ -142,10 +154,12 @@ impl Planner {
         personas: impl Iterator<Item = PersonaIndex>,
         from: Timestamp,
         busy: bool,
+        tells_sessions: bool,
     ) -> Self {
         let mut sheets = Vec::new();
         sheets.resize_with(world.personas().len(), || None);
-        let mut planner = Self { world: Arc::clone(world), agenda: Agenda::default(), sheets };
+        let mut planner =
+            Self { world: Arc::clone(world), agenda: Agenda::default(), sheets, tells_sessions };
         for persona in personas {
             if let Some(unit) = Unit::containing(world, persona, from, busy) {
                 planner.turn(persona, unit, instant(from));
@@ -232,6 +246,7 @@ impl Planner {
             desk,
             session: SessionKey { unit, number: moment.session },
             sequence: u32::from(moment.sequence),
+            doing: moment.doing,
             last: following.is_none_or(|next| next.session != moment.session),
         })
     }
@@ -243,7 +258,10 @@ impl Planner {
         }
         let (mut unit, mut seen) = (unit, unit);
         for _ in 0..SILENCE_MAX {
-            let moments = day::moments(&self.world, persona, unit);
+            let mut moments = day::moments(&self.world, persona, unit);
+            if !self.tells_sessions {
+                moments.retain(|moment| moment.doing.is_inside());
+            }
             let next = moments.partition_point(|moment| moment.at < from);
             if let Some(first) = moments.get(next) {
                 let next = u32::try_from(next).unwrap_or(u32::MAX);

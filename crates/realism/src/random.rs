@@ -24,6 +24,13 @@ pub(crate) enum Purpose {
     Story,
     Network,
     Errand,
+    Spell,
+    Month,
+    Week,
+    Mood,
+    Away,
+    Night,
+    Reads,
 }
 
 /// The increment of SplitMix64: the golden ratio in 64 bits.
@@ -115,7 +122,7 @@ impl Generator {
     }
 
     /// A standard normal deviate (Box and Muller, 1958).
-    fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = libm::sqrt(-2.0 * libm::log(1.0 - self.unit()));
         radius * libm::cos(core::f64::consts::TAU * self.unit())
     }

@@ -28,14 +28,18 @@ pub struct Settings {
     pub files_per_desk: u32,
 }
 
+/// Sessions of a day, and moments of a session, that the pattern of life was fitted with.
+pub(crate) const SESSIONS_PER_DAY: f64 = 2.6;
+pub(crate) const MOMENTS_PER_SESSION: f64 = 3.6;
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             effects: EffectWeights::default(),
             classes: ClassWeights::default(),
             traffic: TrafficWeights::default(),
-            sessions_per_day: 2.6,
-            moments_per_session: 3.6,
+            sessions_per_day: SESSIONS_PER_DAY,
+            moments_per_session: MOMENTS_PER_SESSION,
             pace: 1.0,
             busy: false,
             absent_per_mille: 40,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use verisim_core::{Action, DecoyPath, LEDGER_BODY_BYTES_MAX, OwnershipPolicy, apply_edits};
+use verisim_core::{Action, DecoyPath, Digest, LEDGER_BODY_BYTES_MAX, OwnershipPolicy, apply_edits};
 
 use crate::compose::compose;
+use crate::day::Doing;
 use crate::decide::{Change, Decision, decide};
 use crate::ledger_index::LedgerIndex;
 use crate::planner::{Planner, Slot};
@@ -30,6 +31,26 @@ pub struct Step {
     pub action: Option<Action>,
 }
 
+/// What an effect writes: the whole of a file that is new or changed, the lines that a log grows by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// How many bytes.
+    pub bytes: u64,
+    /// Their hash.
+    pub sha256: Digest,
+}
+
+/// What happens at a slot, with the sessions that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scene {
+    /// A persona logs in.
+    Login(Slot),
+    /// A planned effect, and what it writes, where the content is made.
+    Effect(Box<Step>, Option<Written>),
+    /// A persona logs out.
+    Logout(Slot),
+}
+
 /// The planned effects of a world in a stretch of time, in the order of time.
 #[derive(Debug)]
 pub struct Simulation {
@@ -47,6 +68,31 @@ impl Simulation {
     pub fn new(world: &Arc<World>, from: Timestamp, until: Timestamp, content: Content) -> Self {
         let planner = Planner::new(world, from);
         Self::of(planner, until, None, content)
+    }
+
+    /// The same, told as sessions: from login to logout.
+    pub fn scenes(
+        world: &Arc<World>,
+        from: Timestamp,
+        until: Timestamp,
+        content: Content,
+    ) -> impl Iterator<Item = Scene> {
+        let mut simulation = Self::of(Planner::with_sessions(world, from), until, None, content);
+        std::iter::from_fn(move || {
+            loop {
+                let slot = simulation.planner.pop_until(simulation.until)?;
+                match slot.doing {
+                    Doing::Login => return Some(Scene::Login(slot)),
+                    Doing::Logout => return Some(Scene::Logout(slot)),
+                    Doing::Work | Doing::Look => {
+                        if let Some(step) = simulation.step(&slot) {
+                            let written = simulation.written(&step);
+                            return Some(Scene::Effect(Box::new(step), written));
+                        }
+                    }
+                }
+            }
+        })
     }
 
     /// Of the ordinary life on one decoy, whatever pace is set.
@@ -73,6 +119,20 @@ impl Simulation {
     #[must_use]
     pub const fn ledger(&self) -> &LedgerIndex {
         &self.ledger
+    }
+
+    /// What a step that was just taken wrote.
+    fn written(&self, step: &Step) -> Option<Written> {
+        let of = |bytes: &[u8]| Written { bytes: bytes.len() as u64, sha256: Digest::of(bytes) };
+        match step.action.as_ref()? {
+            Action::Plant(plant) => Some(of(plant.body.as_bytes())),
+            Action::Append(append) => Some(of(append.body.as_bytes())),
+            Action::Edit(edit) => {
+                let body = self.shelf.as_ref()?.get(&(step.decision.slot.desk, edit.path.clone()))?;
+                Some(of(body))
+            }
+            Action::Move(_) | Action::Remove(_) | Action::Traffic(_) | Action::Email(_) => None,
+        }
     }
 
     fn step(&mut self, slot: &Slot) -> Option<Step> {

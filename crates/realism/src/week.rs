@@ -35,6 +35,11 @@ impl WorkWeek {
         self.days[usize::from(day.to_monday_zero_offset().unsigned_abs())]
     }
 
+    /// The hours of all days that have some.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Hours> {
+        self.days.iter().flatten().copied()
+    }
+
     /// Whether a clock on the wall that shows `local` shows working time.
     #[must_use]
     pub fn covers(&self, local: DateTime) -> bool {

@@ -3,11 +3,14 @@
 use jiff::Timestamp;
 use verisim_core::{DecoyName, PersonaName};
 
+use crate::life::figures::people;
+use crate::life::hours;
+use crate::life::nature::Nature;
 use crate::mistake::{Mistake, Mistakes, check_persona, check_settings};
-use crate::persona::{DecoyProfile, Persona};
+use crate::persona::{DecoyProfile, Persona, Role};
 use crate::planner::Unit;
 use crate::random::{Purpose, Seed};
-use crate::seats::{Seats, doubles, find, sorted};
+use crate::seats::{Seat, Seats, doubles, find, sorted};
 use crate::settings::Settings;
 
 /// A persona, by its place in the world.
@@ -30,6 +33,8 @@ pub struct World {
     personas: Vec<Persona>,
     decoys: Vec<DecoyProfile>,
     seats: Seats,
+    /// By persona, how its days go.
+    natures: Vec<Nature>,
     by_persona: Vec<u32>,
     by_decoy: Vec<u32>,
 }
@@ -59,7 +64,9 @@ impl World {
         personas.iter().for_each(|persona| check_persona(persona, &mut found));
         let seats = Seats::new(seed, &personas, &decoys, &by_persona, &settings, &mut found);
         if found.is_empty() {
-            Ok(Self { seed, settings, personas, decoys, seats, by_persona, by_decoy })
+            let natures =
+                personas.iter().zip(&seats.people).map(|(persona, seat)| nature(persona, seat)).collect();
+            Ok(Self { seed, settings, personas, decoys, seats, natures, by_persona, by_decoy })
         } else {
             Err(Mistakes(found))
         }
@@ -113,13 +120,17 @@ impl World {
         self.seats.desk(persona, decoy)
     }
 
-    /// Whether this is working time for the persona: in the week, and no holiday. Not asked in busy mode.
+    /// Whether the persona may do something at this time: in the working week; for whoever keeps free hours, at any time but
+    /// those of sleep, unless they are called; never on a holiday. Not asked in busy mode.
     #[must_use]
     pub fn works(&self, persona: PersonaIndex, at: Timestamp) -> bool {
-        self.persona(persona).is_some_and(|persona| {
-            let local = persona.time_zone.local(at);
-            persona.week.covers(local) && !persona.holidays.contains(&local.date())
-        })
+        let Some((who, nature)) = self.persona(persona).zip(self.nature(persona)) else { return false };
+        let local = who.time_zone.local(at);
+        if who.holidays.contains(&local.date()) {
+            return false;
+        }
+        let work = who.week.hours(local.weekday());
+        who.week.covers(local) || hours::is_free(nature, self.life_seed(persona), local, work)
     }
 
     /// How many times as much happens as with an ordinary person. The pace of busy mode holds in busy mode only: a past that
@@ -137,6 +148,16 @@ impl World {
         std::hint::black_box(self.persona(persona).map(|persona| persona.home.as_bytes().first().copied()));
     }
 
+    /// How the persona's days go.
+    pub(crate) fn nature(&self, persona: PersonaIndex) -> Option<&Nature> {
+        self.natures.get(persona.0 as usize)
+    }
+
+    /// The seed of the persona's days, weeks and months.
+    pub(crate) fn life_seed(&self, persona: PersonaIndex) -> Seed {
+        self.persona_seed(persona, Purpose::Rhythm)
+    }
+
     pub(crate) const fn seats(&self) -> &Seats {
         &self.seats
     }
@@ -152,4 +173,12 @@ impl World {
     pub(crate) fn decoy_seed(&self, decoy: DecoyIndex, purpose: Purpose) -> Seed {
         self.seats.host(decoy).map_or(self.seed, |host| host.seed).purpose(purpose)
     }
+}
+
+/// How a persona's days go, by its role and its working week.
+fn nature(persona: &Persona, seat: &Seat) -> Nature {
+    let seed = seat.seed.purpose(Purpose::Rhythm);
+    let cohort = hours::kept(seat.role.cohort(), &persona.week);
+    let nature = Nature::of(seed, cohort, people(cohort));
+    if seat.role == Role::Administrator { nature.and_on_call(seed) } else { nature }
 }

@@ -1,15 +1,11 @@
-//! `verisim plan` and `simulate`: what the personas will do.
+//! `verisim plan`: what the personas will do next.
 
-use std::time::Duration;
-
-use serde::Serialize;
-use verisim_core::{DecoyName, DecoyPath, Digest, PersonaName, SessionId, Store as _, Timestamp};
+use verisim_core::{Store as _, Timestamp};
 use verisim_engine::Preview;
 use verisim_engine::control::{Answer, Request};
-use verisim_realism::{Change, Content, Simulation, Step, World};
 
 use crate::access::Access;
-use crate::args::{PlanArgs, SimulateArgs};
+use crate::args::PlanArgs;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
@@ -17,7 +13,7 @@ use crate::here::Here;
 use crate::output::Tone;
 use crate::render::table::{Cell, cell, plain, reason, table};
 use crate::render::time;
-use crate::wire::{Wired, unknown_decoy, unknown_persona};
+use crate::wire::{unknown_decoy, unknown_persona};
 
 /// How many actions are looked through for those of one decoy or persona.
 const LOOKED_AT_MAX: usize = 10_000;
@@ -89,80 +85,4 @@ async fn preview(here: &Here, now: Timestamp, limit: usize) -> CliResult<Vec<Pre
     }
     planner.seek(now);
     Ok(planner.preview(now, limit))
-}
-
-/// One simulated effect. Its shape is part of the interface.
-#[derive(Serialize)]
-struct Simulated<'a> {
-    at: Timestamp,
-    decoy: &'a DecoyName,
-    persona: &'a PersonaName,
-    session: SessionId,
-    action: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<&'a DecoyPath>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<&'a DecoyPath>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<verisim_core::FileClass>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    traffic: Option<&'a verisim_core::Traffic>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<Digest>,
-    why: String,
-}
-
-/// Prints the effects of the coming days as JSON lines, without doing anything.
-pub(super) async fn simulate(context: &Context, args: &SimulateArgs) -> CliResult {
-    let wired = Wired::new(context.config()?, context.clock());
-    let Some(world) = wired.world().await? else {
-        context.output.say("nobody works on any decoy: there is nothing to simulate");
-        return Ok(Exit::Done);
-    };
-    let from = args.from.unwrap_or_else(|| context.now());
-    let span = Duration::from_secs(u64::from(args.days) * 86_400);
-    let until = from.saturating_add(span).unwrap_or(Timestamp::MAX);
-    for step in Simulation::new(&world, from, until, Content::Bodies) {
-        if let Some(line) = simulated(&world, &step) {
-            context.output.typed("effect", &line)?;
-        }
-    }
-    Ok(Exit::Done)
-}
-
-fn simulated<'a>(world: &'a World, step: &'a Step) -> Option<Simulated<'a>> {
-    let slot = &step.decision.slot;
-    let (path, to) = match &step.decision.change {
-        Change::Create { path, .. }
-        | Change::Edit { path, .. }
-        | Change::Append { path, .. }
-        | Change::Remove { path, .. } => (Some(path), None),
-        Change::Rename { from, to, .. } => (Some(from), Some(to)),
-        Change::Visit { .. } => (None, None),
-    };
-    let body = step.action.as_ref().and_then(|action| match action {
-        verisim_core::Action::Plant(plant) => Some(&plant.body),
-        verisim_core::Action::Append(append) => Some(&append.body),
-        _ => None,
-    });
-    let traffic = step.action.as_ref().and_then(|action| match action {
-        verisim_core::Action::Traffic(traffic) => Some(traffic),
-        _ => None,
-    });
-    Some(Simulated {
-        at: slot.at,
-        decoy: &world.decoy(slot.decoy)?.name,
-        persona: &world.persona(slot.persona)?.name,
-        session: slot.session.id(),
-        action: step.action.as_ref().map_or("none", verisim_core::Action::name),
-        path,
-        to,
-        class: step.decision.change.class(),
-        traffic,
-        bytes: body.map(|body| body.as_bytes().len()),
-        sha256: body.map(|body| Digest::of(body.as_bytes())),
-        why: step.decision.why.to_string(),
-    })
 }

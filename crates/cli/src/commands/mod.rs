@@ -14,6 +14,7 @@ mod places;
 mod retry;
 mod shell;
 mod show;
+mod simulate;
 mod sync;
 mod trust;
 mod up;
@@ -31,7 +32,7 @@ pub(crate) fn run(context: &Context, command: Command) -> CliResult {
         Command::Init(args) => init::init(context, &args),
         Command::Doctor => context.block_on(doctor::doctor(context)),
         Command::Plan(args) => context.block_on(life::plan(context, &args)),
-        Command::Simulate(args) => context.block_on(life::simulate(context, &args)),
+        Command::Simulate(args) => context.block_on(simulate::simulate(context, &args)),
         Command::Plant(args) => context.block_on(files::plant(context, &args)),
         Command::Read(args) => context.block_on(files::read(context, &args)),
         Command::Rm(args) => context.block_on(files::rm(context, &args)),

@@ -19,5 +19,6 @@ mod roots;
 mod sandbox;
 mod sessions;
 mod shell;
+mod simulate;
 mod traffic;
 mod watching;

@@ -40,12 +40,10 @@ fn init_writes_a_configuration_that_works_and_never_overwrites() {
     assert!(text.contains("[[decoy]]") && text.contains("[[capture]]"));
     run(&sandbox, &["doctor"]).exits(0);
     run(&sandbox, &["plan"]).exits(0);
-    let days = run(&sandbox, &["simulate", "--days", "2", "--from", "2026-03-02T00:00:00Z"]).exits(0);
-    assert!(days.json().iter().all(|line| line["type"] == "effect"));
-    assert_eq!(
-        days.stdout,
-        run(&sandbox, &["simulate", "--days", "2", "--from", "2026-03-02T00:00:00Z"]).stdout
-    );
+    let args_of_days = ["simulate", "--days", "9", "--from", "2026-03-02T00:00:00Z", "--json"];
+    let days = run(&sandbox, &args_of_days).exits(0);
+    assert!(days.json().iter().all(|line| line["type"] == "scene"));
+    assert_eq!(days.stdout, run(&sandbox, &args_of_days).stdout);
     run(&sandbox, &args).exits(1);
     assert_eq!(fs::read_to_string(sandbox.path("verisim.toml")).unwrap(), text);
     let elsewhere = ["--config", "other.toml", "init", "--decoy", "files01", "--decoy", "files01"];

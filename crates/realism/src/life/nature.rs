@@ -1,0 +1,108 @@
+//! What does not change about a persona.
+
+use super::Cohort;
+use super::model::{JITTER, TRAITS, Traits};
+use crate::random::{Generator, Purpose, Seed, whole};
+
+/// How a persona's days go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Nature {
+    pub(crate) cohort: Cohort,
+    /// Sessions on a day of work, on average.
+    pub(crate) sessions: f64,
+    /// Log-odds that a moment is followed by another one.
+    pub(crate) follow: f64,
+    /// How often what follows is quick.
+    pub(crate) quick: f64,
+    /// Median gaps, in minutes.
+    pub(crate) quick_minutes: f64,
+    pub(crate) think_minutes: f64,
+    /// Standard deviations of their logarithms.
+    pub(crate) quick_sigma: f64,
+    pub(crate) think_sigma: f64,
+    /// Standard deviations of momentum and mood, as logarithms.
+    pub(crate) momentum: f64,
+    pub(crate) mood: f64,
+    /// Below which drive a day stays idle.
+    pub(crate) idle: f64,
+    /// How likely a project falls asleep in a block, and for how many days, as a median.
+    pub(crate) sleep: f64,
+    pub(crate) sleep_days: f64,
+    /// How likely it is looked after on a day on which it sleeps.
+    pub(crate) straggle: f64,
+    /// How likely a vacation begins in a quarter of a year.
+    pub(crate) away: f64,
+    /// An evening's and a weekend's weight.
+    pub(crate) evening: f64,
+    pub(crate) weekend: f64,
+    /// When lunch begins, when the persona gets up and goes to bed on free days, in minutes of the day.
+    pub(crate) lunch: f64,
+    pub(crate) wake: f64,
+    pub(crate) bed: f64,
+    /// How late the first session of a working day is, in minutes, as a median.
+    pub(crate) arrival: f64,
+    /// The weekday, Monday 0, that meetings take.
+    pub(crate) dull: u8,
+    /// Whether the persona is on call in some weeks, and of how many weeks which one it is.
+    pub(crate) on_call: Option<(u8, u8)>,
+}
+
+impl Nature {
+    /// Of a persona that is like one of `people`, and a little like nobody.
+    pub(crate) fn of(seed: Seed, cohort: Cohort, people: &[[i16; TRAITS]]) -> Self {
+        let mut draw = Generator::new(seed.purpose(Purpose::Rhythm));
+        let like = draw.pick(people).copied().unwrap_or([0; TRAITS]);
+        Self::with(cohort, &like.map(|number| f64::from(number) / 100.0 + JITTER * draw.normal()), &mut draw)
+    }
+
+    /// With these traits; habits that no table has are drawn.
+    pub(crate) fn with(cohort: Cohort, traits: &[f64; TRAITS], draw: &mut Generator) -> Self {
+        let traits = Traits::of(traits);
+        Self {
+            cohort,
+            sessions: libm::exp(traits.sessions).min(9.0),
+            follow: traits.follow.min(3.5),
+            quick: chance(traits.quick),
+            quick_minutes: libm::exp(traits.quick_minutes).clamp(0.1, 8.0),
+            think_minutes: libm::exp(traits.think_minutes).clamp(2.0, 240.0),
+            quick_sigma: traits.quick_sigma.clamp(0.3, 1.6),
+            think_sigma: traits.think_sigma.clamp(0.3, 1.8),
+            momentum: libm::exp(traits.momentum).min(2.0),
+            mood: libm::exp(traits.mood).min(2.0),
+            idle: traits.idle,
+            sleep: chance(traits.sleep),
+            sleep_days: libm::exp(traits.sleep_days).clamp(1.0, 40.0),
+            straggle: chance(traits.straggle),
+            away: chance(traits.away),
+            evening: libm::exp(traits.evening).min(6.0),
+            weekend: libm::exp(traits.weekend).min(6.0),
+            lunch: 690.0 + 90.0 * draw.unit(),
+            wake: 390.0 + 150.0 * draw.unit(),
+            bed: 1380.0 + 150.0 * draw.unit(),
+            arrival: draw.lognormal(12.0, 0.7),
+            dull: u8::try_from(draw.below(5)).unwrap_or(0),
+            on_call: None,
+        }
+    }
+
+    /// The same, and on call in one of four to six weeks. Whoever keeps working hours only is not.
+    pub(crate) fn and_on_call(mut self, seed: Seed) -> Self {
+        let mut draw = Generator::new(seed.purpose(Purpose::Night));
+        let weeks = draw.between(4, 6);
+        let which = draw.below(weeks);
+        if self.cohort == Cohort::Free {
+            self.on_call = u8::try_from(weeks).ok().zip(u8::try_from(which).ok());
+        }
+        self
+    }
+
+    /// When the persona gets up, in minutes of the day.
+    pub(crate) fn wake_minute(&self) -> u32 {
+        u32::try_from(whole(self.wake)).unwrap_or(0)
+    }
+}
+
+/// The probability of log-odds.
+pub(crate) fn chance(log_odds: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-log_odds))
+}
