@@ -36,8 +36,8 @@ pub(crate) struct Options {
 
 /// How long each month may take.
 const TIME_MAX: Duration = Duration::from_secs(120);
-/// Effects of one persona on one working day, at least.
-const EFFECTS_MIN: usize = 5;
+/// Effects of one persona on one working day, at least: some are on vacation, and some projects sleep.
+const EFFECTS_MIN: usize = 3;
 /// November 2026 has 30 days, of which 21 are working days.
 const START: &str = "2026-11-01T00:00:00Z";
 const DAYS: u64 = 30;

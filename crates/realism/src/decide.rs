@@ -207,10 +207,7 @@ struct Table<'a> {
 /// allows nothing, or the slot is a login or logout.
 #[must_use]
 pub fn decide(world: &World, slot: &Slot, ledger: &LedgerIndex) -> Option<Decision> {
-    if !slot.doing.is_inside() {
-        return None;
-    }
-    let can = world.seats().host(slot.decoy)?.capabilities;
+    let can = world.seats().host(slot.decoy).filter(|_| slot.doing.is_inside())?.capabilities;
     let mut draw = Generator::new(slot_seed(world, slot, Purpose::Decision));
     let view = ledger.look(slot.desk, slot.at, &mut draw)?;
     let files = view.files;
@@ -257,7 +254,6 @@ impl Table<'_> {
         let remove = narrow(u64::from(remove) * files.min(8 * room) / room);
         let works = self.slot.doing == Doing::Work;
         let only = |can: bool, weight: u32| if can && works { weight } else { 0 };
-        let dials = |weight: u32| if self.can.traffic { weight } else { 0 };
         let there = |wanted: fn(&Held) -> bool| self.view.seen.iter().any(|held| wanted(held));
         [
             only(self.can.plant, create),
@@ -266,7 +262,7 @@ impl Table<'_> {
             only(self.can.remove && there(can_rename), rename),
             only(self.can.remove, remove),
             leave_alone,
-            dials(network::eagerness(self.world, self.slot, traffic)),
+            network::eagerness(self.world, self.slot, traffic),
         ]
     }
 

@@ -13,16 +13,17 @@ pub struct Settings {
     pub classes: ClassWeights,
     /// How often what is spoken on connections to other decoys, before a persona's role changes it.
     pub traffic: TrafficWeights,
-    /// Sessions of a persona on a working day, on average (Poisson, so that some days stay empty). Default 2.6.
+    /// How often people begin a session: 2.6, the default, stands for as often as real people do, 5.2 for twice as often. Each
+    /// persona has its own days beside that, and some stay empty.
     pub sessions_per_day: f64,
-    /// Moments of a session at which something may happen, on average (geometric). Default 3.6; real sessions of commits have
-    /// about 2, but a commit is not all that a person does in a session.
+    /// How much a session holds: 3.6, the default, stands for as much as real people do, 7.2 for twice as much. In busy mode so
+    /// many moments, on average (geometric).
     pub moments_per_session: f64,
     /// How many times as much happens as with an ordinary person. Above 1, sessions hold more; default 1, at most 10,000.
     pub pace: f64,
     /// Whether working hours, holidays and absences are ignored: for demonstrations and load tests. Default false.
     pub busy: bool,
-    /// In how many of 1,000 working days a persona is away. Default 40.
+    /// On how many of 1,000 days a persona is away, vacations aside. Default 40.
     pub absent_per_mille: u32,
     /// About how many files a persona keeps on one decoy: below it creating, above it removing is likelier. Default 14.
     pub files_per_desk: u32,

@@ -32,6 +32,9 @@ pub(crate) fn presence(seed: Seed, nature: &Nature, day: i32) -> Presence {
     vacation(seed, nature, day).max(sleep(seed, nature, day))
 }
 
+/// No edge of a spell is as far from it: what lies beyond needs no draw.
+const FAR: i32 = 11;
+
 /// Whether the persona's project sleeps.
 fn sleep(seed: Seed, nature: &Nature, day: i32) -> Presence {
     let block = day.div_euclid(BLOCK);
@@ -41,6 +44,9 @@ fn sleep(seed: Seed, nature: &Nature, day: i32) -> Presence {
             return Presence::Here;
         }
         let begin = block * BLOCK + small(draw.unit() * f64::from(BLOCK));
+        if day < begin - FAR {
+            return Presence::Here;
+        }
         let length = draw.lognormal(nature.sleep_days, SLEEP_SIGMA).min(SLEEP_DAYS_MAX);
         around(day, begin..begin + small(length), Presence::Asleep, &mut draw)
     };
@@ -49,6 +55,9 @@ fn sleep(seed: Seed, nature: &Nature, day: i32) -> Presence {
 
 /// What a spell makes of a day: in the days before and after it things are looked after now and then.
 fn around(day: i32, spell: Range<i32>, within: Presence, draw: &mut Generator) -> Presence {
+    if day < spell.start - FAR || day >= spell.end + FAR {
+        return Presence::Here;
+    }
     let mut edge = || small(draw.lognormal(DRIFT_DAYS, DRIFT_SIGMA).min(DRIFT_DAYS_MAX));
     let (before, after) = (edge(), edge());
     if spell.contains(&day) {
