@@ -3,6 +3,8 @@
 //! Every unit is drawn by a generator of its own, so that it costs the same whatever the fleet, and can be drawn again by
 //! whoever starts in the middle of it.
 
+use std::ops::Range;
+
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
@@ -78,19 +80,22 @@ struct Desk {
 
 /// The moments of one unit, in time order. Strictly rising, all inside the hours that the persona keeps.
 pub(crate) fn moments(world: &World, persona: PersonaIndex, unit: Unit) -> Vec<Moment> {
-    let workplaces = workplaces(world, persona);
-    if workplaces.is_empty() {
+    if world.seats().workplace_count(persona) == 0 {
         return Vec::new();
     }
-    let primary = chosen(&workplaces, world.persona_seed(persona, Purpose::Decoy).number());
-    let desk = Desk { workplaces, primary };
     match unit {
-        Unit::Quarter(number) => quarter(world, persona, number, &desk),
-        Unit::Day(date) => day(world, persona, date, &desk).unwrap_or_default(),
+        Unit::Quarter(number) => quarter(world, persona, number),
+        Unit::Day(date) => day(world, persona, date).unwrap_or_default(),
     }
 }
 
 impl Desk {
+    fn of(world: &World, persona: PersonaIndex) -> Self {
+        let workplaces = workplaces(world, persona);
+        let primary = chosen(&workplaces, world.persona_seed(persona, Purpose::Decoy).number());
+        Self { workplaces, primary }
+    }
+
     /// Where a session is spent. What is drawn, and so when everything happens, does not depend on the decoys there are.
     fn workplace(&self, draw: &mut Generator) -> u16 {
         match draw.percent(50) {
@@ -101,7 +106,7 @@ impl Desk {
 }
 
 /// A day. `None` where the persona does nothing on it.
-fn day(world: &World, persona: PersonaIndex, date: Date, desk: &Desk) -> Option<Vec<Moment>> {
+fn day(world: &World, persona: PersonaIndex, date: Date) -> Option<Vec<Moment>> {
     let (settings, nature) = (world.settings(), world.nature(persona)?);
     let frame = Frame::of(world, persona, nature, date)?;
     let (seed, number) = (world.life_seed(persona), season::number(date));
@@ -138,21 +143,23 @@ fn day(world: &World, persona: PersonaIndex, date: Date, desk: &Desk) -> Option<
     if season::is_called(seed, nature, number) {
         day.night(&mut draw, &mut sheet);
     }
-    Some(frame.moments(&sheet, desk, &mut draw))
+    if sheet.sittings.is_empty() {
+        return None;
+    }
+    // Only now, since most of a silent day's cost would be theirs.
+    let span = frame.span(world, persona, date)?;
+    Some(frame.moments(span, &sheet, &Desk::of(world, persona), &mut draw))
 }
 
-/// The part of a day that is a persona's, in minutes of the local day and in instants.
+/// The part of a day that is a persona's, in minutes of the local day.
 struct Frame {
     from: f64,
     to: f64,
-    begin: i64,
-    end: i64,
     /// The working hours, on a day that has some.
     work: Option<(f64, f64)>,
 }
 
 impl Frame {
-    /// On a day on which the clock is changed it is never wider than what the clock on the wall shows.
     fn of(world: &World, persona: PersonaIndex, nature: &Nature, date: Date) -> Option<Self> {
         let who = world.persona(persona)?;
         if who.holidays.contains(&date) {
@@ -162,11 +169,18 @@ impl Frame {
         let (from, to) = hours::frame(nature, work)?;
         let into_holiday = to > DAY_MINUTES && who.holidays.contains(&date.tomorrow().ok()?);
         let to = if into_holiday { DAY_MINUTES } else { to };
-        let begin = instant(who.time_zone.begin(date, from)?);
-        let end = instant(who.time_zone.end(date, to)?);
-        let wide = |minutes: u32| f64::from(minutes);
-        let work = work.map(|work| (wide(work.from), wide(work.to.min(to))));
-        (begin < end).then_some(Self { from: wide(from), to: wide(to), begin, end, work })
+        let work = work.map(|work| (f64::from(work.from), f64::from(work.to.min(to))));
+        Some(Self { from: f64::from(from), to: f64::from(to), work })
+    }
+
+    /// From which instant up to and without which it lasts; `None` where the clock jumps over it. On a day on which the clock is
+    /// changed it is never wider than what the clock on the wall shows.
+    fn span(&self, world: &World, persona: PersonaIndex, date: Date) -> Option<Range<i64>> {
+        let who = world.persona(persona)?;
+        let minute = |minute: f64| u32::try_from(whole(minute)).unwrap_or(0);
+        let begin = instant(who.time_zone.begin(date, minute(self.from))?);
+        let end = instant(who.time_zone.end(date, minute(self.to))?);
+        (begin < end).then_some(begin..end)
     }
 
     /// The minute from which on nothing happens by day.
@@ -184,13 +198,8 @@ impl Frame {
         }
     }
 
-    /// An instant of the day.
-    fn at(&self, minute: f64) -> i64 {
-        self.begin.saturating_add(nanoseconds((minute - self.from).max(0.0)))
-    }
-
     /// The sessions in the order of time, each from login to logout.
-    fn moments(&self, sheet: &Sheet, desk: &Desk, draw: &mut Generator) -> Vec<Moment> {
+    fn moments(&self, span: Range<i64>, sheet: &Sheet, desk: &Desk, draw: &mut Generator) -> Vec<Moment> {
         let mut sittings: Vec<(f64, f64, usize)> = Vec::with_capacity(sheet.sittings.len());
         for (sitting, place) in sheet.sittings.iter().zip(0..) {
             sittings.extend(sheet.ends(sitting).map(|(first, last)| (first, last, place)));
@@ -206,9 +215,9 @@ impl Frame {
             let workplace = desk.workplace(draw);
             let mut sequence = 0;
             let mut add = |minute: f64, doing: Doing| {
-                let at = self.at(minute);
+                let at = span.start.saturating_add(nanoseconds((minute - self.from).max(0.0)));
                 let follows = moments.last().is_none_or(|last: &Moment| last.at < at);
-                if follows && at < self.end && moments.len() < MOMENTS_MAX {
+                if follows && at < span.end && moments.len() < MOMENTS_MAX {
                     moments.push(Moment { at, session: turn, sequence, workplace, doing });
                     sequence += u16::from(doing.is_inside());
                 }
@@ -225,7 +234,8 @@ impl Frame {
 }
 
 /// A quarter of an hour of busy mode, filled with one session after the other.
-fn quarter(world: &World, persona: PersonaIndex, number: i32, desk: &Desk) -> Vec<Moment> {
+fn quarter(world: &World, persona: PersonaIndex, number: i32) -> Vec<Moment> {
+    let desk = Desk::of(world, persona);
     let seed = world.persona_seed(persona, Purpose::Quarter).word(u64::from(number.cast_unsigned()));
     let mut draw = Generator::new(seed);
     let pace = world.pace(persona, Unit::Quarter(number));
