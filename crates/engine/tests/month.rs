@@ -40,7 +40,7 @@ async fn a_company_lives_some_days_and_the_decoys_are_what_the_ledger_says() {
     let start: Timestamp = "2026-11-23T00:00:00Z".parse().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let company = Company::found(dir.path(), 4, 12, start).unwrap();
-    company.live(start + Duration::from_secs(3 * 86_400), ONE_PROCESS).await.unwrap();
+    company.live(start + Duration::from_secs(9 * 86_400), ONE_PROCESS).await.unwrap();
     let (done, not_done) = company.count().await.unwrap();
     assert!(not_done.is_empty(), "{:?}", not_done.first());
     assert!(done >= 5 * 12 * 3, "only {done} effects");
@@ -53,7 +53,7 @@ async fn a_company_lives_some_days_and_the_decoys_are_what_the_ledger_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inv_11_restarts_change_nothing_about_who_acts_when() {
     let start: Timestamp = "2026-11-23T00:00:00Z".parse().unwrap();
-    let end = start + Duration::from_secs(2 * 86_400);
+    let end = start + Duration::from_secs(8 * 86_400);
     let mut lives = Vec::new();
     for each in [ONE_PROCESS, Duration::from_secs(5_000)] {
         let dir = tempfile::tempdir().unwrap();
