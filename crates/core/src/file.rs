@@ -216,6 +216,9 @@ pub struct FileStat {
     pub atime: Timestamp,
     /// When its inode changed, where that can be had.
     pub ctime: Option<Timestamp>,
+    /// When its inode was made, where the file system knows that and the way to it tells. Nobody can set it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub btime: Option<Timestamp>,
     /// The hash of its content, where it was asked for, it is a regular file and it is within the bound.
     pub sha256: Option<Digest>,
 }

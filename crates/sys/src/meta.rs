@@ -28,13 +28,15 @@ pub struct Meta {
     pub atime: Timestamp,
     /// When its inode changed.
     pub ctime: Timestamp,
+    /// When its inode was made, where the file system knows that.
+    pub btime: Option<Timestamp>,
 }
 
 impl Meta {
     /// Of what `fd` stands for, which may be an `O_PATH` descriptor, also of a link.
     pub(crate) fn of(fd: impl AsFd) -> Result<Self> {
         let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-        rustix::fs::statx(fd, c"", flags, StatxFlags::BASIC_STATS)
+        rustix::fs::statx(fd, c"", flags, StatxFlags::BASIC_STATS | StatxFlags::BTIME)
             .map(|found| Self::from_statx(&found))
             .map_err(Error::call("stat it"))
     }
@@ -56,6 +58,7 @@ impl Meta {
             mtime: from_statx(found.stx_mtime),
             atime: from_statx(found.stx_atime),
             ctime: from_statx(found.stx_ctime),
+            btime: (found.stx_mask & StatxFlags::BTIME.bits() != 0).then(|| from_statx(found.stx_btime)),
         }
     }
 
@@ -72,6 +75,7 @@ impl Meta {
             mtime: self.mtime,
             atime: self.atime,
             ctime: Some(self.ctime),
+            btime: self.btime,
             sha256,
         }
     }

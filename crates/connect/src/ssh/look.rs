@@ -31,6 +31,7 @@ pub(super) fn file_stat(attributes: &Attributes, sha256: Option<Digest>) -> File
         mtime: time(mtime),
         atime: time(atime),
         ctime: None,
+        btime: None,
         sha256,
     }
 }

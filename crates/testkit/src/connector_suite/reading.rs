@@ -58,6 +58,16 @@ pub async fn a_stat_does_not_follow_and_hashes_on_request(decoy: &dyn DecoyUnder
     assert_eq!(found.inode.unwrap_or(meta.ino()), meta.ino());
     assert_eq!(found.links.unwrap_or(1), 1);
     assert_eq!(found.mtime.as_second(), meta.mtime());
+    if let Some(ctime) = found.ctime {
+        assert_eq!(
+            (ctime.as_second(), i64::from(ctime.subsec_nanosecond())),
+            (meta.ctime(), meta.ctime_nsec())
+        );
+    }
+    // What cannot be had is not made up; what is said is what the file system says.
+    if let Some(btime) = found.btime {
+        assert_eq!(std::time::SystemTime::from(btime), meta.created().unwrap());
+    }
     let hashed = stat("/d/a", StatRequest::Hash(ByteCount(7))).await.unwrap();
     assert_eq!(hashed.sha256, Some(Digest::of(b"content")));
     let bounded = stat("/d/a", StatRequest::Hash(ByteCount(6))).await.unwrap();

@@ -331,6 +331,7 @@ impl<'p> Look<'p> {
             // When it was last read is not told; it was not before it was written.
             atime: seen.mtime,
             ctime: None,
+            btime: None,
             sha256,
         }
     }

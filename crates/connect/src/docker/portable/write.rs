@@ -231,6 +231,7 @@ fn stat(parcel: &Parcel, back: &Back) -> FileStat {
         mtime,
         atime: if is_as_sent { parcel.dress.atime.max(mtime) } else { mtime },
         ctime: None,
+        btime: None,
         sha256: back.sha256,
     }
 }
