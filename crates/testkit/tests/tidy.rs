@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// What may depend on what, beyond `core`, on which everything may depend. Tests may use more: see [`TEST_ONLY`].
 const EDGES: &[(&str, &[&str])] = &[
     ("core", &[]),
+    ("audit", &[]),
     ("realism", &[]),
     ("sys", &[]),
     ("ssh", &[]),
