@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod decoy;
 mod sync;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use verisim_core::{ActivityState, DecoyName, FileMode, PersonaName, SyncState};
 
+pub(crate) use self::audit::AuditArgs;
 pub(crate) use self::decoy::{AcceptArgs, DecoyCommand, LedgerArgs, ReleaseArgs, TrustArgs};
 pub(crate) use self::sync::{
     ExplainArgs, OperationArg, SyncAddArgs, SyncCommand, SyncOverrideArgs, SyncRetryArgs, ToolArg,
@@ -89,6 +91,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Show what they would do in the coming days, as JSON lines, without doing it
     Simulate(SimulateArgs),
+    /// Look at decoys as an intruder would, and say what gives them away: a score, and tells in the order of their weight
+    Audit(AuditArgs),
     /// Put a file on a decoy
     Plant(PlantArgs),
     /// Print a file of a decoy

@@ -18,7 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sync", &["ssh", "sys"]),
     ("store", &[]),
     ("engine", &["realism"]),
-    ("cli", &["connect", "drivers", "engine", "realism", "ssh", "store", "sync", "sys"]),
+    ("cli", &["audit", "connect", "drivers", "engine", "realism", "ssh", "store", "sync", "sys"]),
     ("testkit", &[]),
     // Measures the others against what a user would pick instead; no part of the product.
     ("bench", &["connect", "drivers", "engine", "realism", "ssh", "store", "sync", "sys", "testkit"]),

@@ -1,5 +1,6 @@
 //! One module per command.
 
+mod audit;
 mod captures;
 mod changes;
 mod decide;
@@ -33,6 +34,7 @@ pub(crate) fn run(context: &Context, command: Command) -> CliResult {
         Command::Doctor => context.block_on(doctor::doctor(context)),
         Command::Plan(args) => context.block_on(life::plan(context, &args)),
         Command::Simulate(args) => context.block_on(simulate::simulate(context, &args)),
+        Command::Audit(args) => context.block_on(audit::audit(context, &args)),
         Command::Plant(args) => context.block_on(files::plant(context, &args)),
         Command::Read(args) => context.block_on(files::read(context, &args)),
         Command::Rm(args) => context.block_on(files::rm(context, &args)),
