@@ -14,11 +14,13 @@ use crate::context::{Context, absolute};
 use crate::error::{CliError, CliResult, show};
 use crate::exit::Exit;
 use crate::output::{Output, Tone, terminal_width};
-use crate::render::table::wrap;
+use crate::render::table::{counted, wrap};
 use crate::wire::Wired;
 
 /// How wide the text is where no terminal says.
 const WIDTH: usize = 110;
+/// What weighs less is only counted, unless more is asked for.
+const LIGHT_DB: f64 = 1.0;
 /// The longest line of a simulation that is read, in bytes; a longer one is passed over, as no event.
 const LINE_BYTES_MAX: u64 = 1 << 20;
 
@@ -39,7 +41,7 @@ pub(super) async fn audit(context: &Context, args: &AuditArgs) -> CliResult {
             continue;
         }
         let gap = if place > 0 { "\n" } else { "" };
-        context.output.raw(format!("{gap}{}", shown(context.output, report)).as_bytes())?;
+        context.output.raw(format!("{gap}{}", shown(context, report)).as_bytes())?;
     }
     if worst == Exit::Done && reports.iter().any(|report| report.score < args.min_score) {
         worst = Exit::Found;
@@ -114,7 +116,9 @@ fn lines_of(mut input: impl BufRead) -> std::io::Result<Simulated> {
 }
 
 /// A report for people: the score first, then what weighs most.
-fn shown(output: Output, report: &Report) -> String {
+fn shown(context: &Context, report: &Report) -> String {
+    let output = context.output;
+    let least_db = if context.global.verbose > 0 { 0.0 } else { LIGHT_DB };
     let width = terminal_width(output).unwrap_or(WIDTH).clamp(50, 140);
     let (tone, words) = match report.verdict {
         Verdict::LivedIn => (Tone::Good, "lived in: nothing gives it away"),
@@ -136,9 +140,14 @@ fn shown(output: Output, report: &Report) -> String {
         report.entries
     );
     let _ = writeln!(out, "{}", output.paint(Tone::Faint, counts));
-    for finding in &report.findings {
+    for finding in report.findings.iter().filter(|finding| finding.weight_db >= least_db) {
         out.push('\n');
         told(output, finding, width, &mut out);
+    }
+    let light = report.findings.iter().filter(|finding| finding.weight_db < least_db).count();
+    if light > 0 {
+        let more = format!("{} below {LIGHT_DB} dB; -v shows what", counted(light as u64, "finding"));
+        let _ = writeln!(out, "\n{}", output.paint(Tone::Faint, more));
     }
     for left in &report.left_out {
         let _ = writeln!(out, "\n{}", output.paint(Tone::Faint, format!("not looked at: {left}")));
