@@ -49,7 +49,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use past::{PastFile, past};
 pub use persona::{DecoyProfile, Language, Persona, Role};
 pub use planner::{Planner, SessionKey, Slot, Unit};
-pub use settings::{ClassWeights, EffectWeights, Settings, TrafficWeights};
+pub use settings::{CLASSES, ClassWeights, EffectWeights, Settings, TrafficWeights};
 pub use simulate::{Content, Scene, Simulation, Step, Written};
 pub use week::{Hours, InvalidWeek, WorkWeek};
 pub use world::{DecoyIndex, DeskIndex, PersonaIndex, World};

@@ -139,7 +139,7 @@ impl TrafficWeights {
 }
 
 /// The classes that the planner begins, in the order of [`ClassWeights::list`].
-pub(crate) const CLASSES: [FileClass; 7] = [
+pub const CLASSES: [FileClass; 7] = [
     FileClass::Note,
     FileClass::Todo,
     FileClass::Draft,

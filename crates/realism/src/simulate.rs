@@ -80,7 +80,7 @@ impl Simulation {
         let mut simulation = Self::of(Planner::with_sessions(world, from), until, None, content);
         std::iter::from_fn(move || {
             loop {
-                let slot = simulation.planner.pop_until(simulation.until)?;
+                let slot = simulation.slot()?;
                 match slot.doing {
                     Doing::Login => return Some(Scene::Login(slot)),
                     Doing::Logout => return Some(Scene::Logout(slot)),
@@ -121,6 +121,15 @@ impl Simulation {
         &self.ledger
     }
 
+    /// The next slot. What is known of the desk of the one after it is on its way to the processor meanwhile.
+    fn slot(&mut self) -> Option<Slot> {
+        let slot = self.planner.pop_until(self.until)?;
+        if let Some(desk) = self.planner.coming() {
+            self.ledger.fetch(desk);
+        }
+        Some(slot)
+    }
+
     /// What a step that was just taken wrote.
     fn written(&self, step: &Step) -> Option<Written> {
         let of = |bytes: &[u8]| Written { bytes: bytes.len() as u64, sha256: Digest::of(bytes) };
@@ -159,10 +168,7 @@ impl Iterator for Simulation {
 
     fn next(&mut self) -> Option<Step> {
         loop {
-            let slot = self.planner.pop_until(self.until)?;
-            if let Some(desk) = self.planner.coming() {
-                self.ledger.fetch(desk);
-            }
+            let slot = self.slot()?;
             if self.only.is_some_and(|only| only != slot.decoy) {
                 continue;
             }

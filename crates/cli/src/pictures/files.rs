@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use verisim_core::{DecoyPath, FileClass, Timestamp};
-use verisim_realism::DecoyIndex;
+use verisim_realism::{CLASSES, DecoyIndex};
 
 use super::svg::{Anchor, Axis, BLUE, FAINT, GREEN, INK, ORANGE, Svg};
 use super::{File, Picture};
@@ -127,16 +127,7 @@ pub(super) fn map(
     let (cell, row, left, top) = (6.0, 13.0, 20.0, 26.0);
     let shown = rows.len().min(ROWS_MAX);
     let mut svg = Svg::new(780.0, top + shown as f64 * row + 10.0);
-    let classes = [
-        FileClass::Note,
-        FileClass::Todo,
-        FileClass::Draft,
-        FileClass::Script,
-        FileClass::CronLog,
-        FileClass::DaemonLog,
-        FileClass::Scratch,
-    ];
-    for (class, place) in classes.into_iter().zip(0_u8..) {
+    for (class, place) in CLASSES.into_iter().zip(0_u8..) {
         let x = left + f64::from(place) * 104.0;
         svg.rect([x, 6.0, 9.0, 9.0], color(class), None);
         svg.small(x + 13.0, 14.0, Anchor::Start, class);

@@ -1,4 +1,4 @@
-//! The figures: rows of traits, in hundredths, in the order of the fields of [`super::model::Traits`]; a persona is like one of
+//! The figures: rows of traits, in hundredths, in the order that [`super::model::TRAITS`] tells; a persona is like one of
 //! them. Found in two steps over simulations of 120 days: for each of the 65 people whose shape of activity is in
 //! `tests/life/people.csv` an evolution strategy sought traits that come out like that person, and of all that it found the
 //! 65 rows were taken that together are spread as the people are.

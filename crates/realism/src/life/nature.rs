@@ -1,7 +1,7 @@
 //! What does not change about a persona.
 
 use super::Cohort;
-use super::model::{JITTER, TRAITS, Traits};
+use super::model::{JITTER, TRAITS};
 use crate::random::{Generator, Purpose, Seed, whole};
 
 /// How a persona's days go.
@@ -57,25 +57,42 @@ impl Nature {
 
     /// With these traits; habits that no table has are drawn.
     pub(crate) fn with(cohort: Cohort, traits: &[f64; TRAITS], draw: &mut Generator) -> Self {
-        let traits = Traits::of(traits);
+        let [
+            sessions,
+            follow,
+            quick,
+            quick_minutes,
+            think_minutes,
+            quick_sigma,
+            think_sigma,
+            momentum,
+            mood,
+            idle,
+            sleep,
+            sleep_days,
+            straggle,
+            away,
+            evening,
+            weekend,
+        ] = *traits;
         Self {
             cohort,
-            sessions: libm::exp(traits.sessions).min(9.0),
-            follow: traits.follow.min(3.5),
-            quick: chance(traits.quick),
-            quick_minutes: libm::exp(traits.quick_minutes).clamp(0.1, 8.0),
-            think_minutes: libm::exp(traits.think_minutes).clamp(2.0, 240.0),
-            quick_sigma: traits.quick_sigma.clamp(0.3, 1.6),
-            think_sigma: traits.think_sigma.clamp(0.3, 1.8),
-            momentum: libm::exp(traits.momentum).min(2.0),
-            mood: libm::exp(traits.mood).min(2.0),
-            idle: traits.idle,
-            sleep: chance(traits.sleep),
-            sleep_days: libm::exp(traits.sleep_days).clamp(1.0, 40.0),
-            straggle: chance(traits.straggle),
-            away: chance(traits.away),
-            evening: libm::exp(traits.evening).min(6.0),
-            weekend: libm::exp(traits.weekend).min(6.0),
+            sessions: libm::exp(sessions).min(9.0),
+            follow: follow.min(3.5),
+            quick: chance(quick),
+            quick_minutes: libm::exp(quick_minutes).clamp(0.1, 8.0),
+            think_minutes: libm::exp(think_minutes).clamp(2.0, 240.0),
+            quick_sigma: quick_sigma.clamp(0.3, 1.6),
+            think_sigma: think_sigma.clamp(0.3, 1.8),
+            momentum: libm::exp(momentum).min(2.0),
+            mood: libm::exp(mood).min(2.0),
+            idle,
+            sleep: chance(sleep),
+            sleep_days: libm::exp(sleep_days).clamp(1.0, 40.0),
+            straggle: chance(straggle),
+            away: chance(away),
+            evening: libm::exp(evening).min(6.0),
+            weekend: libm::exp(weekend).min(6.0),
             lunch: 690.0 + 90.0 * draw.unit(),
             wake: 390.0 + 150.0 * draw.unit(),
             bed: 1380.0 + 150.0 * draw.unit(),
