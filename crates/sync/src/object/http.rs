@@ -17,6 +17,7 @@ use opendal_core::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, Result};
 use super::body::{Answer, Coming, IDLE_MAX, Pace, Paced};
 use super::line::{Line, Lines, Server};
 use super::refusal::{Broken, Refusal};
+use crate::explain::store::Answer as Meaning;
 
 /// The waits between tries of one request, where the store names none.
 const WAITS: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
@@ -159,9 +160,11 @@ impl Http {
         let said = answer.whole(REFUSAL_BYTES_MAX).await.map_err(Failed::Broken)?;
         let mut refusal = Refusal::read(status.as_u16(), &head.headers, &said);
         refusal.is_of_bucket = self.manners.one_code_for_absent && is_of_bucket(parts.uri.path());
+        // A bucket that is absent is no absent object, and a lease no marker that is there already.
+        let meaning = Meaning::of_code(&refusal.code);
         let is_range = parts.headers.contains_key(RANGE) && status.as_u16() == 416;
-        let is_absent = status.as_u16() == 404 && !is_container(&refusal.code) && !refusal.is_of_bucket;
-        let is_understood = !is_leased(&refusal.code)
+        let is_absent = status.as_u16() == 404 && meaning != Some(Meaning::NoBucket) && !refusal.is_of_bucket;
+        let is_understood = meaning != Some(Meaning::Kept)
             && (self.manners.understood.contains(&status.as_u16()) || is_there_already(&refusal.code));
         if is_absent || is_range || is_understood {
             head.headers.remove(CONTENT_LENGTH);
@@ -287,21 +290,11 @@ fn is_there_already(code: &str) -> bool {
     code == "BlobAlreadyExists"
 }
 
-/// Whether somebody holds an object by a lease of Azure's, which has the status of a condition that was not met.
-fn is_leased(code: &str) -> bool {
-    code.starts_with("Lease")
-}
-
 /// Whether a request to Google names a bucket and no object in it: a list of what is there, or an upload, whose object its query
 /// names. An object's name is one segment of the path, and no bucket has a name of one letter.
 fn is_of_bucket(path: &str) -> bool {
     let mut segments = path.rsplit('/');
     segments.next() == Some("o") && segments.next().is_some() && segments.next() == Some("b")
-}
-
-/// Whether what is not there is the bucket itself, which no folder is made in.
-fn is_container(code: &str) -> bool {
-    matches!(code, "NoSuchBucket" | "ContainerNotFound" | "ContainerBeingDeleted" | "AccountNotFound")
 }
 
 #[cfg(test)]
