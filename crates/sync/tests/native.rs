@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{OFF, Row, Site, content, sentinel, sha256sum_check, write_tree};
+use common::{OFF, Row, Sink, Site, content, once_read, sentinel, sha256sum_check, write_tree};
 use futures_util::StreamExt;
 use verisim_core::manifest::{Entry, Parser, Sorted, write_line};
 use verisim_core::{
@@ -319,9 +319,10 @@ async fn defect_13_a_large_file_goes_on_where_it_was() {
     let (_keep, receiver) = tokio::sync::watch::channel(Some(BandwidthLimit { bytes_per_second: 60 << 20 }));
     let mut options = site.options();
     options.bandwidth = Some(receiver);
+    let progress = Sink::of(&mut options);
     let cancel = options.cancel.clone();
     tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(450)).await;
+        progress.comes_to(16 << 20).await;
         cancel.cancel();
     });
     assert_eq!(push(&site, &options).await.unwrap_err(), FailureKind::Cancelled);
@@ -380,8 +381,8 @@ async fn a_huge_file_gives_way_at_once_whatever_is_done_with_it() {
     huge(&site.path("vault/lab/run/huge"));
     let options = site.options();
     let (_, remote) = spec(&site).await;
-    let cancelled = cancel_soon(&options);
     let mut there = site.transport().hashsum(&remote, &options).await.unwrap().files;
+    let cancelled = cancel_soon(&options);
     let mut last = None;
     while let Some(told) = there.next().await {
         last = Some(told);
@@ -416,12 +417,12 @@ async fn defect_08_a_capture_that_changes_under_our_hands_is_noticed() {
             tokio::sync::watch::channel(Some(BandwidthLimit { bytes_per_second: 1 << 20 }));
         let mut options = site.options();
         options.bandwidth = Some(receiver);
-        let here = run.clone();
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(350));
-            change(&here);
-        });
-        assert_eq!(push(&site, &options).await.unwrap_err(), expected);
+        let changing = async {
+            once_read(&run.join("slow")).await;
+            change(&run);
+        };
+        let (pushed, ()) = tokio::join!(push(&site, &options), changing);
+        assert_eq!(pushed.unwrap_err(), expected);
         // What was sent before the change was noticed is not taken for part of what is there now, nor is it deleted.
         let sent = content(&site.path("vault/lab/run")).len();
         let _ = fs::remove_file(run.join("a"));

@@ -87,6 +87,20 @@ pub async fn who_waits_can_be_stopped(
     assert_eq!(first.unwrap_err().failure.kind, FailureKind::Cancelled);
 }
 
+/// Waits until this process reads a file: what a test does then is done in the midst of its sending, however slow the machine is.
+pub async fn once_read(file: &Path) {
+    let is_open = || {
+        let mut open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        open.any(|entry| fs::read_link(entry.path()).is_ok_and(|to| to == file))
+    };
+    let read = async {
+        while !is_open() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), read).await.expect("nobody reads the file");
+}
+
 /// A file system in memory, until it is dropped.
 pub struct Mounted<'a>(&'a Path);
 

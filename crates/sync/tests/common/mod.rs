@@ -20,9 +20,10 @@ use verisim_sync::{
     NativeOptions, NativeTransport,
 };
 
+pub mod bucket;
 mod carried;
 pub use carried::{
-    Mounted, capture_in, hanging_hashers_are_told, of_somebody_else, push_options_in, remote,
+    Mounted, capture_in, hanging_hashers_are_told, of_somebody_else, once_read, push_options_in, remote,
     who_waits_can_be_stopped,
 };
 
@@ -50,9 +51,29 @@ pub fn clock() -> Arc<dyn Clock> {
     Arc::new(RealClock(Instant::now()))
 }
 
-/// Remembers the last progress, and how many bytes were sent in all.
+/// Remembers the last progress.
 #[derive(Default)]
 pub struct Sink(pub Mutex<Progress>);
+
+impl Sink {
+    /// Where the progress of these options goes from now on.
+    pub fn of(options: &mut PushOptions) -> Arc<Self> {
+        let sink = Arc::new(Self::default());
+        options.progress = Arc::<Self>::clone(&sink);
+        sink
+    }
+
+    /// Waits until so many bytes are done: what a test does in the midst of a push then is in its midst, however slow the
+    /// machine is.
+    pub async fn comes_to(&self, bytes: u64) {
+        let come = async {
+            while self.0.lock().unwrap().bytes_done < bytes {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), come).await.expect("the push does not come that far");
+    }
+}
 
 impl ProgressSink for Sink {
     fn report(&self, progress: Progress) {

@@ -9,4 +9,5 @@ mod common;
 mod conformance;
 mod place;
 mod provoked;
+#[path = "../common/emulated.rs"]
 mod sending;

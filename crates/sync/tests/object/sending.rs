@@ -9,6 +9,7 @@ use verisim_core::{
     BandwidthLimit, ByteCount, Digest, FailureKind, Proof, RelPath, RemoteFile, SyncTransport as _,
 };
 
+use crate::common::{Sink, once_read};
 use crate::place::Place;
 
 async fn told(place: &Place, read_back_max: u64) -> (Proof, Vec<(String, Option<Digest>)>) {
@@ -96,7 +97,8 @@ async fn inv_12_a_push_that_was_stopped_goes_on_with_what_is_missing() {
     let (limit, limited) = watch::channel(Some(BandwidthLimit { bytes_per_second: 4 << 20 }));
     options.bandwidth = Some(limited);
     let stopping = async {
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        once_read(&place.path("run/large")).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         options.cancel.cancel();
     };
     let (capture, remote) = (place.capture(), place.remote());
@@ -124,8 +126,9 @@ async fn inv_12_a_large_file_goes_on_where_it_was_cut() {
     let mut options = place.push_options();
     let (limit, limited) = watch::channel(Some(BandwidthLimit { bytes_per_second: 16 << 20 }));
     options.bandwidth = Some(limited);
+    let progress = Sink::of(&mut options);
     let stopping = async {
-        tokio::time::sleep(Duration::from_millis(2500)).await;
+        progress.comes_to(9 << 20).await;
         options.cancel.cancel();
     };
     let (capture, remote) = (place.capture(), place.remote());
@@ -137,7 +140,7 @@ async fn inv_12_a_large_file_goes_on_where_it_was_cut() {
     assert!(sent(&asked) > 0 && !place.there().join("large").exists(), "{asked:?}");
     drop(limit);
     let rest = place.push_by(&transport).await.unwrap();
-    assert!(rest.sent.bytes < 70 << 20, "{:?}", rest.sent);
+    assert!(rest.sent.bytes < 71 << 20, "{:?}", rest.sent);
     let asked = place.server.asked();
     let first = asked.iter().filter(|it| it.starts_with("PUT") && it.ends_with("/00000")).count();
     assert!(first <= 1, "the first piece of the larger file was sent again: {asked:?}");

@@ -237,9 +237,10 @@ async fn defect_08_a_capture_that_changes_while_it_is_pushed_is_told() {
     let Some(place) = Place::new(Account::SftpAlone) else { return };
     fs::write(place.path("run/large"), noise(24 << 20)).unwrap();
     place.write(&[("small", b"small")]);
-    let (limit, options) = limited(&place, 16 << 20);
+    let (limit, mut options) = limited(&place, 16 << 20);
+    let progress = Sink::of(&mut options);
     let growing = async {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        progress.comes_to(4 << 20).await;
         fs::File::options().append(true).open(place.path("run/small")).unwrap().set_len(9).unwrap();
     };
     let transport = place.transport();

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use verisim_core::{BandwidthLimit, Digest, FailureKind, RemoteFile, SyncTransport as _};
 use verisim_testkit::real_dav::Dav;
 
+use crate::common::once_read;
 use crate::place::Place;
 
 const ALL: [Dav; 2] = [Dav::Nginx, Dav::Apache];
@@ -63,7 +64,8 @@ async fn defect_13_inv_12_a_push_that_is_cut_goes_on_with_what_is_missing() {
         let (limit, limited) = watch::channel(Some(BandwidthLimit { bytes_per_second: 4 << 20 }));
         options.bandwidth = Some(limited);
         let stopping = async {
-            tokio::time::sleep(Duration::from_millis(1200)).await;
+            once_read(&place.path("run/large")).await;
+            tokio::time::sleep(Duration::from_millis(400)).await;
             options.cancel.cancel();
         };
         let (capture, remote) = (place.capture(), place.remote());
@@ -87,7 +89,7 @@ async fn a_file_that_changes_under_way_gets_no_name() {
         let (_limit, limited) = watch::channel(Some(BandwidthLimit { bytes_per_second: 4 << 20 }));
         options.bandwidth = Some(limited);
         let shrinking = async {
-            tokio::time::sleep(Duration::from_millis(700)).await;
+            once_read(&place.path("run/large")).await;
             fs::File::options().write(true).open(place.path("run/large")).unwrap().set_len(5 << 20).unwrap();
         };
         let (transport, capture, remote) = (place.transport(), place.capture(), place.remote());

@@ -1,4 +1,4 @@
-//! Large files, long listings, damage, and what a cut push leaves.
+//! What the stores behind emulators have in common: large files, long listings, damage, and what a cut push leaves.
 
 use std::fs;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use futures_util::StreamExt as _;
 use tokio::sync::watch;
 use verisim_core::{BandwidthLimit, Digest, FailureKind, Proof, RemoteFile, SyncTransport as _};
 
-use crate::place::Place;
+use crate::common::once_read;
+use crate::place::{PAGE, PART, Place};
 
 fn noise(bytes: u32) -> Vec<u8> {
     (0..bytes).map(|at| (at ^ (at >> 11)).wrapping_mul(0x9E37_79B9).to_le_bytes()[3]).collect()
@@ -37,14 +38,14 @@ async fn large_files_go_in_parts_and_long_listings_come_in_pages() {
         let (here, there) = (place.path("run").join(name), place.there().join(name));
         assert!(fs::read(here).unwrap() == fs::read(there).unwrap(), "{name}");
     }
-    assert!(place.server.asked().iter().any(|asked| asked.contains("comp=block&")), "it went in parts");
+    assert!(place.server.asked().iter().any(|asked| asked.contains(PART)), "it went in parts");
     for number in 0..150 {
         fs::write(place.there().join(format!("n{number}")), format!("{number}")).unwrap();
     }
     let files = told(&place).await;
     assert_eq!(files.len(), 154);
     assert!(files.contains(&("large".into(), Digest::of(&large))));
-    assert!(place.server.asked().iter().any(|asked| asked.contains("marker=")), "in pages");
+    assert!(place.server.asked().iter().any(|asked| asked.contains(PAGE)), "in pages");
 }
 
 /// Nothing that is not whole bears its name, and the next push sends what is missing.
@@ -59,7 +60,8 @@ async fn defect_13_inv_12_a_push_that_is_cut_goes_on_with_what_is_missing() {
         let (limit, limited) = watch::channel(Some(BandwidthLimit { bytes_per_second: 4 << 20 }));
         options.bandwidth = Some(limited);
         let stopping = async {
-            tokio::time::sleep(Duration::from_millis(1000)).await;
+            once_read(&place.path("run").join(name)).await;
+            tokio::time::sleep(Duration::from_millis(400)).await;
             options.cancel.cancel();
         };
         let (capture, remote) = (place.capture(), place.remote());
@@ -83,13 +85,14 @@ async fn a_file_that_changes_under_way_gets_no_name() {
     let (_limit, limited) = watch::channel(Some(BandwidthLimit { bytes_per_second: 16 << 20 }));
     options.bandwidth = Some(limited);
     let shrinking = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        once_read(&place.path("run/large")).await;
         fs::File::options().write(true).open(place.path("run/large")).unwrap().set_len(50 << 20).unwrap();
     };
     let (transport, capture, remote) = (place.transport(), place.capture(), place.remote());
     let (pushed, ()) = tokio::join!(transport.push(&capture, &remote, &options), shrinking);
     assert_eq!(pushed.unwrap_err().failure.kind, FailureKind::SourceChanged);
     assert!(!place.there().join("large").exists());
+    place.require_given_up();
 }
 
 /// Bits that flip there are found, each time.
