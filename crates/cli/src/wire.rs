@@ -107,8 +107,9 @@ impl Wired {
 
     /// The world in which the personas own files as `owners` says.
     pub(crate) fn world_of(&self, owners: &Owners) -> CliResult<Option<Arc<World>>> {
+        let owner = |one: &PersonaConfig| owners.get(&one.name).copied().unwrap_or(Owner::ROOT);
         let personas: Result<Vec<Persona>, _> =
-            self.config.personas.iter().map(|persona| persona_of(persona, owners)).collect();
+            self.config.personas.iter().map(|one| one.persona(owner(one))).collect();
         let personas = personas.map_err(|error| CliError::new(Exit::Config, error))?;
         let decoys = self.config.decoys.iter().map(|decoy| self.profile(decoy)).collect();
         let world = World::new(self.config.seed, personas, decoys, self.config.life.clone());
@@ -340,23 +341,6 @@ pub(crate) fn random_token() -> CliResult<String> {
 /// A seed that another fleet will not have.
 pub(crate) fn random_seed() -> CliResult<u64> {
     Ok(u64::from_str_radix(&random_token()?, 16).unwrap_or_default() >> 32)
-}
-
-fn persona_of(persona: &PersonaConfig, owners: &Owners) -> Result<Persona, verisim_core::InvalidPath> {
-    let owner = owners.get(&persona.name).copied().unwrap_or(Owner::ROOT);
-    let mut made = Persona::new(
-        persona.name.clone(),
-        persona.full_name.clone(),
-        persona.login.clone(),
-        owner,
-        persona.role.clone(),
-    )?;
-    made.time_zone = persona.time_zone.clone();
-    made.week = persona.week;
-    made.holidays = Arc::clone(&persona.holidays);
-    made.home = persona.home.clone();
-    made.pace = persona.pace;
-    Ok(made)
 }
 
 fn rule_of(capture: &CaptureConfig) -> CliResult<CaptureRule> {

@@ -1,7 +1,8 @@
 //! What a language gives to the grammar.
 
+use crate::Language;
 use crate::english::ENGLISH;
-use crate::persona::{Language, Role};
+use crate::persona::Role;
 
 /// The words and patterns of one language. In patterns, words in braces are filled in.
 pub(crate) struct Lexicon {
@@ -38,10 +39,10 @@ pub(crate) struct Trade {
 }
 
 impl Lexicon {
-    /// The lexicon of a language.
+    /// The lexicon of a language. Where a language has none of its own, people write what companies write to everybody.
     pub(crate) fn of(language: Language) -> &'static Self {
         match language {
-            Language::English => &ENGLISH,
+            Language::English | Language::German | Language::French | Language::Spanish => &ENGLISH,
         }
     }
 

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
 use verisim_core::{DecoyName, DecoyPath, DriverCapabilities, Owner, PersonaName};
 
-use crate::{ClassWeights, Cohort, WorkWeek, Zone};
+use crate::{ClassWeights, Cohort, Language, WorkWeek, Zone};
 
 /// A fictional employee.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,15 +66,6 @@ impl Persona {
             classes: None,
         })
     }
-}
-
-/// The language that a persona writes in: the seam for more than one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Language {
-    /// English.
-    #[default]
-    English,
 }
 
 /// The kinds of work that differ in vocabulary and in the files that they leave.

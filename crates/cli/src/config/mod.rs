@@ -9,6 +9,7 @@ mod gate;
 pub(crate) mod mistake;
 mod model;
 mod object;
+mod persona;
 mod rclone;
 mod read;
 mod section;
@@ -27,9 +28,10 @@ use self::mistake::{Mistake, Report};
 pub(crate) use self::model::StoreConfig;
 pub(crate) use self::model::{
     Bandwidth, CaptureConfig, Complete, Config, ConnectorConfig, DecoyConfig, DestinationConfig,
-    DockerConfig, Each, ObjectConfig, PersonaConfig, RcloneConfig, RsyncConfig, SecretSource, SftpConfig,
-    SshConfig, SshKey, TransportConfig,
+    DockerConfig, Each, ObjectConfig, RcloneConfig, RsyncConfig, SecretSource, SftpConfig, SshConfig, SshKey,
+    TransportConfig,
 };
+pub(crate) use self::persona::PersonaConfig;
 use self::section::Section;
 pub(crate) use self::ssh::is_host;
 pub(crate) use self::traffic::{host_address, is_service};

@@ -1,6 +1,5 @@
 //! The configuration as typed values: what is here was checked.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,11 +7,11 @@ use std::time::Duration;
 
 use verisim_connect::{ContainerName, EngineAddress, Reach, WayIn};
 use verisim_core::{
-    BandwidthLimit, ByteCount, CaptureName, CleanupRule, DecoyName, DecoyPath, DestinationName, Owner,
-    PersonaName, Timestamp,
+    BandwidthLimit, ByteCount, CaptureName, CleanupRule, DecoyName, DestinationName, PersonaName, Timestamp,
 };
 use verisim_realism::{Settings, WorkWeek, Zone};
 
+use super::persona::PersonaConfig;
 use crate::fleet::NamingRule;
 
 /// A whole configuration without a mistake.
@@ -156,35 +155,6 @@ pub(crate) struct SshConfig {
     pub(crate) password: Option<SecretSource>,
     /// Where the passphrase of encrypted keys is to be found.
     pub(crate) passphrase: Option<SecretSource>,
-}
-
-/// One persona.
-#[derive(Debug, Clone)]
-pub(crate) struct PersonaConfig {
-    /// Its name.
-    pub(crate) name: PersonaName,
-    /// The name as people write it.
-    pub(crate) full_name: String,
-    /// The login name on every decoy.
-    pub(crate) login: String,
-    /// The user and group that own its files; `None` takes them from the account on the decoys.
-    pub(crate) owner: Option<Owner>,
-    /// Its home directory on every decoy.
-    pub(crate) home: DecoyPath,
-    /// What it does.
-    pub(crate) role: String,
-    /// Where it lives.
-    pub(crate) time_zone: Zone,
-    /// When it works.
-    pub(crate) week: WorkWeek,
-    /// When it does not.
-    pub(crate) holidays: Arc<BTreeSet<jiff::civil::Date>>,
-    /// How many times as much happens as with an ordinary person.
-    pub(crate) pace: f64,
-    /// Where its password on the decoys is to be found.
-    pub(crate) password: Option<SecretSource>,
-    /// Its private key for SSH sessions between decoys.
-    pub(crate) ssh_key: Option<SshKey>,
 }
 
 /// A private key.

@@ -5,23 +5,21 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use verisim_connect::{ContainerName, EngineAddress};
-use verisim_core::{DecoyPath, Owner, PersonaName};
-use verisim_realism::{Settings, WorkWeek, Zone};
+use verisim_core::PersonaName;
+use verisim_realism::{Settings, Zone};
 
 use super::capture::{read_capture, read_destination};
 use super::check::{self, Kind, Place};
 use super::connector::read_connector;
 use super::discover::read_discover;
 use super::mistake::nearest;
-use super::model::{Config, DecoyConfig, EngineNumbers, History, PersonaConfig};
+use super::model::{Config, DecoyConfig, EngineNumbers, History};
+use super::persona::read_persona;
 use super::section::{At, Section};
-use super::traffic::{read_password, read_services, read_ssh_key, read_traffic};
+use super::traffic::{read_services, read_traffic};
 use super::units;
-
-const WEEK_EXAMPLE: &str = "mon-fri 08:30-17:30";
 
 /// What is known of the whole while its parts are read.
 pub(super) struct Reader<'a> {
@@ -328,65 +326,4 @@ pub(super) fn name(section: &Section<'_>, example: &str) {
     if section.value("name").is_none() {
         section.missing("name", &format!("\"{example}\""));
     }
-}
-
-fn read_persona(section: Section<'_>, reader: &Reader<'_>) -> Option<PersonaConfig> {
-    name(&section, "maria-keller");
-    let persona_name = section.parsed("name", "maria-keller");
-    let _ = section.required_text("full_name", "Maria Keller");
-    let full_name = section.parse_with("full_name", "Maria Keller", |text| {
-        let fits = (1..=120).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        if fits { Ok(text.to_owned()) } else { Err("a name has 1 to 120 printable characters".to_owned()) }
-    });
-    let _ = section.required_text("login", "mkeller");
-    let login = section.parse_with("login", "mkeller", |text| {
-        if units::is_login(text) {
-            Ok(text.to_owned())
-        } else {
-            Err(format!("{text:?} cannot be a login: use a-z, 0-9, '_', '-' and '.'"))
-        }
-    });
-    let id =
-        |key| section.number(key, 0..=u64::from(u32::MAX - 1)).and_then(|id| u32::try_from(id.value).ok());
-    let (uid, gid) = (id("uid"), id("gid"));
-    if let (None, Some(gid)) = (section.value("uid"), section.value("gid")) {
-        section.mistake(
-            gid.span(),
-            "a `gid` without a `uid` says nothing",
-            "add uid = 1001, or leave both to the decoy's /etc/passwd",
-        );
-    }
-    let home =
-        section.parse_with("home", "/home/mkeller", |text| DecoyPath::new(text).map_err(|e| e.to_string()));
-    let role = section.text("role", "analyst").map_or("office", |role| role.value).to_owned();
-    let time_zone =
-        section.parsed::<Zone>("time_zone", "Europe/Berlin").map_or_else(Zone::utc, |zone| zone.value);
-    let week =
-        section.parsed::<WorkWeek>("week", WEEK_EXAMPLE).map_or_else(WorkWeek::default, |week| week.value);
-    let holidays =
-        section.names::<jiff::civil::Date>("holidays", "2026-12-25").into_iter().map(|day| day.value);
-    let holidays = Arc::new(holidays.collect());
-    let pace = section.decimal("pace", 0.001, 10_000.0).map_or(1.0, |pace| pace.value);
-    let password = read_password(&section, reader);
-    let ssh_key = read_ssh_key(&section, reader);
-    section.finish();
-    let login = login?.value;
-    let home = match home {
-        Some(home) => home.value,
-        None => DecoyPath::new("/home").and_then(|homes| homes.join(login.as_bytes())).ok()?,
-    };
-    Some(PersonaConfig {
-        name: persona_name?.value,
-        full_name: full_name?.value,
-        login,
-        owner: uid.map(|uid| Owner { uid, gid: gid.unwrap_or(uid) }),
-        home,
-        role,
-        time_zone,
-        week,
-        holidays,
-        pace,
-        password,
-        ssh_key,
-    })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use verisim_core::{DecoyName, DecoyPath, Digest, PersonaName};
-use verisim_realism::{WorkWeek, Zone};
+use verisim_realism::{Language, WorkWeek, Zone};
 
 use super::discover::{LABEL_PERSONAS, names};
 use super::{FoundDecoy, Remark};
@@ -148,6 +148,7 @@ fn employ(base: &Config, person: crate::people::Person) -> Option<PersonaConfig>
         login: person.login,
         owner: None,
         role: person.role.to_owned(),
+        language: Language::default(),
         time_zone: base.discover.time_zone.clone(),
         week: person.week.parse::<WorkWeek>().ok()?,
         holidays: Arc::default(),
