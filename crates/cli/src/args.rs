@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod burn;
 mod decoy;
 mod sync;
 
@@ -11,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use verisim_core::{ActivityState, DecoyName, FileMode, PersonaName, SyncState};
 
 pub(crate) use self::audit::AuditArgs;
+pub(crate) use self::burn::BurnInArgs;
 pub(crate) use self::decoy::{AcceptArgs, DecoyCommand, LedgerArgs, ReleaseArgs, TrustArgs};
 pub(crate) use self::sync::{
     ExplainArgs, OperationArg, SyncAddArgs, SyncCommand, SyncOverrideArgs, SyncRetryArgs, ToolArg,
@@ -93,6 +95,8 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Look at decoys as an intruder would, and say what gives them away: a score, and tells in the order of their weight
     Audit(AuditArgs),
+    /// Give decoys a past before they are exposed: files of months, with owners, modes and times; or take it back
+    BurnIn(BurnInArgs),
     /// Put a file on a decoy
     Plant(PlantArgs),
     /// Print a file of a decoy

@@ -93,6 +93,9 @@ fn tell(event: &Event) {
         EventPayload::RootAccepted { forgotten } => {
             tracing::info!(event = %id, %topic, forgotten, "another root was accepted");
         }
+        EventPayload::BurnIn { state, days, files, left } => {
+            tracing::info!(event = %id, %topic, state, days, files, left, detail, "burn-in");
+        }
         EventPayload::Joined { role, personas, .. } => {
             let personas =
                 personas.iter().map(verisim_core::PersonaName::as_str).collect::<Vec<_>>().join(", ");

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
-    ByteRange, Capabilities, Connector, DecoyPath, Digest, Exec, ExecOutput, Failure, FailureKind, FileStat,
-    FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging, StatRequest,
-    Stream, WriteOutcome,
+    ByteRange, Capabilities, Connector, DecoyPath, Digest, DirectoryOutcome, Exec, ExecOutput, Failure,
+    FailureKind, FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome,
+    Staging, StatRequest, Stream, TimesChange, TimesOutcome, WriteOutcome,
 };
 
 /// Answers every call with the same failure, before which nothing happened.
@@ -52,6 +52,14 @@ impl Connector for Unready {
     }
 
     async fn remove(&self, _: &Removal) -> Result<RemoveOutcome, Failure> {
+        self.failed()
+    }
+
+    async fn set_times(&self, changes: &[TimesChange]) -> Vec<Result<TimesOutcome, Failure>> {
+        changes.iter().map(|_| self.failed()).collect()
+    }
+
+    async fn remove_directory(&self, _: &DecoyPath) -> Result<DirectoryOutcome, Failure> {
         self.failed()
     }
 

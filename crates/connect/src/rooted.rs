@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 use verisim_core::{
-    ByteCount, ByteRange, DecoyPath, Digest, Effect, Failure, FailureKind, FileStat, FileWrite, Found,
-    HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging, StatRequest, Timestamp,
-    WriteOutcome,
+    ByteCount, ByteRange, DecoyPath, Digest, DirectoryOutcome, Effect, Failure, FailureKind, FileStat,
+    FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging, StatRequest,
+    TimesChange, TimesOutcome, Timestamp, WriteOutcome,
 };
 use verisim_sys::Root;
 
@@ -163,6 +163,35 @@ pub(crate) async fn remove(
 ) -> Result<RemoveOutcome, Failure> {
     let request = request.clone();
     at.in_root(Operation::effect(name), move |root| tree::remove(root, &request)).await
+}
+
+pub(crate) async fn set_times(
+    at: &impl Rooted,
+    name: &'static str,
+    changes: &[TimesChange],
+) -> Vec<Result<TimesOutcome, Failure>> {
+    let mut outcomes = Vec::with_capacity(changes.len());
+    for batch in changes.chunks(BATCH_FILES_MAX) {
+        let owned = batch.to_vec();
+        let set = at.in_root(Operation::effect(name), move |root| Ok(tree::set_times(root, &owned))).await;
+        match set {
+            Ok(set) => {
+                let failed = |problem: Problem| problem.into_failure(name);
+                outcomes.extend(set.into_iter().map(|one| one.map_err(failed)));
+            }
+            Err(failure) => outcomes.extend(batch.iter().map(|_| Err(failure.clone()))),
+        }
+    }
+    outcomes
+}
+
+pub(crate) async fn remove_directory(
+    at: &impl Rooted,
+    name: &'static str,
+    path: &DecoyPath,
+) -> Result<DirectoryOutcome, Failure> {
+    let path = path.clone();
+    at.in_root(Operation::effect(name), move |root| tree::remove_directory(root, &path)).await
 }
 
 pub(crate) async fn settle(

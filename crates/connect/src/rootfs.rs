@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rustix::io::Errno;
 use verisim_core::{
-    ByteRange, Capabilities, Clock, Connector, DecoyPath, Digest, Exec, ExecOutput, Failure, FailureKind,
-    FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging,
-    StatRequest, Stream, WriteOutcome,
+    ByteRange, Capabilities, Clock, Connector, DecoyPath, Digest, DirectoryOutcome, Exec, ExecOutput,
+    Failure, FailureKind, FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal,
+    RemoveOutcome, Staging, StatRequest, Stream, TimesChange, TimesOutcome, WriteOutcome,
 };
 use verisim_sys::Root;
 
@@ -124,6 +124,8 @@ impl Connector for RootfsConnector {
             read: true,
             list: true,
             remove: true,
+            file_times: true,
+            directory_times: true,
             exec: false,
             dial: false,
             ownership: rustix::process::geteuid().is_root(),
@@ -157,6 +159,14 @@ impl Connector for RootfsConnector {
 
     async fn remove(&self, request: &Removal) -> Result<RemoveOutcome, Failure> {
         rooted::remove(self, "rootfs.remove", request).await
+    }
+
+    async fn set_times(&self, changes: &[TimesChange]) -> Vec<Result<TimesOutcome, Failure>> {
+        rooted::set_times(self, "rootfs.set_times", changes).await
+    }
+
+    async fn remove_directory(&self, path: &DecoyPath) -> Result<DirectoryOutcome, Failure> {
+        rooted::remove_directory(self, "rootfs.remove_directory", path).await
     }
 
     async fn settle(

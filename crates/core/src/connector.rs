@@ -57,6 +57,14 @@ pub trait Connector: Send + Sync {
     /// checked on what was taken away under a staged name, so that a change at the last instant is put back, not lost.
     async fn remove(&self, request: &Removal) -> Result<RemoveOutcome, Failure>;
 
+    /// Sets the times of entries that are there, and nothing else of them; in order, one answer each. A final link is not
+    /// followed. Files need [`Capabilities::file_times`], directories [`Capabilities::directory_times`]. That a change is
+    /// asked for twice does no harm.
+    async fn set_times(&self, changes: &[TimesChange]) -> Vec<Result<TimesOutcome, Failure>>;
+
+    /// Removes a directory in which nothing is. Gone afterwards, whoever removed it; anything in it keeps it.
+    async fn remove_directory(&self, path: &DecoyPath) -> Result<DirectoryOutcome, Failure>;
+
     /// Deals with what a killed process left under the staging name beside `path`. Nothing there: `None`. A regular file
     /// whose hash is one of `ours` (what we were about to write, or what we were about to displace) is removed, and
     /// `None` is answered. Anything else is foreign content that we displaced: it is put back under `path` by an exchange
@@ -91,8 +99,12 @@ pub struct Capabilities {
     pub read: bool,
     /// [`Connector::list`].
     pub list: bool,
-    /// [`Connector::rename`] and [`Connector::remove`].
+    /// [`Connector::rename`], [`Connector::remove`] and [`Connector::remove_directory`].
     pub remove: bool,
+    /// [`Connector::set_times`] of regular files.
+    pub file_times: bool,
+    /// [`Connector::set_times`] of directories; without `file_times` not of the root.
+    pub directory_times: bool,
     /// [`Connector::exec`].
     pub exec: bool,
     /// [`Connector::dial`].
@@ -119,6 +131,8 @@ impl Capabilities {
         read: false,
         list: false,
         remove: false,
+        file_times: false,
+        directory_times: false,
         exec: false,
         dial: false,
         ownership: false,
@@ -187,6 +201,8 @@ impl ByteRange {
 pub enum StatRequest {
     /// Nothing.
     Plain,
+    /// Its times to the nanosecond, where the way to it tells them at all: over some that takes a question more.
+    Times,
     /// The hash, if it is a regular file of at most so many bytes.
     Hash(ByteCount),
 }
@@ -253,6 +269,42 @@ pub enum RemoveOutcome {
     },
     /// What stands there is not ours; it is as it was.
     Foreign(Found),
+}
+
+/// Times that an entry shall bear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimesChange {
+    /// Its name.
+    pub path: DecoyPath,
+    /// What it must be: a regular file or a directory. A file must have no second name, which could lie outside.
+    pub kind: FileKind,
+    /// When it shall have been read last.
+    pub atime: Timestamp,
+    /// When its content shall have changed last.
+    pub mtime: Timestamp,
+}
+
+/// What became of a change of times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TimesOutcome {
+    /// It bears them; the stat was taken afterwards.
+    Set(FileStat),
+    /// What stands there is not what was meant, or nothing is: it is as it was.
+    Foreign(Option<FileStat>),
+}
+
+/// What became of the removal of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DirectoryOutcome {
+    /// Nothing stands under the name. `by_us` says whether it was this call that removed it.
+    Gone {
+        /// Whether this call removed it.
+        by_us: bool,
+    },
+    /// Something is in it; both stay.
+    NotEmpty,
+    /// What stands there is no directory; it is as it was.
+    Foreign,
 }
 
 /// A command inside a decoy.

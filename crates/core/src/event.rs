@@ -142,6 +142,17 @@ pub enum EventPayload {
         /// How many paths were known on the former root, and are forgotten.
         forgotten: u64,
     },
+    /// A decoy got a past, or lost it again.
+    BurnIn {
+        /// `done`, or `undone`.
+        state: String,
+        /// How many days it reaches back.
+        days: u32,
+        /// How many files were planted, or taken back.
+        files: u32,
+        /// How many were left alone, since somebody else's content stands there.
+        left: u32,
+    },
     /// A sync job reached a state.
     Sync(SyncPayload),
     /// A person decided about what the gate before a capture found.

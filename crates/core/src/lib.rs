@@ -7,6 +7,7 @@
 mod action;
 mod activity_state;
 mod body;
+mod burn;
 mod bus;
 mod capture;
 mod clock;
@@ -41,6 +42,10 @@ pub use action::{
 };
 pub use activity_state::{ActivityEvent, ActivityState};
 pub use body::Body;
+pub use burn::{
+    BurnBefore, BurnDirectory, BurnDress, BurnFacts, BurnFate, BurnFile, BurnHow, BurnIn, BurnPlan,
+    BurnState, BurnStep, BurnTimes,
+};
 pub use bus::Bus;
 pub use capture::{
     BandwidthLimit, Capture, CaptureProof, CleanupRule, Inventory, Proof, Remote, RootIdentity, SyncProgress,
@@ -48,8 +53,9 @@ pub use capture::{
 };
 pub use clock::Clock;
 pub use connector::{
-    ByteRange, Capabilities, Connector, Exec, ExecOutput, Found, HostFacts, Listing, ListingEntry, Move,
-    MoveOutcome, Removal, RemoveOutcome, StatRequest, Stream, WriteOutcome, Written,
+    ByteRange, Capabilities, Connector, DirectoryOutcome, Exec, ExecOutput, Found, HostFacts, Listing,
+    ListingEntry, Move, MoveOutcome, Removal, RemoveOutcome, StatRequest, Stream, TimesChange, TimesOutcome,
+    WriteOutcome, Written,
 };
 pub use decoy::{Account, Decoy};
 pub use driver::{

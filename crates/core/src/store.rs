@@ -1,5 +1,6 @@
 //! The port of what is durable.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Amendment, Capture, Counters, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, Fence, GateOverride,
-    Job, JobFilter, JobId, JobState, LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, Record,
-    Recorded, Schedule, StartMark, Timestamp, TopicFilter, WorkerId,
+    Amendment, BurnDirectory, BurnFile, BurnIn, BurnPlan, BurnStep, Capture, Counters, Decoy, DecoyName,
+    DecoyPath, Enqueued, Event, EventId, Fence, GateOverride, Job, JobFilter, JobId, JobState, LeaseRequest,
+    LeasedJob, LedgerEntry, NewEvent, NewJob, Record, Recorded, Schedule, StartMark, Timestamp, TopicFilter,
+    WorkerId,
 };
 
 /// Jobs, events, the ledger, decoys, captures and manifests, durably.
@@ -104,6 +106,24 @@ pub trait Store: Send + Sync {
 
     /// What the root of a decoy was known by last; `None` where that was never remembered, or was forgotten.
     async fn root_identity(&self, decoy: &DecoyName) -> StoreResult<Option<String>>;
+
+    /// Stores a whole past before its first effect. `Invalid` where the decoy has one, and nothing is changed.
+    async fn begin_burn_in(&self, plan: BurnPlan) -> StoreResult<()>;
+
+    /// Commits a step of a burn-in or of its undo: all of it, or nothing.
+    async fn step_burn_in(&self, step: BurnStep) -> StoreResult<()>;
+
+    /// Every burn-in there is or was, and was not undone, in the order of decoys.
+    async fn burn_ins(&self) -> StoreResult<Vec<BurnIn>>;
+
+    /// Files of a burn-in with these numbers, in order, content included.
+    async fn burnt_files(&self, decoy: &DecoyName, numbers: Range<u32>) -> StoreResult<Vec<BurnFile>>;
+
+    /// The file of a burn-in at a path, without its content.
+    async fn burnt_file(&self, decoy: &DecoyName, path: &DecoyPath) -> StoreResult<Option<BurnFile>>;
+
+    /// The directories of a burn-in, in the order of their paths.
+    async fn burnt_directories(&self, decoy: &DecoyName) -> StoreResult<Vec<BurnDirectory>>;
 
     /// Remembers the fleet: replaces what was there.
     async fn put_decoys(&self, decoys: Vec<Decoy>) -> StoreResult<()>;

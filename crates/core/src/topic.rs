@@ -42,6 +42,12 @@ impl Topic {
         Self(format!("decoy.{decoy}.accepted"))
     }
 
+    /// A decoy got a past, or lost it again: `decoy.<decoy>.burnt_in`.
+    #[must_use]
+    pub fn burnt_in(decoy: &DecoyName) -> Self {
+        Self(format!("decoy.{decoy}.burnt_in"))
+    }
+
     /// A decoy became reachable or unreachable: `decoy.<decoy>.reachable`.
     #[must_use]
     pub fn reachable(decoy: &DecoyName) -> Self {

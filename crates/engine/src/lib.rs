@@ -7,6 +7,7 @@
 mod activity;
 mod away;
 mod breaker;
+mod burn;
 mod bus;
 mod change;
 mod contact;
@@ -25,6 +26,7 @@ mod sync;
 mod turn;
 mod world_planner;
 
+pub use burn::{BurnError, BurnResult, Burner, Comings, Drawn, Exposure, Planted, Undone};
 pub use bus::{Delivery, LocalBus, Subscription};
 pub use change::{Arrival, Departure, FleetChange};
 pub use engine::{Engine, EngineParts, Handle};

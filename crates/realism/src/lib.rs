@@ -48,7 +48,7 @@ pub use language::{Language, UnknownLanguage};
 pub use ledger_index::LedgerIndex;
 pub use life::Cohort;
 pub use mistake::{Mistake, Mistakes};
-pub use past::{PastFile, past};
+pub use past::{Past, PastDirectory, PastFile, past};
 pub use persona::{DecoyProfile, Persona, Role};
 pub use planner::{Planner, SessionKey, Slot, Unit};
 pub use settings::{CLASSES, ClassWeights, EffectWeights, Settings, TrafficWeights};

@@ -282,12 +282,13 @@ fn every_plan_says_why() {
 fn a_past_is_of_working_days_in_order_and_read_after_it_was_written() {
     let world = world(3, 4, busy());
     let until = at("2026-11-21T09:00:00.25Z");
-    let all = past(&world, DecoyIndex(1), 21, until);
+    let whole = past(&world, DecoyIndex(1), 21, until);
+    assert_eq!(whole, past(&world, DecoyIndex(1), 21, until));
+    let all = &whole.files;
     assert!(all.len() > 30, "{}", all.len());
-    assert_eq!(all, past(&world, DecoyIndex(1), 21, until));
     assert!(all.windows(2).all(|pair| pair[0].at <= pair[1].at));
     let mut paths = BTreeSet::new();
-    for file in &all {
+    for file in all {
         let Action::Plant(plant) = &file.action else { panic!("{:?}", file.action) };
         let FileTimes::Past { mtime, atime } = plant.times else { panic!("{:?}", plant.times) };
         assert!(mtime == file.at && mtime < atime && atime <= until, "{mtime} {atime}");
@@ -296,7 +297,12 @@ fn a_past_is_of_working_days_in_order_and_read_after_it_was_written() {
         assert_eq!(file.decision.slot.decoy, DecoyIndex(1));
         assert!(paths.insert(plant.path.clone()));
         assert_ne!(plant.class, FileClass::Manual);
+        assert!(file.born <= file.at && (file.edits == 0) == (file.born == file.at), "{file:?}");
+        let dir = whole.directories.iter().find(|dir| Some(&dir.path) == plant.path.parent().as_ref());
+        let dir = dir.unwrap();
+        assert!(dir.first <= file.born && file.born <= dir.last, "it came, and stayed since: {dir:?}");
     }
+    assert!(whole.directories.iter().all(|dir| dir.last < dir.read && dir.read <= until));
 }
 
 proptest! {

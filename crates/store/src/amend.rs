@@ -71,6 +71,7 @@ impl Write for Amending {
             What::Forget => {
                 tx.run("DELETE FROM file WHERE decoy = ?1", [decoy])?;
                 tx.run("DELETE FROM root WHERE decoy = ?1", [decoy])?;
+                crate::burn::forget(tx, decoy)?;
             }
         }
         self.events.store(tx)?;

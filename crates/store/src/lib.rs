@@ -10,6 +10,7 @@
 //! after the enqueue lives in `work`.
 
 mod amend;
+mod burn;
 mod codes;
 mod enqueue;
 mod error;

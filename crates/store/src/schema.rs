@@ -4,11 +4,37 @@
 pub(crate) const APPLICATION_ID: i64 = 0x5653_494d;
 
 /// One entry per schema version, from 1. An entry that was ever released is never changed.
-pub(crate) const MIGRATIONS: &[&str] = &[V1, V2];
+pub(crate) const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// What the root of a decoy is known again by.
 const V2: &str = "
     CREATE TABLE root (decoy TEXT PRIMARY KEY, identity TEXT NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// The pasts of decoys. What the files were before stays as long as the past can be undone.
+const V3: &str = "
+    CREATE TABLE burn_in (decoy TEXT PRIMARY KEY, burn TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE burn_file (
+        id INTEGER PRIMARY KEY,
+        decoy TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        path BLOB NOT NULL,
+        fate TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        before_dress TEXT,
+        before_body BLOB,
+        body BLOB,
+        UNIQUE (decoy, number)
+    ) STRICT;
+    CREATE INDEX burn_file_path ON burn_file (decoy, path);
+
+    CREATE TABLE burn_directory (
+        decoy TEXT NOT NULL,
+        path BLOB NOT NULL,
+        directory TEXT NOT NULL,
+        PRIMARY KEY (decoy, path)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// What the tables hold. Times are nanoseconds since the epoch; JSON is versioned, see `wire`; codes are those of `codes`.

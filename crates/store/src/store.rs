@@ -1,5 +1,6 @@
 //! The port, put together: encode, ask the writer or a reader, decode.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,9 +9,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params_from_iter, types::Value};
 use verisim_core::{
-    Amendment, Capture, Clock, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, EventPage, EventQuery,
-    Fence, Health, Intervention, Job, JobFilter, JobId, LeaseRequest, LeasedJob, LedgerEntry, NewEvent,
-    NewJob, PruneRule, Record, Recorded, StartMark, Store, StoreResult, Timestamp, WorkerId,
+    Amendment, BurnDirectory, BurnFile, BurnIn, BurnPlan, BurnStep, Capture, Clock, Decoy, DecoyName,
+    DecoyPath, Enqueued, Event, EventId, EventPage, EventQuery, Fence, Health, Intervention, Job, JobFilter,
+    JobId, LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, PruneRule, Record, Recorded, StartMark,
+    Store, StoreResult, Timestamp, WorkerId,
 };
 
 use crate::amend::{self, Amending};
@@ -23,7 +25,7 @@ use crate::reader::Readers;
 use crate::rows::{JobRow, SELECT_JOB};
 use crate::tx::{Safety, Tx, Write};
 use crate::writer::{Metrics, Writer, file_bytes, wal_path};
-use crate::{codes, ledger, open, wire};
+use crate::{burn, codes, ledger, open, wire};
 
 /// A store in one SQLite file.
 ///
@@ -200,6 +202,33 @@ impl Store for SqliteStore {
     async fn root_identity(&self, decoy: &DecoyName) -> StoreResult<Option<String>> {
         let decoy = decoy.clone();
         self.readers.ask(move |db| amend::root_identity(db, &decoy)).await
+    }
+
+    async fn begin_burn_in(&self, plan: BurnPlan) -> StoreResult<()> {
+        self.ask(burn::Begin::new(plan)).await
+    }
+
+    async fn step_burn_in(&self, step: BurnStep) -> StoreResult<()> {
+        self.ask(burn::Step::new(step)).await
+    }
+
+    async fn burn_ins(&self) -> StoreResult<Vec<BurnIn>> {
+        self.readers.ask(burn::all).await
+    }
+
+    async fn burnt_files(&self, decoy: &DecoyName, numbers: Range<u32>) -> StoreResult<Vec<BurnFile>> {
+        let decoy = decoy.clone();
+        self.readers.ask(move |db| burn::files(db, &decoy, &numbers)).await
+    }
+
+    async fn burnt_file(&self, decoy: &DecoyName, path: &DecoyPath) -> StoreResult<Option<BurnFile>> {
+        let (decoy, path) = (decoy.clone(), path.clone());
+        self.readers.ask(move |db| burn::file_at(db, &decoy, &path)).await
+    }
+
+    async fn burnt_directories(&self, decoy: &DecoyName) -> StoreResult<Vec<BurnDirectory>> {
+        let decoy = decoy.clone();
+        self.readers.ask(move |db| burn::directories(db, &decoy)).await
     }
 
     async fn put_decoys(&self, decoys: Vec<Decoy>) -> StoreResult<()> {

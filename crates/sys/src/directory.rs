@@ -166,6 +166,15 @@ impl Directory {
         rustix::fs::fsync(&dir).map_err(Error::call("flush the directory to disk"))
     }
 
+    /// Flushes the whole file system that it is on: what many files cost together is that of one.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn sync_file_system(&self) -> Result<()> {
+        let dir = self.reopen()?;
+        rustix::fs::syncfs(&dir).map_err(Error::call("flush the file system to disk"))
+    }
+
     /// At most `limit` entries. Kinds that the file system does not tell are looked up one by one.
     ///
     /// # Errors

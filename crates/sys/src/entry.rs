@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{CWD, FallocateFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 use verisim_core::{Digest, FileKind, FileMode, Hasher, Owner, Timestamp};
 
@@ -46,6 +46,23 @@ impl Entry {
     /// When it is not a regular file on a real file system, or may not be written.
     pub fn append(&self) -> Result<Regular> {
         self.open(OFlags::WRONLY | OFlags::APPEND)
+    }
+
+    /// Sets the times of exactly what is held, and nothing else of it.
+    ///
+    /// # Errors
+    /// When it is neither a file nor a directory on a real file system, or we may not.
+    pub fn set_times(&self, atime: Timestamp, mtime: Timestamp) -> Result<()> {
+        if !matches!(self.meta.kind, FileKind::Regular | FileKind::Directory) {
+            return Err(Error::NotRegular(self.meta.kind));
+        }
+        filesystem::require_real(&self.fd)?;
+        let times = meta::kernel_times(atime, mtime);
+        let set = rustix::fs::utimensat(CWD, &*descriptor_path(&self.fd), &times, AtFlags::empty());
+        set.map_err(|errno| match errno {
+            Errno::NOENT => Error::NoProc,
+            errno => Error::Call { doing: "set its times", errno },
+        })
     }
 
     fn open(&self, how: OFlags) -> Result<Regular> {

@@ -70,6 +70,12 @@ impl Error {
         self.errno() == Some(Errno::EXIST)
     }
 
+    /// Whether it says that a directory holds something.
+    #[must_use]
+    pub fn is_not_empty(&self) -> bool {
+        matches!(self.errno(), Some(Errno::NOTEMPTY | Errno::EXIST))
+    }
+
     /// The kind of failure it is. A loop of links is `Denied`: it was put there so that nobody gets through.
     #[must_use]
     pub fn kind(&self) -> FailureKind {

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use verisim_audit::{Options, collect};
 use verisim_connect::RootfsConnector;
 use verisim_core::{
-    ByteRange, Capabilities, Connector, DecoyPath, Digest, Exec, ExecOutput, Failure, FileStat, FileWrite,
-    Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging, StatRequest, Stream,
-    Timestamp, WriteOutcome,
+    ByteRange, Capabilities, Connector, DecoyPath, Digest, DirectoryOutcome, Exec, ExecOutput, Failure,
+    FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging,
+    StatRequest, Stream, TimesChange, TimesOutcome, Timestamp, WriteOutcome,
 };
 use verisim_testkit::VirtualClock;
 
@@ -62,6 +62,14 @@ impl Connector for Blurred {
 
     async fn remove(&self, request: &Removal) -> Result<RemoveOutcome, Failure> {
         panic!("an audit removes nothing: {request:?}")
+    }
+
+    async fn set_times(&self, changes: &[TimesChange]) -> Vec<Result<TimesOutcome, Failure>> {
+        panic!("an audit sets no times: {changes:?}")
+    }
+
+    async fn remove_directory(&self, path: &DecoyPath) -> Result<DirectoryOutcome, Failure> {
+        panic!("an audit removes no directory: {path}")
     }
 
     async fn settle(&self, path: &DecoyPath, _: Staging, _: &[Digest]) -> Result<Option<Found>, Failure> {

@@ -1,6 +1,7 @@
 //! One module per command.
 
 mod audit;
+mod burn_in;
 mod captures;
 mod changes;
 mod decide;
@@ -35,6 +36,7 @@ pub(crate) fn run(context: &Context, command: Command) -> CliResult {
         Command::Plan(args) => context.block_on(life::plan(context, &args)),
         Command::Simulate(args) => context.block_on(simulate::simulate(context, &args)),
         Command::Audit(args) => context.block_on(audit::audit(context, &args)),
+        Command::BurnIn(args) => context.block_on(burn_in::burn_in(context, &args)),
         Command::Plant(args) => context.block_on(files::plant(context, &args)),
         Command::Read(args) => context.block_on(files::read(context, &args)),
         Command::Rm(args) => context.block_on(files::rm(context, &args)),

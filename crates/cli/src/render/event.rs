@@ -85,6 +85,9 @@ pub(crate) fn tell(event: &Event) -> Told {
                 printable(&event.body.detail)
             );
         }
+        EventPayload::BurnIn { state, days, files, left } => {
+            burn_in(state, (*days, *files, *left), &mut told);
+        }
         EventPayload::Sync(payload) => sync(event, payload, &mut told),
         EventPayload::Gate { capture, rule, by, reason, revoked } => {
             told.place = "evidence".into();
@@ -110,6 +113,12 @@ pub(crate) fn tell(event: &Event) -> Told {
         }
     }
     told
+}
+
+fn burn_in(state: &str, (days, files, left): (u32, u32, u32), told: &mut Told) {
+    told.verb = if state == "undone" { "loses its past" } else { "has a past" }.into();
+    told.object = format!("of {}", counted(u64::from(days), "day"));
+    told.detail = format!("{}, {left} left alone", counted(u64::from(files), "file"));
 }
 
 /// As much of a hash as tells it from others.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
-    ByteRange, Capabilities, Clock, Connector, DecoyPath, Digest, Exec, ExecOutput, Failure, FailureKind,
-    FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging,
-    StatRequest, Stream, WriteOutcome,
+    ByteRange, Capabilities, Clock, Connector, DecoyPath, Digest, DirectoryOutcome, Exec, ExecOutput,
+    Failure, FailureKind, FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal,
+    RemoveOutcome, Staging, StatRequest, Stream, TimesChange, TimesOutcome, WriteOutcome,
 };
 
 use super::exec::exec;
@@ -99,6 +99,8 @@ impl Connector for DockerConnector {
             read: true,
             list: is_fast,
             remove: is_fast,
+            file_times: is_fast,
+            directory_times: true,
             exec: self.options.exec,
             dial: self.engine.is_here(),
             ownership: true,
@@ -149,6 +151,20 @@ impl Connector for DockerConnector {
         match &self.files {
             Files::Fast => rooted::remove(&self.fast, "docker.remove", request).await,
             Files::Portable(_) => Err(Self::unsupported("docker.remove", NO_ARCHIVE)),
+        }
+    }
+
+    async fn set_times(&self, changes: &[TimesChange]) -> Vec<Result<TimesOutcome, Failure>> {
+        match &self.files {
+            Files::Fast => rooted::set_times(&self.fast, "docker.set_times", changes).await,
+            Files::Portable(portable) => portable.set_times(changes).await,
+        }
+    }
+
+    async fn remove_directory(&self, path: &DecoyPath) -> Result<DirectoryOutcome, Failure> {
+        match &self.files {
+            Files::Fast => rooted::remove_directory(&self.fast, "docker.remove_directory", path).await,
+            Files::Portable(_) => Err(Self::unsupported("docker.remove_directory", NO_ARCHIVE)),
         }
     }
 

@@ -112,7 +112,7 @@ impl SshConnector {
         Some(Arc::new(OverSftp { sftp, root }))
     }
 
-    async fn command(&self, line: Vec<u8>) -> verisim_ssh::Result<Output> {
+    pub(super) async fn command(&self, line: Vec<u8>) -> verisim_ssh::Result<Output> {
         let session = self.client.session().await?;
         let (time_max, output_max) = (COMMAND_TIME_MAX, COMMAND_BYTES_MAX);
         session.run(&Command { line, stdin: Bytes::new(), time_max, output_max }).await
@@ -201,7 +201,7 @@ impl SshConnector {
         }
     }
 
-    fn counts_nanoseconds(&self) -> bool {
+    pub(super) fn counts_nanoseconds(&self) -> bool {
         self.learnt.get().is_some_and(|learnt| learnt.nanoseconds)
     }
 

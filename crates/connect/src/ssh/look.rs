@@ -61,7 +61,7 @@ pub(super) async fn stat(
     request: StatRequest,
 ) -> Outcome<Option<FileStat>> {
     let limit = match request {
-        StatRequest::Plain => {
+        StatRequest::Plain | StatRequest::Times => {
             let found = remote.lstat(path.as_bytes()).await.map_err(at(path))?;
             return Ok(found.map(|found| file_stat(&found, None)));
         }

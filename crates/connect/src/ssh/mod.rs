@@ -22,6 +22,7 @@ mod remote;
 mod rename;
 mod replace;
 mod script;
+mod set_times;
 mod settle;
 mod times;
 mod write;
@@ -33,9 +34,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 use verisim_core::{
-    ByteCount, ByteRange, Capabilities, Connector, DecoyPath, Digest, Effect, Exec, ExecOutput, Failure,
-    FailureKind, FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome,
-    Staging, StatRequest, Stream, WriteOutcome,
+    ByteCount, ByteRange, Capabilities, Connector, DecoyPath, Digest, DirectoryOutcome, Effect, Exec,
+    ExecOutput, Failure, FailureKind, FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome,
+    Removal, RemoveOutcome, Staging, StatRequest, Stream, TimesChange, TimesOutcome, WriteOutcome,
 };
 use verisim_ssh::Client;
 
@@ -145,6 +146,8 @@ impl Connector for SshConnector {
             read: true,
             list: true,
             remove: can.replaces,
+            file_times: true,
+            directory_times: true,
             exec: can.commands,
             dial: true,
             ownership: can.root,
@@ -175,12 +178,15 @@ impl Connector for SshConnector {
     }
 
     async fn stat(&self, path: &DecoyPath, request: StatRequest) -> Result<Option<FileStat>, Failure> {
-        self.ask(
-            "ssh.stat",
-            QUESTION_TIME_MAX,
-            |remote| async move { look::stat(&*remote, path, request).await },
-        )
-        .await
+        let found =
+            self.ask("ssh.stat", QUESTION_TIME_MAX, |remote| async move {
+                look::stat(&*remote, path, request).await
+            })
+            .await?;
+        match (found, request) {
+            (Some(stat), StatRequest::Times) => self.with_exact_times("ssh.stat", path, stat).await.map(Some),
+            (found, _) => Ok(found),
+        }
     }
 
     async fn list(&self, dir: &DecoyPath, limit: usize) -> Result<Listing, Failure> {
@@ -207,6 +213,22 @@ impl Connector for SshConnector {
             EFFECT_TIME_MAX,
             |remote| async move { rename::remove(&*remote, request).await },
         )
+        .await
+    }
+
+    async fn set_times(&self, changes: &[TimesChange]) -> Vec<Result<TimesOutcome, Failure>> {
+        let mut outcomes = Vec::with_capacity(changes.len());
+        while outcomes.len() < changes.len() {
+            let rest = &changes[outcomes.len()..];
+            outcomes.extend(self.change_times(&rest[..times::line_length(rest)]).await);
+        }
+        outcomes
+    }
+
+    async fn remove_directory(&self, path: &DecoyPath) -> Result<DirectoryOutcome, Failure> {
+        self.change("ssh.remove_directory", EFFECT_TIME_MAX, |remote| async move {
+            rename::remove_directory(&*remote, path).await
+        })
         .await
     }
 

@@ -312,6 +312,10 @@ impl Remote for OverCommands {
         Err(Error::Status { doing: "set the owner", status: Status::PermissionDenied, said })
     }
 
+    async fn set_seconds(&self, path: &Path, times: (u32, u32)) -> Result<()> {
+        self.dress(path, SetAttributes { times: Some(times), ..SetAttributes::default() }).await
+    }
+
     async fn list(&self, path: &Path, limit: usize) -> Result<(Vec<(Bytes, FileKind)>, bool)> {
         let script = Script::new()
             .word("find -H ")

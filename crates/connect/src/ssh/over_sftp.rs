@@ -232,6 +232,15 @@ impl Remote for OverSftp {
         self.sftp.orders(&orders).await.into_iter().rev().collect()
     }
 
+    async fn set_seconds(&self, path: &Path, times: (u32, u32)) -> Result<()> {
+        let set = SetAttributes { times: Some(times), ..SetAttributes::default() };
+        let order = match self.sftp.extensions().lsetstat {
+            true => Order::SetThere(path, set),
+            false => Order::Set(path, set),
+        };
+        self.sftp.order(order).await
+    }
+
     async fn list(&self, path: &Path, limit: usize) -> Result<(Vec<(Bytes, FileKind)>, bool)> {
         let handle = self.sftp.open_directory(path).await?;
         let parts = stream::repeat(()).map(|()| self.sftp.read_directory(&handle)).buffered(LISTS_AT_ONCE);

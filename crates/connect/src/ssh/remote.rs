@@ -85,6 +85,9 @@ pub(super) trait Remote: Send + Sync {
     /// Sets attributes of what a name leads to: the owner first, then the rest.
     async fn dress(&self, path: &Path, set: SetAttributes) -> Result<()>;
 
+    /// Sets access and change, in seconds, of what stands under a name, and of nothing that it leads to.
+    async fn set_seconds(&self, path: &Path, times: (u32, u32)) -> Result<()>;
+
     /// The entries of a directory, without `.` and `..`, at most `limit`; whether there were more.
     async fn list(&self, path: &Path, limit: usize) -> Result<(Vec<(Bytes, FileKind)>, bool)>;
 }

@@ -1,6 +1,8 @@
 //! Another name for a file of ours, and a file of ours that goes.
 
-use verisim_core::{Effect, FailureKind, Move, MoveOutcome, Removal, RemoveOutcome};
+use verisim_core::{
+    DecoyPath, DirectoryOutcome, Effect, FailureKind, FileKind, Move, MoveOutcome, Removal, RemoveOutcome,
+};
 use verisim_ssh::sftp::Status;
 
 use super::look::{self, as_found, file_stat};
@@ -110,4 +112,33 @@ pub(super) async fn remove(remote: &dyn Remote, request: &Removal) -> Outcome<Re
         return Ok(RemoveOutcome::Gone { by_us: false });
     }
     put_back(remote, &names, &ours).await.map(RemoveOutcome::Foreign).map_err(unsure)
+}
+
+/// Removes a directory, if nothing is in it.
+pub(super) async fn remove_directory(remote: &dyn Remote, path: &DecoyPath) -> Outcome<DirectoryOutcome> {
+    let failed = changing(path);
+    let name = path.as_bytes();
+    if path.file_name().is_none() {
+        return Err(Problem::new(FailureKind::Denied, "/: the root of a decoy is not removed"));
+    }
+    match remote.lstat(name).await.map_err(&failed)? {
+        None => return Ok(DirectoryOutcome::Gone { by_us: false }),
+        Some(found) if found.kind() != Some(FileKind::Directory) => return Ok(DirectoryOutcome::Foreign),
+        Some(_) => {}
+    }
+    match remote.remove_directory(name).await {
+        Ok(()) => return Ok(DirectoryOutcome::Gone { by_us: true }),
+        Err(error) if !error.is_answer() => return Err(appearing(path)(error)),
+        Err(error) if error.status() == Some(Status::NoSuchFile) => {
+            return Ok(DirectoryOutcome::Gone { by_us: false });
+        }
+        // "Failure" is what SFTP says of a directory that is not empty, among others.
+        Err(error) => {
+            let (entries, _) = remote.list(name, 1).await.map_err(&failed)?;
+            if entries.is_empty() {
+                return Err(failed(error));
+            }
+        }
+    }
+    Ok(DirectoryOutcome::NotEmpty)
 }

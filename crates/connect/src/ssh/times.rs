@@ -2,11 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use verisim_core::{DecoyPath, FileTimes, FileWrite, Timestamp, WriteOutcome};
+use verisim_core::{DecoyPath, FileTimes, FileWrite, TimesChange, Timestamp, WriteOutcome};
 use verisim_ssh::quote;
 use verisim_ssh::sftp::Attributes;
 
 use super::write::Before;
+
+/// How long a command line becomes at the most, in bytes: it is one argument of a shell, which takes 128 KiB.
+const LINE_BYTES_MAX: usize = 96 * 1024;
+/// What the words around a path take of it, for setting and asking.
+const WORDS_BYTES: usize = 220;
+
+/// How many changes from the start fit into one command line; one at the least.
+pub(super) fn line_length(changes: &[TimesChange]) -> usize {
+    let mut bytes = 0;
+    let fits = |change: &&TimesChange| {
+        bytes += 3 * quote(change.path.as_bytes()).len() + WORDS_BYTES;
+        bytes <= LINE_BYTES_MAX
+    };
+    changes.iter().take_while(fits).count().max(1)
+}
 
 /// What a batch touched that must bear times of the past.
 #[derive(Debug, Default)]

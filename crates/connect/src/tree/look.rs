@@ -47,7 +47,7 @@ pub(crate) fn stat(root: &Root, path: &DecoyPath, request: StatRequest) -> Outco
     }
     let Some(entry) = find(root, path)? else { return Ok(None) };
     let limit = match request {
-        StatRequest::Plain => return Ok(Some(entry.meta().file_stat(None))),
+        StatRequest::Plain | StatRequest::Times => return Ok(Some(entry.meta().file_stat(None))),
         StatRequest::Hash(limit) => limit.0.min(FILE_BYTES_MAX),
     };
     if entry.meta().kind != FileKind::Regular {

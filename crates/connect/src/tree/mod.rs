@@ -10,6 +10,7 @@ mod remove;
 mod rename;
 mod replace;
 mod settle;
+mod times;
 mod write;
 
 pub(crate) use append::SEARCH_BYTES_MAX;
@@ -17,9 +18,10 @@ pub(crate) use create::MODE_DEFAULT;
 pub(crate) use facts::{FACT_BYTES_MAX, accounts, facts, first_word, pretty_name};
 pub(crate) use look::{list, read, stat};
 pub(crate) use problem::Problem;
-pub(crate) use remove::remove;
+pub(crate) use remove::{remove, remove_directory};
 pub(crate) use rename::rename;
 pub(crate) use settle::settle;
+pub(crate) use times::set_times;
 pub(crate) use write::write;
 
 /// The largest file that is written, read at once, or hashed: 64 MiB. What a persona writes stays far below it, and what

@@ -1,6 +1,6 @@
-//! A file of ours goes.
+//! A file of ours goes, or an empty directory.
 
-use verisim_core::{Effect, Removal, RemoveOutcome};
+use verisim_core::{DecoyPath, DirectoryOutcome, Effect, FailureKind, FileKind, Removal, RemoveOutcome};
 use verisim_sys::Root;
 
 use super::look;
@@ -39,4 +39,27 @@ pub(crate) fn remove(root: &Root, request: &Removal) -> Outcome<RemoveOutcome> {
         return Ok(RemoveOutcome::Gone { by_us });
     }
     put_back(&dir, name, &staged_name, &ours).map(RemoveOutcome::Foreign).map_err(unsure)
+}
+
+/// Removes a directory, if nothing is in it.
+pub(crate) fn remove_directory(root: &Root, path: &DecoyPath) -> Outcome<DirectoryOutcome> {
+    let failed = Problem::changing(path);
+    if path.file_name().is_none() {
+        return Err(Problem::new(FailureKind::Denied, "/: the root of a decoy is not removed"));
+    }
+    let Some((dir, name)) = look::holder(root, path)? else {
+        return Ok(DirectoryOutcome::Gone { by_us: false });
+    };
+    dir.require_real().map_err(&failed)?;
+    match dir.entry(name).map_err(&failed)? {
+        None => return Ok(DirectoryOutcome::Gone { by_us: false }),
+        Some(entry) if entry.meta().kind != FileKind::Directory => return Ok(DirectoryOutcome::Foreign),
+        Some(_) => {}
+    }
+    match dir.remove_directory(name) {
+        Ok(by_us) => Ok(DirectoryOutcome::Gone { by_us }),
+        Err(error) if error.is_not_empty() => Ok(DirectoryOutcome::NotEmpty),
+        Err(error) if error.is_absent() => Ok(DirectoryOutcome::Foreign),
+        Err(error) => Err(failed(error)),
+    }
 }

@@ -1,6 +1,6 @@
 //! Writing files, in order, and what all ways of writing share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use verisim_core::{
     DecoyPath, Effect, FailureKind, FileMode, FileTimes, FileWrite, Owner, OwnerPolicy, WriteMode,
@@ -11,8 +11,43 @@ use verisim_sys::{Directory, Error, Regular, Root};
 use super::problem::{Outcome, Problem};
 use super::{FILE_BYTES_MAX, append, create, look, replace};
 
+/// From how many files on that must reach the disk their file systems are flushed once for all of them.
+const FLUSHED_TOGETHER_MIN: usize = 16;
+
 /// Writes files in order. After a failure nothing more is written to the same path.
 pub(crate) fn write(root: &Root, files: &[FileWrite]) -> Vec<Outcome<WriteOutcome>> {
+    if files.iter().filter(|file| file.durable).count() < FLUSHED_TOGETHER_MIN {
+        return write_all(root, files);
+    }
+    let loose: Vec<FileWrite> =
+        files.iter().map(|file| FileWrite { durable: false, ..file.clone() }).collect();
+    let mut outcomes = write_all(root, &loose);
+    flush(root, files, &mut outcomes);
+    outcomes
+}
+
+/// Flushes every file system that took a file which must reach the disk. What cannot be flushed is there, and not confirmed.
+fn flush(root: &Root, files: &[FileWrite], outcomes: &mut [Outcome<WriteOutcome>]) {
+    let mut flushed: HashSet<(u32, u32)> = HashSet::new();
+    for (file, outcome) in files.iter().zip(outcomes) {
+        let is_there = matches!(outcome, Ok(WriteOutcome::Written(_)));
+        let (true, true, Some(parent)) = (file.durable, is_there, file.path.parent()) else { continue };
+        let dir = root.directory(&parent);
+        let done = dir.and_then(|dir| {
+            let (major, minor, _) = dir.meta()?.identity;
+            if !flushed.contains(&(major, minor)) {
+                dir.sync_file_system()?;
+                flushed.insert((major, minor));
+            }
+            Ok(())
+        });
+        if let Err(error) = done {
+            *outcome = Err(Problem::changing(&file.path)(error).with_effect(Effect::Applied));
+        }
+    }
+}
+
+fn write_all(root: &Root, files: &[FileWrite]) -> Vec<Outcome<WriteOutcome>> {
     let mut failed: HashMap<&DecoyPath, FailureKind> = HashMap::new();
     files
         .iter()

@@ -313,6 +313,7 @@ fn events() {
         EventPayload::Activity(Payload::Traffic(talked)),
         found,
         counted,
+        EventPayload::BurnIn { state: "done".into(), days: 180, files: 4711, left: 2 },
     ];
     let events: Vec<NewEvent> = payloads
         .into_iter()

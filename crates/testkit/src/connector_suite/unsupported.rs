@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use verisim_core::{
-    ByteCount, ByteRange, Digest, Effect, Exec, Failure, FailureKind, Move, Owner, Removal, StatRequest,
+    ByteCount, ByteRange, Digest, Effect, Exec, Failure, FailureKind, FileKind, Move, Owner, Removal,
+    StatRequest, TimesChange,
 };
 
 use crate::decoy_under_test::{
-    DecoyUnderTest, addition, answer, new_file, on_host, path, put, staging, write_one,
+    DecoyUnderTest, addition, answer, day, new_file, on_host, path, put, staging, write_one,
 };
 
 /// Also that something cannot be done is promised: it is answered before anything happens.
@@ -47,6 +48,14 @@ pub async fn what_is_not_a_capability_is_unsupported(decoy: &dyn DecoyUnderTest)
     let rename = Move { from: path("/a"), to: path("/b"), expected };
     check("rename", can.remove, answer(connector.rename(&rename)).await.err());
     let removal = Removal { path: path("/b"), expected, staging: staging(1) };
+    let times = |kind| TimesChange { path: path("/b"), kind, atime: day(1), mtime: day(1) };
+    for (name, can, kind) in [
+        ("file times", can.file_times, FileKind::Regular),
+        ("directory times", can.directory_times, FileKind::Directory),
+    ] {
+        check(name, can, answer(connector.set_times(&[times(kind)])).await.remove(0).err());
+    }
+    check("remove_directory", can.remove, answer(connector.remove_directory(&path("/b"))).await.err());
     check("remove", can.remove, answer(connector.remove(&removal)).await.err());
 }
 

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
-    ByteRange, Capabilities, Connector, DecoyPath, Digest, Exec, ExecOutput, Failure, FailureKind, FileStat,
-    FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging, StatRequest,
-    Stream, Timestamp, WriteOutcome,
+    ByteRange, Capabilities, Connector, DecoyPath, Digest, DirectoryOutcome, Exec, ExecOutput, Failure,
+    FailureKind, FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome,
+    Staging, StatRequest, Stream, TimesChange, TimesOutcome, Timestamp, WriteOutcome,
 };
 
 /// A connector whose only answer is whether the decoy can be reached, as a test sets it.
@@ -83,6 +83,14 @@ impl Connector for SwitchConnector {
 
     async fn remove(&self, _: &Removal) -> Result<RemoveOutcome, Failure> {
         unsupported("switch.remove")
+    }
+
+    async fn set_times(&self, changes: &[TimesChange]) -> Vec<Result<TimesOutcome, Failure>> {
+        changes.iter().map(|_| unsupported("switch.set_times")).collect()
+    }
+
+    async fn remove_directory(&self, _: &DecoyPath) -> Result<DirectoryOutcome, Failure> {
+        unsupported("switch.remove_directory")
     }
 
     async fn settle(&self, _: &DecoyPath, _: Staging, _: &[Digest]) -> Result<Option<Found>, Failure> {

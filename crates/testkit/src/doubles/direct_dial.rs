@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::net::TcpStream;
 use verisim_core::{
-    ByteRange, Capabilities, Connector, DecoyPath, Digest, Exec, ExecOutput, Failure, FailureKind, FileStat,
-    FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging, StatRequest,
-    Stream, WriteOutcome,
+    ByteRange, Capabilities, Connector, DecoyPath, Digest, DirectoryOutcome, Exec, ExecOutput, Failure,
+    FailureKind, FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome,
+    Staging, StatRequest, Stream, TimesChange, TimesOutcome, WriteOutcome,
 };
 
 use super::SwitchConnector;
@@ -77,6 +77,14 @@ impl Connector for DirectDial {
 
     async fn remove(&self, request: &Removal) -> Result<RemoveOutcome, Failure> {
         self.nothing.remove(request).await
+    }
+
+    async fn set_times(&self, changes: &[TimesChange]) -> Vec<Result<TimesOutcome, Failure>> {
+        self.nothing.set_times(changes).await
+    }
+
+    async fn remove_directory(&self, path: &DecoyPath) -> Result<DirectoryOutcome, Failure> {
+        self.nothing.remove_directory(path).await
     }
 
     async fn settle(

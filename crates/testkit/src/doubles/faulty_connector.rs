@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
-    ByteRange, Capabilities, Connector, DecoyPath, Digest, Effect, Exec, ExecOutput, Failure, FailureKind,
-    FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal, RemoveOutcome, Staging,
-    StatRequest, Stream, WriteOutcome,
+    ByteRange, Capabilities, Connector, DecoyPath, Digest, DirectoryOutcome, Effect, Exec, ExecOutput,
+    Failure, FailureKind, FileStat, FileWrite, Found, HostFacts, Listing, Move, MoveOutcome, Removal,
+    RemoveOutcome, Staging, StatRequest, Stream, TimesChange, TimesOutcome, WriteOutcome,
 };
 
 use super::Phase;
@@ -83,6 +83,18 @@ impl Connector for FaultyConnector {
 
     async fn remove(&self, request: &Removal) -> Result<RemoveOutcome, Failure> {
         self.pass(self.inner.remove(request)).await
+    }
+
+    async fn set_times(&self, changes: &[TimesChange]) -> Vec<Result<TimesOutcome, Failure>> {
+        let call = async { Ok(self.inner.set_times(changes).await) };
+        match self.pass(call).await {
+            Ok(outcomes) => outcomes,
+            Err(failure) => changes.iter().map(|_| Err(failure.clone())).collect(),
+        }
+    }
+
+    async fn remove_directory(&self, path: &DecoyPath) -> Result<DirectoryOutcome, Failure> {
+        self.pass(self.inner.remove_directory(path)).await
     }
 
     async fn settle(

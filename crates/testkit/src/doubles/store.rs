@@ -1,13 +1,15 @@
 //! A store whose calls may die or be refused.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
-    Amendment, Capture, Decoy, DecoyName, DecoyPath, Enqueued, Event, EventId, EventPage, EventQuery, Fence,
-    Health, Intervention, Job, JobFilter, JobId, LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob,
-    PruneRule, Record, Recorded, StartMark, Store, StoreResult, Timestamp, WorkerId,
+    Amendment, BurnDirectory, BurnFile, BurnIn, BurnPlan, BurnStep, Capture, Decoy, DecoyName, DecoyPath,
+    Enqueued, Event, EventId, EventPage, EventQuery, Fence, Health, Intervention, Job, JobFilter, JobId,
+    LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, PruneRule, Record, Recorded, StartMark, Store,
+    StoreResult, Timestamp, WorkerId,
 };
 
 use super::{Faults, Phase};
@@ -61,6 +63,12 @@ guarded! {
     ledger_scan(after: Option<(DecoyName, DecoyPath)>, limit: usize) -> Vec<LedgerEntry>;
     amend(change: Amendment) -> Recorded;
     root_identity(decoy: &DecoyName) -> Option<String>;
+    begin_burn_in(plan: BurnPlan) -> ();
+    step_burn_in(step: BurnStep) -> ();
+    burn_ins() -> Vec<BurnIn>;
+    burnt_files(decoy: &DecoyName, numbers: Range<u32>) -> Vec<BurnFile>;
+    burnt_file(decoy: &DecoyName, path: &DecoyPath) -> Option<BurnFile>;
+    burnt_directories(decoy: &DecoyName) -> Vec<BurnDirectory>;
     put_decoys(decoys: Vec<Decoy>) -> ();
     decoys() -> Vec<Decoy>;
     captures() -> Vec<(JobId, Capture)>;

@@ -32,6 +32,7 @@ impl State {
             Amend::Forget => {
                 self.ledger.retain(|(of, _), _| *of != decoy);
                 self.roots.remove(&decoy);
+                self.burns.remove(&decoy);
             }
         }
         self.append(events);

@@ -1,18 +1,20 @@
 //! A model of the store port in memory: simple enough to be believed, so that others are compared with it.
 
+mod burn;
 mod jobs;
 mod ledger;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use verisim_core::{
-    Amendment, Capture, Decoy, DecoyName, DecoyPath, EVENT_VERSION, Enqueued, Event, EventId, EventPage,
-    EventQuery, Fence, Health, IdempotencyKey, Intervention, Job, JobFilter, JobId, Lane, LaneKind,
-    LeaseRequest, LeasedJob, LedgerEntry, NewEvent, NewJob, PruneRule, Record, Recorded, StartMark, Store,
-    StoreResult, Timestamp, Work, WorkerId,
+    Amendment, BurnDirectory, BurnFile, BurnIn, BurnPlan, BurnStep, Capture, Decoy, DecoyName, DecoyPath,
+    EVENT_VERSION, Enqueued, Event, EventId, EventPage, EventQuery, Fence, Health, IdempotencyKey,
+    Intervention, Job, JobFilter, JobId, Lane, LaneKind, LeaseRequest, LeasedJob, LedgerEntry, NewEvent,
+    NewJob, PruneRule, Record, Recorded, StartMark, Store, StoreResult, Timestamp, Work, WorkerId,
 };
 
 /// A store in memory. Nothing of it survives the process; within it, everything the port promises holds.
@@ -39,6 +41,7 @@ struct State {
     frozen: Vec<Frozen>,
     decoys: Vec<Decoy>,
     roots: HashMap<DecoyName, String>,
+    burns: BTreeMap<DecoyName, BurnPlan>,
     manifests: HashMap<JobId, BTreeMap<u32, Bytes>>,
 }
 
@@ -306,6 +309,30 @@ impl Store for MemoryStore {
 
     async fn root_identity(&self, decoy: &DecoyName) -> StoreResult<Option<String>> {
         Ok(self.lock().roots.get(decoy).cloned())
+    }
+
+    async fn begin_burn_in(&self, plan: BurnPlan) -> StoreResult<()> {
+        self.lock().begin_burn_in(plan)
+    }
+
+    async fn step_burn_in(&self, step: BurnStep) -> StoreResult<()> {
+        self.lock().step_burn_in(step)
+    }
+
+    async fn burn_ins(&self) -> StoreResult<Vec<BurnIn>> {
+        Ok(self.lock().burns.values().map(|plan| plan.burn.clone()).collect())
+    }
+
+    async fn burnt_files(&self, decoy: &DecoyName, numbers: Range<u32>) -> StoreResult<Vec<BurnFile>> {
+        Ok(self.lock().burnt_files(decoy, &numbers))
+    }
+
+    async fn burnt_file(&self, decoy: &DecoyName, path: &DecoyPath) -> StoreResult<Option<BurnFile>> {
+        Ok(self.lock().burnt_file(decoy, path))
+    }
+
+    async fn burnt_directories(&self, decoy: &DecoyName) -> StoreResult<Vec<BurnDirectory>> {
+        Ok(self.lock().burns.get(decoy).map(|plan| plan.directories.clone()).unwrap_or_default())
     }
 
     async fn put_decoys(&self, decoys: Vec<Decoy>) -> StoreResult<()> {

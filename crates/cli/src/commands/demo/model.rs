@@ -118,6 +118,7 @@ impl Model {
             | EventPayload::Left { .. }
             | EventPayload::Released { .. }
             | EventPayload::RootAccepted { .. }
+            | EventPayload::BurnIn { .. }
             | EventPayload::Gate { .. }
             | EventPayload::RemoteDamaged { .. }
             | EventPayload::Health { .. } => {}

@@ -239,7 +239,7 @@ impl Stage {
 
 fn past_jobs(world: &Arc<World>, days: u32, now: Timestamp) -> Vec<NewJob> {
     let decoys = 0..u32::try_from(world.decoys().len()).unwrap_or(0);
-    let past = decoys.flat_map(|decoy| verisim_realism::past(world, DecoyIndex(decoy), days, now));
+    let past = decoys.flat_map(|decoy| verisim_realism::past(world, DecoyIndex(decoy), days, now).files);
     let job = |(number, file): (usize, PastFile)| {
         let slot = &file.decision.slot;
         Some(NewJob {

@@ -8,7 +8,8 @@
 //!   Whoever probes afterwards finds the beginning of what was intended, and may write it again.
 //! - Whether a name is free is asked before, and not in the same step. What somebody makes there in between is lost. What
 //!   stands there afterwards is read back and judged all the same.
-//! - Nothing can be added to, listed, renamed or removed. How many names a file has, when it was last read, and when its
+//! - Nothing can be added to, listed, renamed or removed, and only directories can be given other times: an entry of an
+//!   archive that is a file is a new file. How many names a file has, when it was last read, and when its
 //!   inode changed is not told. Reading moves the access time.
 //! - What is mounted inside, but is no volume (`/proc`, `/dev`, tmpfs), is not seen by the engine: a file would be written
 //!   underneath, where the container does not see it either. Such paths are refused.
@@ -21,6 +22,7 @@ mod look;
 mod pack;
 mod plan;
 mod query;
+mod times;
 mod write;
 
 use std::collections::HashMap;
@@ -180,7 +182,7 @@ impl Portable {
                 return self.running(OPERATION).await.map(|_| None);
             };
             let limit = match request {
-                StatRequest::Plain => None,
+                StatRequest::Plain | StatRequest::Times => None,
                 StatRequest::Hash(limit) => Some(limit.0.min(FILE_BYTES_MAX.0)),
             };
             look.stat(path, &real, &seen, limit).await.map(Some)

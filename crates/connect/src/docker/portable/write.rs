@@ -80,7 +80,7 @@ impl Portable {
         judge(&look, plan, files, sent).await
     }
 
-    async fn send(&self, id: &str, archive: Vec<Bytes>) -> Result<(), Failure> {
+    pub(super) async fn send(&self, id: &str, archive: Vec<Bytes>) -> Result<(), Failure> {
         let put = |docker: Docker| async move {
             let options = UploadToContainerOptions {
                 path: "/".into(),
