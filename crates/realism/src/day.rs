@@ -8,6 +8,7 @@ use std::ops::Range;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::absence;
 use crate::life::flow::{Day, Sheet};
 use crate::life::hours::{self, DayHours};
 use crate::life::model::{DRIFT_CHANCE, LOOKS};
@@ -114,8 +115,8 @@ fn day(world: &World, persona: PersonaIndex, date: Date) -> Option<Vec<Moment>> 
     if presence == Presence::Away {
         return None;
     }
-    let mut draw = Generator::new(seed.purpose(Purpose::Day).word(date_word(date)));
-    if draw.below(1000) < settings.absent_per_mille {
+    let mut draw = absence::day_draw(seed, date);
+    if absence::is_sick(&mut draw, settings.absent_per_mille) {
         return None;
     }
     let pace = world.pace(persona, Unit::Day(date));
@@ -162,12 +163,12 @@ struct Frame {
 impl Frame {
     fn of(world: &World, persona: PersonaIndex, nature: &Nature, date: Date) -> Option<Self> {
         let who = world.persona(persona)?;
-        if who.holidays.contains(&date) {
+        if absence::own_absence(who, date).is_some() {
             return None;
         }
         let work = who.week.hours(date.weekday());
         let (from, to) = hours::frame(nature, work)?;
-        let into_holiday = to > DAY_MINUTES && who.holidays.contains(&date.tomorrow().ok()?);
+        let into_holiday = to > DAY_MINUTES && is_off(world, persona, date.tomorrow().ok()?);
         let to = if into_holiday { DAY_MINUTES } else { to };
         let work = work.map(|work| (f64::from(work.from), f64::from(work.to.min(to))));
         Some(Self { from: f64::from(from), to: f64::from(to), work })
@@ -233,6 +234,13 @@ impl Frame {
     }
 }
 
+/// Whether a day is a holiday or one of a vacation, of which not even its first hours are worked. Illness comes as it likes.
+fn is_off(world: &World, persona: PersonaIndex, date: Date) -> bool {
+    let Some((who, nature)) = world.persona(persona).zip(world.nature(persona)) else { return true };
+    absence::own_absence(who, date).is_some()
+        || season::is_vacation(world.life_seed(persona), nature, season::number(date))
+}
+
 /// A quarter of an hour of busy mode, filled with one session after the other.
 fn quarter(world: &World, persona: PersonaIndex, number: i32) -> Vec<Moment> {
     let desk = Desk::of(world, persona);
@@ -294,7 +302,7 @@ pub(crate) fn timestamp(at: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH.saturating_add(SignedDuration::from_nanos(at)).unwrap_or(Timestamp::MAX)
 }
 
-fn date_word(date: Date) -> u64 {
+pub(crate) fn date_word(date: Date) -> u64 {
     let [year, month, day] = [i64::from(date.year()), i64::from(date.month()), i64::from(date.day())];
     ((year * 16 + month) * 32 + day).cast_unsigned()
 }

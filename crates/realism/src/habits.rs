@@ -123,12 +123,24 @@ impl Habits {
             date: *draw
                 .pick(&[DateStyle::Iso, DateStyle::Dotted, DateStyle::Short, DateStyle::Slashed])
                 .unwrap_or(&DateStyle::Iso),
-            tone: *draw.pick(&[Tone::Terse, Tone::Plain, Tone::Wordy]).unwrap_or(&Tone::Plain),
+            tone: tone(world, persona, &mut draw),
             private: draw.percent(20),
             script: *draw
                 .pick(&[ScriptStyle::Shell, ScriptStyle::Shell, ScriptStyle::Python])
                 .unwrap_or(&ScriptStyle::Shell),
         }
+    }
+}
+
+/// As the persona is said to write, else as drawn.
+fn tone(world: &World, persona: PersonaIndex, draw: &mut Generator) -> Tone {
+    use crate::character::Tone as Said;
+    let drawn = *draw.pick(&[Tone::Terse, Tone::Plain, Tone::Wordy]).unwrap_or(&Tone::Plain);
+    match world.persona(persona).and_then(|who| who.character.tone) {
+        Some(Said::Terse) => Tone::Terse,
+        Some(Said::Plain) => Tone::Plain,
+        Some(Said::Friendly | Said::Formal) => Tone::Wordy,
+        None => drawn,
     }
 }
 

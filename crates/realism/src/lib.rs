@@ -6,12 +6,16 @@
 //! else there is.
 //!
 //! - [`World`] joins [`Persona`]s, [`DecoyProfile`]s and [`Settings`], and reports everything that is wrong with them at once.
+//! - [`Company`] is what they work for: teams, projects, tickets, meetings, holidays, as of any date.
 //! - [`Planner`] gives the [`Slot`]s at which personas may act, in the order of time.
 //! - [`decide`] chooses what is done at a slot, from what the [`LedgerIndex`] knows, and says why; [`compose`] makes the
 //!   action of it.
 //! - [`Simulation`] runs all of it under a virtual clock; [`past`] gives a decoy some days behind it.
 
+mod absence;
 mod agenda;
+mod character;
+pub mod company;
 mod compose;
 mod converse;
 mod day;
@@ -41,6 +45,9 @@ mod week;
 mod world;
 mod zone;
 
+pub use absence::Absence;
+pub use character::{Character, DayHabits, Seniority, Start, Tone, UnknownWord, Vacation};
+pub use company::{Company, Country, UnknownCountry};
 pub use compose::{ComposeError, compose};
 pub use day::Doing;
 pub use decide::{Cause, Change, Decision, Why, decide};

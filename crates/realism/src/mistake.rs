@@ -54,6 +54,14 @@ pub enum Mistake {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Something of the company.
+    #[error("company: {what}: {reason}")]
+    Company {
+        /// Which of its teams, projects, meetings or hosts.
+        what: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A field of the settings.
     #[error("{field}: {reason}")]
     Settings {
@@ -84,6 +92,9 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
+/// When people have lunch, in minutes of the day.
+const LUNCH: std::ops::RangeInclusive<u32> = 600..=900;
+
 pub(crate) fn check_settings(settings: &Settings) -> Vec<Mistake> {
     let mistakes = settings.mistakes();
     mistakes.into_iter().map(|(field, reason)| Mistake::Settings { field, reason }).collect()
@@ -106,6 +117,11 @@ pub(crate) fn check_persona(persona: &Persona, found: &mut Vec<Mistake>) {
         ),
         ("full_name", name_fits, "it must be 1 to 120 printable characters"),
         ("home", persona.home.file_name().is_some(), "it must not be the root directory"),
+        (
+            "habits",
+            persona.habits.lunch.is_none_or(|lunch| LUNCH.contains(&lunch)),
+            "lunch must be from 10:00 to 15:00",
+        ),
         ("pace", persona.pace > 0.0 && persona.pace <= PACE_MAX, "it must be more than 0 and at most 10,000"),
         ("classes", weights_fit, "weights are at most 1,000,000, and one of them is more than 0"),
     ];

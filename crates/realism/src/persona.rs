@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use verisim_core::{DecoyName, DecoyPath, DriverCapabilities, Owner, PersonaName};
 
-use crate::{ClassWeights, Cohort, Language, WorkWeek, Zone};
+use crate::{Character, ClassWeights, Cohort, Country, DayHabits, Language, Vacation, WorkWeek, Zone};
 
 /// A fictional employee.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,16 @@ pub struct Persona {
     pub week: WorkWeek,
     /// Local dates on which the persona does not work. Shared, since a country's holidays are those of many.
     pub holidays: Arc<BTreeSet<Date>>,
+    /// The country whose public holidays it keeps; `None`: it knows no others than those above.
+    pub country: Option<Country>,
+    /// Vacations beside those that are drawn.
+    pub vacations: Vec<Vacation>,
+    /// The team of the company that it is in; `None`: one that fits its role.
+    pub team: Option<String>,
+    /// How it spends its days.
+    pub habits: DayHabits,
+    /// How it writes and works with others.
+    pub character: Character,
     /// The home directory on every decoy.
     pub home: DecoyPath,
     /// How many times as much happens as the settings say; 1 for an ordinary person.
@@ -61,6 +71,11 @@ impl Persona {
             time_zone: Zone::utc(),
             week: WorkWeek::default(),
             holidays: Arc::default(),
+            country: None,
+            vacations: Vec::new(),
+            team: None,
+            habits: DayHabits::default(),
+            character: Character::default(),
             home,
             pace: 1.0,
             classes: None,

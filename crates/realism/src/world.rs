@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use verisim_core::{DecoyName, PersonaName};
 
+use crate::absence::own_absence;
+use crate::company::{self, Company, Country, Outline, Staff, TeamIndex};
 use crate::life::figures::people;
 use crate::life::hours;
 use crate::life::nature::Nature;
@@ -35,17 +37,35 @@ pub struct World {
     seats: Seats,
     /// By persona, how its days go.
     natures: Vec<Nature>,
+    company: Company,
+    staff: Staff,
     by_persona: Vec<u32>,
     by_decoy: Vec<u32>,
 }
 
 impl World {
-    /// Checks and joins personas and decoys. The same seed, names and settings give the same plan.
+    /// Checks and joins personas and decoys, in a company that is invented from the seed. The same seed, names and settings give
+    /// the same plan.
     ///
     /// # Errors
     /// All mistakes at once.
     pub fn new(
         seed: u64,
+        personas: Vec<Persona>,
+        decoys: Vec<DecoyProfile>,
+        settings: Settings,
+    ) -> Result<Self, Mistakes> {
+        let company = invented_company(seed, &personas, &decoys);
+        Self::in_company(seed, company, personas, decoys, settings)
+    }
+
+    /// The same in a company that is given.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn in_company(
+        seed: u64,
+        company: Company,
         personas: Vec<Persona>,
         decoys: Vec<DecoyProfile>,
         settings: Settings,
@@ -62,11 +82,24 @@ impl World {
         ));
         found.extend(doubles(&decoys, &by_decoy, |d| &d.name, |name| Mistake::DecoyTwice(name.clone())));
         personas.iter().for_each(|persona| check_persona(persona, &mut found));
+        company::check(&company, &personas, &decoys, &mut found);
         let seats = Seats::new(seed, &personas, &decoys, &by_persona, &settings, &mut found);
         if found.is_empty() {
             let natures =
                 personas.iter().zip(&seats.people).map(|(persona, seat)| nature(persona, seat)).collect();
-            Ok(Self { seed, settings, personas, decoys, seats, natures, by_persona, by_decoy })
+            let staff = Staff::of(&company, &personas);
+            Ok(Self {
+                seed,
+                settings,
+                personas,
+                decoys,
+                seats,
+                natures,
+                company,
+                staff,
+                by_persona,
+                by_decoy,
+            })
         } else {
             Err(Mistakes(found))
         }
@@ -76,6 +109,18 @@ impl World {
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The company.
+    #[must_use]
+    pub const fn company(&self) -> &Company {
+        &self.company
+    }
+
+    /// The team of a persona; `None` in a company without teams.
+    #[must_use]
+    pub fn team(&self, persona: PersonaIndex) -> Option<TeamIndex> {
+        self.staff.team(persona.0)
     }
 
     /// All personas, in the order given.
@@ -126,7 +171,7 @@ impl World {
     pub fn works(&self, persona: PersonaIndex, at: Timestamp) -> bool {
         let Some((who, nature)) = self.persona(persona).zip(self.nature(persona)) else { return false };
         let local = who.time_zone.local(at);
-        if who.holidays.contains(&local.date()) {
+        if own_absence(who, local.date()).is_some() {
             return false;
         }
         let work = who.week.hours(local.weekday());
@@ -179,6 +224,25 @@ impl World {
 fn nature(persona: &Persona, seat: &Seat) -> Nature {
     let seed = seat.seed.purpose(Purpose::Rhythm);
     let cohort = hours::kept(seat.role.cohort(), &persona.week);
-    let nature = Nature::of(seed, cohort, people(cohort));
-    if seat.role == Role::Administrator { nature.and_on_call(seed) } else { nature }
+    let nature = Nature::of(seed, cohort, people(cohort)).with_habits(persona.habits);
+    let is_on_call = persona.habits.on_call.unwrap_or(seat.role == Role::Administrator);
+    if is_on_call { nature.and_on_call(seed) } else { nature }
+}
+
+/// A company for these people: in the language that most of them have, and where most of them live.
+fn invented_company(seed: u64, personas: &[Persona], decoys: &[DecoyProfile]) -> Company {
+    let language = most(personas.iter().map(|persona| persona.language)).unwrap_or_default();
+    let of_language = Country::ALL.into_iter().rev().find(|country| country.language() == language);
+    let country = most(personas.iter().filter_map(|persona| persona.country)).or(of_language);
+    let outline = Outline { language, country: country.unwrap_or(Country::Gb), ..Outline::default() };
+    let mut company = Company::invent(seed, &outline);
+    company.hosts.retain(|host| decoys.iter().all(|decoy| decoy.name.as_str() != host.name));
+    company
+}
+
+/// What there is most of; of two with the same count the first in their order.
+fn most<T: Ord + Copy>(all: impl Iterator<Item = T>) -> Option<T> {
+    let mut counts = std::collections::BTreeMap::new();
+    all.for_each(|one| *counts.entry(one).or_insert(0_u32) += 1);
+    counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(one, _)| one)
 }

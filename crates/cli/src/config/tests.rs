@@ -154,7 +154,6 @@ full_name = "Maria Keller"
 login = "mkeller"
 uid = 1002
 role = "analyst"
-language = "de"
 time_zone = "Europe/Berlin"
 week = "mon-fri 08:30-17:30"
 holidays = ["2026-12-25"]
@@ -174,7 +173,6 @@ cleanup = { enabled = true, min_passes = 3, min_age = "48h" }
     assert_eq!(config.state, Path::new("/nowhere/state"));
     assert_eq!(config.life.effects.create, 10);
     assert_eq!(config.personas[0].owner, Some(verisim_core::Owner { uid: 1002, gid: 1002 }));
-    assert_eq!(config.personas[0].language, verisim_realism::Language::German);
     assert_eq!(config.destinations[0].bandwidth.as_ref().unwrap().bytes_per_second, 6_250_000);
     assert!(config.captures[0].cleanup.enabled);
     assert_eq!(config.captures[0].complete, Complete::Quiet(std::time::Duration::from_secs(600)));

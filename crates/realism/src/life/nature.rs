@@ -2,6 +2,7 @@
 
 use super::Cohort;
 use super::model::{JITTER, TRAITS};
+use crate::character::{DayHabits, Start};
 use crate::random::{Generator, Purpose, Seed, whole};
 
 /// How a persona's days go.
@@ -113,11 +114,37 @@ impl Nature {
         self
     }
 
+    /// The same with what is said of the persona's days, in place of what was drawn.
+    pub(crate) fn with_habits(mut self, habits: DayHabits) -> Self {
+        match habits.start {
+            Start::Usual => {}
+            Start::Early => {
+                self.arrival = self.arrival.min(EARLY_ARRIVAL);
+                (self.wake, self.bed) = (EARLY_WAKE, self.bed.min(EARLY_BED));
+            }
+            Start::Late => {
+                self.arrival = self.arrival.max(LATE_ARRIVAL);
+                (self.wake, self.bed) = (self.wake.max(LATE_WAKE), self.bed.max(LATE_BED));
+            }
+        }
+        self.lunch = habits.lunch.map_or(self.lunch, f64::from);
+        self
+    }
+
     /// When the persona gets up, in minutes of the day.
     pub(crate) fn wake_minute(&self) -> u32 {
         u32::try_from(whole(self.wake)).unwrap_or(0)
     }
 }
+
+/// How late the first session of somebody is who comes early, or late, and when such people get up and go to bed; in minutes.
+/// Our choice, inside what is drawn for everybody but for the late arrival.
+const EARLY_ARRIVAL: f64 = 5.0;
+const EARLY_WAKE: f64 = 390.0;
+const EARLY_BED: f64 = 1395.0;
+const LATE_ARRIVAL: f64 = 70.0;
+const LATE_WAKE: f64 = 510.0;
+const LATE_BED: f64 = 1470.0;
 
 /// The probability of log-odds.
 pub(crate) fn chance(log_odds: f64) -> f64 {

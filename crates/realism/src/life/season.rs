@@ -114,6 +114,11 @@ fn vacation(seed: Seed, nature: &Nature, day: i32) -> Presence {
     (quarter - 1..=quarter + 1).map(of).max().unwrap_or(Presence::Here)
 }
 
+/// Whether the persona is on a vacation that is drawn.
+pub(crate) fn is_vacation(seed: Seed, nature: &Nature, day: i32) -> bool {
+    vacation(seed, nature, day) == Presence::Away
+}
+
 /// How often vacations are of one, two and three weeks.
 const VACATIONS: [u32; 3] = [30, 45, 25];
 
