@@ -198,6 +198,12 @@ impl World {
         self.natures.get(persona.0 as usize)
     }
 
+    /// Gives the personas other natures.
+    #[cfg(test)]
+    pub(crate) fn set_natures(&mut self, natures: Vec<Nature>) {
+        self.natures = natures;
+    }
+
     /// The seed of the persona's days, weeks and months.
     pub(crate) fn life_seed(&self, persona: PersonaIndex) -> Seed {
         self.persona_seed(persona, Purpose::Rhythm)

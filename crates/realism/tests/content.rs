@@ -27,7 +27,7 @@ fn nothing_is_the_same_twice_on_a_thousand_hosts() {
             hosts.entry(plant.path).or_default().insert(step.decision.slot.decoy.0);
         }
     }
-    assert!(count > 10_000, "only {count} files");
+    assert!(count > 9_000, "only {count} files");
     for (path, hosts) in hosts {
         assert!(hosts.len() <= 50, "{path} is on {} of 1,000 hosts", hosts.len());
     }

@@ -11,6 +11,9 @@
 //! - [`model`], [`figures`]: what the figures are, and what they are worth.
 
 pub(crate) mod figures;
+#[cfg(test)]
+#[path = "../../tests/life/fit.rs"]
+mod fit;
 pub(crate) mod flow;
 pub(crate) mod hours;
 pub(crate) mod model;

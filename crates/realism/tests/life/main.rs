@@ -36,9 +36,9 @@ const INSIDE_MIN: f64 = 0.9;
 const DISTANCE_MAX: f64 = 0.3;
 /// The correlation of successive gaps is a matter of three or four silences in 120 days, and scatters more than that of people
 /// over years: what is aimed at is the bar of the others, what is held is this.
-const INSIDE_MIN_MEMORY: f64 = 0.7;
-/// The classifier is to be brought to 0.75; until then it must not get better.
-const AREA_MAX: f64 = 0.92;
+const INSIDE_MIN_MEMORY: f64 = 0.8;
+/// What a classifier may tell.
+const AREA_MAX: f64 = 0.75;
 
 /// One persona of the simulation.
 struct Life {
@@ -99,6 +99,12 @@ fn the_shape_of_activity_is_that_of_people_whatever_the_role() {
             if inside < least || distance > DISTANCE_MAX {
                 wrong.push(format!("{group}: {name}: {inside:.3} inside, distance {distance:.3}"));
             }
+        }
+    }
+    for name in ["weekend", "hour_entropy"] {
+        let distance = distance(&column(&rows(keeps(Cohort::Free)), name), &column(&people, name));
+        if distance > DISTANCE_MAX {
+            wrong.push(format!("free hours: {name}: distance {distance:.3}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

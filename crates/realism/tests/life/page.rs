@@ -31,7 +31,7 @@ const HOW: &str = "## What is compared with what\n\n\
       of 120 days, for traits that come out like each of these people, and then chosen so that together they are spread as the people\n\
       are. So the people that personas are held against are those that they were made after, and what the tables show is how close the model can come, not that it would foresee others.\n\
     - Short of the bar: `memory`, the correlation of successive gaps, which three or four silences decide in 120 days. It scatters as that\n\
-      of people does, but more of it is below zero.\n\
+      of people does, but more of it is a little below zero.\n\
     - The shape is held against people for every role. What follows the role is held against them for those who keep free hours,\n\
       as these people did; who keeps office hours has no weekends, and 2.8 to 3.6 bits of hours.\n\n";
 
@@ -77,9 +77,8 @@ pub(crate) fn page(
          | Personas | Area under the curve | Bar |\n|---|---|---|\n\
          | of this pattern of life | {ours:.2} | at most 0.75 |\n\
          | of a flat clock, one action a minute in working hours | {flat:.2} | |\n\n\
-         Where the first figure is above its bar, the aim is not reached: column by column personas are spread as people are, but not\n\
-         all columns together. What gives them away is burstiness beside the size of sessions: somebody whose sessions are long and whose\n\
-         burstiness is 0.8 is silent for months in between, for which 120 days have no room.\n"
+         Of the people that personas are made after, the classifier sees all; so the first figure tells that personas do not fall short\n\
+         of these, not that there are no others. The rows are found by `crates/realism/src/life/fit.rs`.\n"
     );
     page
 }
