@@ -11,6 +11,7 @@
 
 mod case;
 mod checks;
+mod coherence;
 mod collect;
 mod evidence;
 mod explain;
@@ -21,6 +22,7 @@ mod report;
 pub mod simulation;
 mod stats;
 
+pub use coherence::{Coherence, coherence};
 pub use collect::{Limits, Options, collect};
 pub use evidence::{
     Entry, Evidence, Host, Layout, Looked, Mailbox, NamedDocument, NamedHistory, NamedLog, Packages,

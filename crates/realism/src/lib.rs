@@ -10,7 +10,8 @@
 //! - [`Planner`] gives the [`Slot`]s at which personas may act, in the order of time.
 //! - [`decide`] chooses what is done at a slot, from what the [`LedgerIndex`] knows, and says why; [`compose`] makes the
 //!   action of it.
-//! - [`Simulation`] runs all of it under a virtual clock; [`past`] gives a decoy some days behind it.
+//! - [`Simulation`] runs all of it under a virtual clock; [`past`] gives a decoy some days behind it, and [`records`] the
+//!   accounts, logins, logs and histories of those days.
 
 mod absence;
 mod agenda;
@@ -35,6 +36,7 @@ mod persona;
 mod planner;
 mod prose;
 mod random;
+mod records;
 mod script;
 mod seats;
 mod settings;
@@ -58,6 +60,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use past::{Past, PastDirectory, PastFile, past};
 pub use persona::{DecoyProfile, Persona, Role};
 pub use planner::{Planner, SessionKey, Slot, Unit};
+pub use records::{Existing, ExistingFile, How, LeftOut, RecordFile, Records, Story, StoryKind, records};
 pub use settings::{CLASSES, ClassWeights, EffectWeights, Settings, TrafficWeights};
 pub use simulate::{Content, Scene, Simulation, Step, Written};
 pub use week::{Hours, InvalidWeek, WorkWeek};

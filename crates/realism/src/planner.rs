@@ -140,13 +140,14 @@ impl Planner {
         Self::of(world, everybody, from, busy, true)
     }
 
-    /// A planner of the ordinary days of these personas, in busy mode too.
+    /// A planner of the ordinary days of these personas, in busy mode too; `tells_sessions` as [`Self::with_sessions`].
     pub(crate) fn by_day(
         world: &Arc<World>,
         personas: impl Iterator<Item = PersonaIndex>,
         from: Timestamp,
+        tells_sessions: bool,
     ) -> Self {
-        Self::of(world, personas, from, false, false)
+        Self::of(world, personas, from, false, tells_sessions)
     }
 
     fn of(

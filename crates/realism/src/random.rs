@@ -31,6 +31,7 @@ pub(crate) enum Purpose {
     Away,
     Night,
     Reads,
+    Records,
 }
 
 /// The increment of SplitMix64: the golden ratio in 64 bits.

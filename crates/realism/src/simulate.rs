@@ -77,16 +77,33 @@ impl Simulation {
         until: Timestamp,
         content: Content,
     ) -> impl Iterator<Item = Scene> {
-        let mut simulation = Self::of(Planner::with_sessions(world, from), until, None, content);
+        Self::of(Planner::with_sessions(world, from), until, None, content).tell()
+    }
+
+    /// The ordinary life of those who work on a decoy, wherever they do, told as sessions, without content: on that decoy
+    /// what [`crate::past`] lets happen.
+    pub(crate) fn lived(
+        world: &Arc<World>,
+        decoy: DecoyIndex,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> impl Iterator<Item = Scene> {
+        let personas: Vec<PersonaIndex> =
+            world.seats().of_decoy(decoy).iter().map(|(persona, _)| *persona).collect();
+        let planner = Planner::by_day(world, personas.into_iter(), from, true);
+        Self::of(planner, until, None, Content::None).tell()
+    }
+
+    fn tell(mut self) -> impl Iterator<Item = Scene> {
         std::iter::from_fn(move || {
             loop {
-                let slot = simulation.slot()?;
+                let slot = self.slot()?;
                 match slot.doing {
                     Doing::Login => return Some(Scene::Login(slot)),
                     Doing::Logout => return Some(Scene::Logout(slot)),
                     Doing::Work | Doing::Look => {
-                        if let Some(step) = simulation.step(&slot) {
-                            let written = simulation.written(&step);
+                        if let Some(step) = self.step(&slot) {
+                            let written = self.written(&step);
                             return Some(Scene::Effect(Box::new(step), written));
                         }
                     }
@@ -99,7 +116,7 @@ impl Simulation {
     pub(crate) fn ordinary(world: &Arc<World>, decoy: DecoyIndex, from: Timestamp, until: Timestamp) -> Self {
         let personas: Vec<PersonaIndex> =
             world.seats().of_decoy(decoy).iter().map(|(persona, _)| *persona).collect();
-        let planner = Planner::by_day(world, personas.into_iter(), from);
+        let planner = Planner::by_day(world, personas.into_iter(), from, false);
         Self::of(planner, until, Some(decoy), Content::Bodies)
     }
 

@@ -1,0 +1,366 @@
+//! The records of a past, put together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use verisim_core::Owner;
+
+use super::accounts::{Account, Accounts, accounts};
+use super::commands::Hands;
+use super::existing::Existing;
+use super::histories::{Block, History, history, keeps_times, skeleton};
+use super::host::{Every, Host, Keep, Person};
+use super::journal::{Journal, Told};
+use super::lived::{SECOND, Sitting, sittings};
+use super::logins::Logins;
+use super::place::{Desk, Wanted};
+use super::services::{boots, rotations};
+use super::typing::Typed;
+use super::utmp::{self, Kind, LastLogin, RECORD, Record, enter};
+use super::{Records, Story, logs, services, story};
+use crate::day::instant;
+use crate::world::{DecoyIndex, World};
+
+/// Users with larger numbers are not entered in `lastlog`, which has a place for every number below.
+const LASTLOG_UID_MAX: u32 = 20_000;
+/// How far before the past the logs of the system itself reach.
+const BEFORE: i64 = 35 * 86_400 * SECOND;
+
+/// The records that the sessions from `from` up to `until` leave on a decoy, with the story of how its files came to be there.
+/// `from` and `until` are those of the past whose files are planted: then every edit in it lies in a session here. What is there
+/// already (`existing`) is merged with, added to, or left alone. Nothing for a decoy of another world.
+///
+/// Pure: the same input gives the same bytes.
+#[must_use]
+pub fn records(
+    world: &Arc<World>,
+    decoy: DecoyIndex,
+    existing: &Existing,
+    from: Timestamp,
+    until: Timestamp,
+    story: &Story,
+) -> Records {
+    let Some(host) = Host::of(world, decoy, existing) else { return Records::default() };
+    let accounts = accounts(&host, from);
+    let mut sat = sat(&host, &accounts, sittings(world, decoy, from, until));
+    if let Some(telling) = story::telling(&host, &accounts, story) {
+        sat.push(Sat { person: telling.person, sitting: telling.sitting, typed: telling.typed });
+        sat.sort_by_key(|one| one.sitting.from);
+    }
+    let edited = edit_settings(&host, &mut sat);
+    let end = instant(until).max(story.ends() + 20 * SECOND);
+    let (told, last, begin) = tell(&host, &sat, instant(from), end);
+    let mut desk = Desk::new(existing, host.seed, end);
+    place_accounts(&mut desk, &accounts, end);
+    place_homes(&mut desk, &host, &accounts, &edited);
+    place_logs(&mut desk, &host, &told, begin, end);
+    place_logins(&mut desk, &host, ("wtmp", 0o664), &told.wtmp, (begin, end));
+    place_logins(&mut desk, &host, ("btmp", 0o660), &told.btmp, (begin, end));
+    place_last(&mut desk, &host, &last);
+    place_utmp(&mut desk, &host, &told.wtmp);
+    place_histories(&mut desk, &host, &accounts, sat);
+    desk.out
+}
+
+/// A session with who had it and what was typed in it.
+struct Sat {
+    person: Person,
+    sitting: Sitting,
+    typed: Vec<Typed>,
+}
+
+/// Sessions of those who have an account there, with their commands.
+fn sat(host: &Host<'_>, accounts: &Accounts, sittings: Vec<Sitting>) -> Vec<Sat> {
+    let known: BTreeMap<_, &Account> =
+        accounts.accounts.iter().map(|account| (account.index, account)).collect();
+    let mut hands = BTreeMap::new();
+    let mut out = Vec::with_capacity(sittings.len());
+    for sitting in sittings {
+        let Some((account, persona)) = known.get(&sitting.persona).zip(host.world.persona(sitting.persona))
+        else {
+            continue;
+        };
+        let hand = hands.entry(sitting.persona).or_insert_with(|| Hands::new(host, sitting.persona, persona));
+        let typed = hand.session(host, &sitting);
+        out.push(Sat { person: account.person.clone(), sitting, typed });
+    }
+    out
+}
+
+/// Who has the shell keep times told it so, in the first session. Answers when, by user.
+fn edit_settings(host: &Host<'_>, sat: &mut [Sat]) -> BTreeMap<u32, i64> {
+    let mut out = BTreeMap::new();
+    for one in sat {
+        let uid = one.person.owner.uid;
+        if one.person.index.is_none() || out.contains_key(&uid) || !keeps_times(host, &one.person) {
+            continue;
+        }
+        let (from, to) = (one.sitting.from, one.sitting.to);
+        let at = from + (to - from) / 3;
+        let saved = at + ((to - from) / 4).min(25 * SECOND);
+        let place = one.typed.partition_point(|typed| typed.at <= at);
+        let editor = one
+            .typed
+            .iter()
+            .find_map(|typed| typed.text.split(' ').next().filter(|name| EDITORS.contains(name)));
+        let text = format!("{} ~/.bashrc", editor.unwrap_or("vi"));
+        one.typed.insert(place, Typed { at, text, as_root: None });
+        out.insert(uid, saved);
+    }
+    out
+}
+
+const EDITORS: [&str; 4] = ["vim", "nano", "emacs", "vi"];
+
+/// Everything that happened, in the order of time; the last logins by user; and since when.
+fn tell(host: &Host<'_>, sat: &[Sat], from: i64, end: i64) -> (Told, BTreeMap<u32, LastLogin>, i64) {
+    let mut journal = Journal::default();
+    let sittings: Vec<Sitting> = sat.iter().map(|one| one.sitting.clone()).collect();
+    let boots = boots(host, &sittings, from, end);
+    let begin = boots.first().copied().unwrap_or(from).max(from - BEFORE);
+    let rotated = rotations(host, host.logs_kept.every, begin, end);
+    services::tell(host, &mut journal, &boots, &rotated, begin, end);
+    let mut logins = Logins::new(host, &boots);
+    for one in sat {
+        logins.tell(&mut journal, &one.person, &one.sitting, &one.typed);
+    }
+    logins.finish(&mut journal);
+    let last = std::mem::take(&mut logins.last);
+    (journal.tell(host, end), last, begin)
+}
+
+fn place_accounts(desk: &mut Desk<'_>, accounts: &Accounts, end: i64) {
+    for table in &accounts.tables {
+        let same = desk.there(table.path).is_some_and(|there| there.body.as_bytes() == table.body.as_bytes());
+        if !same {
+            desk.rewrite(Wanted {
+                path: table.path.to_owned(),
+                body: table.body.clone().into_bytes(),
+                mode: table.mode,
+                owner: table.owner,
+                changed: accounts.changed.unwrap_or(end),
+                why: "accounts and groups of the people who work there".to_owned(),
+            });
+        }
+    }
+    for misfit in &accounts.misfits {
+        desk.leave("/etc/passwd", misfit.clone());
+    }
+}
+
+fn below(person: &Person, name: &str) -> String {
+    format!("{}/{name}", String::from_utf8_lossy(person.home.as_bytes()))
+}
+
+/// What a new home begins with.
+fn place_homes(desk: &mut Desk<'_>, host: &Host<'_>, accounts: &Accounts, edited: &BTreeMap<u32, i64>) {
+    for account in accounts.accounts.iter().filter(|account| !account.is_old) {
+        let mut draw = host.draw(&account.person.login);
+        let mut made = account.made;
+        for (name, body) in skeleton(host, &account.person) {
+            made += i64::from(draw.between(90_000, 900_000));
+            let edited = edited.get(&account.person.owner.uid).copied().filter(|_| name == ".bashrc");
+            let path = below(&account.person, name);
+            if !desk.is_taken(&path) {
+                desk.new_file(Wanted {
+                    path,
+                    body: body.into_bytes(),
+                    mode: 0o644,
+                    owner: account.person.owner,
+                    changed: edited.unwrap_or(made),
+                    why: format!("a home of {} begins with it", account.person.login),
+                });
+            }
+        }
+    }
+}
+
+fn place_logs(desk: &mut Desk<'_>, host: &Host<'_>, told: &Told, from: i64, end: i64) {
+    let (owner, mode) = host.of_logs();
+    for file in logs::files(host) {
+        let path = format!("/var/log/{}", file.name);
+        let there = desk.there(&path).filter(|there| !there.body.as_bytes().is_empty());
+        let (mut keep, mut rest) = (host.logs_kept, None);
+        if let Some(there) = there {
+            let ours = logs::generations(host, file, &told.lines, keep, (from, end), None);
+            let ours = ours.first().map(|first| first.first).zip(ours.last().map(|last| last.last));
+            let theirs = logs::span(there.body.as_bytes(), there.mtime, host.zone);
+            match fit(theirs.filter(|_| there.is_whole), ours) {
+                Fit::Behind => keep = Keep { every: Every::Never, ..keep },
+                Fit::Before(at) => rest = Some(at),
+                Fit::Not => {
+                    desk.leave(&path, "has lines of the same time as ours, so none are added: let the past end before the first of them");
+                    continue;
+                }
+            }
+        }
+        let all = logs::generations(host, file, &told.lines, keep, (from, end), rest);
+        let taken =
+            all.iter().find(|one| !one.suffix.is_empty() && desk.is_taken(&format!("{path}{}", one.suffix)));
+        if let Some(taken) = taken {
+            let what =
+                format!("{path}{} is there already, so no lines are added to any of them", taken.suffix);
+            desk.leave(&path, what);
+            continue;
+        }
+        for one in all {
+            let wanted = Wanted {
+                path: format!("{path}{}", one.suffix),
+                body: one.body,
+                mode,
+                owner,
+                changed: one.last,
+                why: "what the sessions and services of the past wrote into the log".to_owned(),
+            };
+            if one.suffix.is_empty() { desk.append(wanted) } else { desk.new_file(wanted) }
+        }
+    }
+}
+
+/// How ours goes with what is there.
+enum Fit {
+    /// All of it is later.
+    Behind,
+    /// All of it is earlier: theirs begin then.
+    Before(i64),
+    /// They overlap, or it cannot be known.
+    Not,
+}
+
+fn fit(theirs: Option<(i64, i64)>, ours: Option<(i64, i64)>) -> Fit {
+    match theirs.zip(ours) {
+        Some(((_, theirs), (ours, _))) if theirs <= ours => Fit::Behind,
+        Some(((theirs, _), (_, ours))) if ours < theirs => Fit::Before(theirs),
+        _ => Fit::Not,
+    }
+}
+
+fn place_logins(
+    desk: &mut Desk<'_>,
+    host: &Host<'_>,
+    (name, mode): (&str, u32),
+    records: &[Record],
+    (from, end): (i64, i64),
+) {
+    let path = format!("/var/log/{name}");
+    let Some(span) = records.first().map(|first| first.at).zip(records.last().map(|last| last.at)) else {
+        return;
+    };
+    let there = desk.there(&path).filter(|there| !there.body.as_bytes().is_empty());
+    let older = format!("{path}.1");
+    let mut cuts = rotations(host, host.logins_kept.every, from, end);
+    if let Some(there) = there {
+        let seconds = utmp::span(there.body.as_bytes()).filter(|_| there.is_whole);
+        match fit(seconds.map(|(first, last)| (first * SECOND, last * SECOND + SECOND - 1)), Some(span)) {
+            Fit::Behind => cuts.clear(),
+            Fit::Before(_) => cuts = vec![i64::MAX],
+            Fit::Not => {
+                desk.leave(&path, "has records of the same time as ours, so none are added: let the past end before the first of them");
+                return;
+            }
+        }
+    }
+    let last_cut = cuts.last().copied().unwrap_or(i64::MIN);
+    let (before, after) = records.split_at(records.partition_point(|record| record.at < last_cut));
+    // One older file is kept, of the time since the cut before.
+    let first_cut = cuts.len().checked_sub(2).and_then(|place| cuts.get(place)).copied().unwrap_or(i64::MIN);
+    let before = &before[before.partition_point(|record| record.at < first_cut)..];
+    if !before.is_empty() && desk.is_taken(&older) {
+        desk.leave(&path, format!("{older} is there already, so no records are added"));
+        return;
+    }
+    for (path, records) in [(older, before), (path, after)] {
+        let Some(last) = records.last() else { continue };
+        let mut body = Vec::with_capacity(records.len() * RECORD);
+        records.iter().for_each(|record| record.write(&mut body));
+        let why = "logins and logouts of the past".to_owned();
+        desk.append(Wanted { path, body, mode, owner: host.of_logins(), changed: last.at, why });
+    }
+}
+
+fn place_last(desk: &mut Desk<'_>, host: &Host<'_>, last: &BTreeMap<u32, LastLogin>) {
+    const PATH: &str = "/var/log/lastlog";
+    let mut body = desk.there(PATH).map_or_else(Vec::new, |there| there.body.as_bytes().to_vec());
+    for (uid, login) in last {
+        if *uid <= LASTLOG_UID_MAX {
+            enter(&mut body, *uid, login);
+        } else {
+            desk.leave(
+                PATH,
+                format!(
+                    "uid {uid} is too large: the file would grow to {} MiB",
+                    (u64::from(*uid) * 292) >> 20
+                ),
+            );
+        }
+    }
+    if let Some(changed) = last.values().map(|login| login.at).max() {
+        let why = "the last logins of the past".to_owned();
+        desk.rewrite(Wanted {
+            path: PATH.to_owned(),
+            body,
+            mode: 0o664,
+            owner: host.of_logins(),
+            changed,
+            why,
+        });
+    }
+}
+
+/// Who is there now: nobody, on a machine that was started.
+fn place_utmp(desk: &mut Desk<'_>, host: &Host<'_>, wtmp: &[Record]) {
+    const PATH: &str = "/run/utmp";
+    let is_empty = desk.there(PATH).is_some_and(|there| there.body.as_bytes().is_empty());
+    let is_blank = !desk.is_taken(PATH) && !host.existing.is_a_system();
+    if !(is_empty || is_blank) || !host.systemd {
+        return;
+    }
+    let booted = wtmp.iter().rposition(|record| record.kind == Kind::Boot).unwrap_or(0);
+    let since = wtmp.get(booted..).unwrap_or_default();
+    let mut lines: BTreeMap<&str, &Record> = BTreeMap::new();
+    for record in since.iter().filter(|record| record.line != "~") {
+        lines.insert(&record.line, record);
+    }
+    let system = since.iter().filter(|record| record.line == "~");
+    let mut body = Vec::new();
+    let all: Vec<&Record> = system.chain(lines.into_values()).collect();
+    all.iter().for_each(|record| record.write(&mut body));
+    if let Some(changed) = all.iter().map(|record| record.at).max() {
+        let why = "the state of the terminals after the past".to_owned();
+        desk.append(Wanted {
+            path: PATH.to_owned(),
+            body,
+            mode: 0o664,
+            owner: host.of_logins(),
+            changed,
+            why,
+        });
+    }
+}
+
+fn place_histories(desk: &mut Desk<'_>, host: &Host<'_>, accounts: &Accounts, sat: Vec<Sat>) {
+    let mut blocks: BTreeMap<u32, (Person, Vec<Block>)> = BTreeMap::new();
+    for Sat { person, sitting, typed } in sat {
+        let all = &mut blocks.entry(person.owner.uid).or_insert_with(|| (person, Vec::new())).1;
+        all.push(Block { ended: sitting.to - SECOND / 100, typed });
+    }
+    for (person, blocks) in blocks.into_values() {
+        let account = accounts.accounts.iter().find(|account| account.person == person);
+        if account.is_some_and(|account| !account.shell.ends_with("bash")) {
+            continue;
+        }
+        let first = blocks.iter().flat_map(|block| &block.typed).map(|typed| typed.at).min();
+        let Some(History { body, written }) = history(host, &person, blocks) else { continue };
+        let path = below(&person, ".bash_history");
+        let later =
+            desk.there(&path).is_some_and(|there| first.is_none_or(|first| instant(there.mtime) > first));
+        if later {
+            desk.leave(&path, "was written to after the first session of ours, so nothing is added");
+            continue;
+        }
+        let why = format!("what {} typed in the sessions of the past", person.login);
+        let owner: Owner = person.owner;
+        desk.append(Wanted { path, body: body.into_bytes(), mode: 0o600, owner, changed: written, why });
+    }
+}
