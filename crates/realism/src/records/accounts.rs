@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use verisim_core::Owner;
 
+use super::base::{GROUPS, SYSTEM};
 use super::existing::Existing;
 use super::host::{Family, Host, Person};
 use super::logins::knows_key;
@@ -46,72 +47,6 @@ pub(super) struct Accounts {
     pub(super) misfits: Vec<String>,
 }
 
-/// The first accounts of a Debian: name, uid, gid, what it is, home, shell.
-const SYSTEM: [(&str, u32, u32, &str, &str, &str); 19] = [
-    ("root", 0, 0, "root", "/root", "/bin/bash"),
-    ("daemon", 1, 1, "daemon", "/usr/sbin", NOLOGIN),
-    ("bin", 2, 2, "bin", "/bin", NOLOGIN),
-    ("sys", 3, 3, "sys", "/dev", NOLOGIN),
-    ("sync", 4, 65534, "sync", "/bin", "/bin/sync"),
-    ("games", 5, 60, "games", "/usr/games", NOLOGIN),
-    ("man", 6, 12, "man", "/var/cache/man", NOLOGIN),
-    ("lp", 7, 7, "lp", "/var/spool/lpd", NOLOGIN),
-    ("mail", 8, 8, "mail", "/var/mail", NOLOGIN),
-    ("news", 9, 9, "news", "/var/spool/news", NOLOGIN),
-    ("uucp", 10, 10, "uucp", "/var/spool/uucp", NOLOGIN),
-    ("proxy", 13, 13, "proxy", "/bin", NOLOGIN),
-    ("www-data", 33, 33, "www-data", "/var/www", NOLOGIN),
-    ("backup", 34, 34, "backup", "/var/backups", NOLOGIN),
-    ("list", 38, 38, "Mailing List Manager", "/var/list", NOLOGIN),
-    ("irc", 39, 39, "ircd", "/run/ircd", NOLOGIN),
-    ("_apt", 42, 65534, "", "/nonexistent", NOLOGIN),
-    ("nobody", 65534, 65534, "nobody", "/nonexistent", NOLOGIN),
-    ("sshd", 100, 65534, "", "/run/sshd", NOLOGIN),
-];
-const NOLOGIN: &str = "/usr/sbin/nologin";
-
-/// The first groups of a Debian.
-const GROUPS: [(&str, u32); 38] = [
-    ("root", 0),
-    ("daemon", 1),
-    ("bin", 2),
-    ("sys", 3),
-    ("adm", 4),
-    ("tty", 5),
-    ("disk", 6),
-    ("lp", 7),
-    ("mail", 8),
-    ("news", 9),
-    ("uucp", 10),
-    ("man", 12),
-    ("proxy", 13),
-    ("kmem", 15),
-    ("dialout", 20),
-    ("fax", 21),
-    ("voice", 22),
-    ("cdrom", 24),
-    ("floppy", 25),
-    ("tape", 26),
-    ("sudo", 27),
-    ("audio", 29),
-    ("dip", 30),
-    ("www-data", 33),
-    ("backup", 34),
-    ("operator", 37),
-    ("list", 38),
-    ("irc", 39),
-    ("src", 40),
-    ("shadow", 42),
-    ("utmp", 43),
-    ("video", 44),
-    ("sasl", 45),
-    ("plugdev", 46),
-    ("staff", 50),
-    ("games", 60),
-    ("users", 100),
-    ("nogroup", 65534),
-];
-
 /// The tables while accounts are added.
 struct Work {
     passwd: String,
@@ -125,6 +60,10 @@ struct Work {
 /// The accounts of a decoy's people, with the files as they shall be. Nobody who is there is changed.
 pub(super) fn accounts(host: &Host<'_>, from: Timestamp) -> Accounts {
     let existing = host.existing;
+    let unreadable = unreadable(existing);
+    if !unreadable.is_empty() {
+        return Accounts { misfits: unreadable, ..Accounts::default() };
+    }
     let installed = installed(host, from);
     let mut work = Work::of(existing, installed);
     let mut out = Accounts::default();
@@ -161,6 +100,22 @@ pub(super) fn accounts(host: &Host<'_>, from: Timestamp) -> Accounts {
         out.tables = work.tables(host);
     }
     out
+}
+
+/// Tables that cannot be added to without the risk of changing what others wrote.
+fn unreadable(existing: &Existing) -> Vec<String> {
+    let tables = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/subuid", "/etc/subgid"];
+    let bad = tables.into_iter().filter(|path| {
+        existing
+            .file(path)
+            .is_some_and(|file| !file.is_whole || std::str::from_utf8(file.body.as_bytes()).is_err())
+    });
+    let told = |path| {
+        format!(
+            "{path} is too long, or is no UTF-8, so no account is made and no records are written: mend that file first"
+        )
+    };
+    bad.map(told).collect()
 }
 
 /// When the system was installed, in nanoseconds: some weeks to years before the past begins.
@@ -302,7 +257,7 @@ impl Work {
         for table in [&mut self.subuid, &mut self.subgid] {
             let taken = table.lines().filter_map(|line| {
                 let mut numbers = line.split(':').skip(1).map(|number| number.parse::<u64>().ok());
-                Some(numbers.next()?? + numbers.next()??)
+                Some(numbers.next()??.saturating_add(numbers.next()??))
             });
             let next = taken.max().unwrap_or(100_000).clamp(100_000, 4_000_000_000);
             if !table.lines().any(|line| line.split(':').next() == Some(login)) {

@@ -28,19 +28,28 @@ const USUAL: [&str; 4] = [
     "47 6\t* * 7\troot\ttest -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.weekly; }",
     "52 6\t1 * *\troot\ttest -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.monthly; }",
 ];
-/// So many lines are read at the most.
+/// So many lines are read at the most, and so many runs a day are told of: a table comes from the decoy.
 const JOBS_MAX: usize = 40;
+const RUNS_MAX: u32 = 400;
 
 /// The jobs of the system's table. None where cron is not installed.
 pub(super) fn jobs(existing: &Existing, is_system: bool) -> Vec<Job> {
     let table = existing.text("/etc/crontab");
     let runs = existing.has(&["/usr/sbin/cron", "/usr/sbin/crond"]);
-    match (is_system, runs) {
+    let mut all: Vec<Job> = match (is_system, runs) {
         (true, false) => Vec::new(),
         _ if !table.is_empty() => table.lines().filter_map(job).take(JOBS_MAX).collect(),
         (true, true) => Vec::new(),
         (false, _) => USUAL.iter().filter_map(|line| job(line)).collect(),
-    }
+    };
+    let mut room = RUNS_MAX;
+    all.retain(|job| {
+        let runs = job.hours.count_ones() * job.minutes.count_ones();
+        let fits = runs <= room;
+        room -= if fits { runs } else { 0 };
+        fits
+    });
+    all
 }
 
 /// `None` for a remark, a setting, and what is no job.
@@ -69,7 +78,7 @@ fn build(fields: &[&str; 6], rest: &str) -> Option<Job> {
         weekdays: u8::try_from(weekdays).ok()?,
         either: narrow(fields[2]) && narrow(fields[4]),
         user: fields[5].to_owned(),
-        command: rest.to_owned(),
+        command: rest.chars().filter(|letter| !letter.is_control()).take(1000).collect(),
     })
 }
 

@@ -135,9 +135,9 @@ impl Existing {
         let people = world.seats().of_decoy(decoy).iter().filter_map(|(persona, _)| world.persona(*persona));
         let homes = people.map(|persona| persona.home.clone());
         let rotated = ["auth.log", "secure", "syslog", "messages", "cron", "cron.log", "kern.log"];
-        let rotated = rotated.iter().flat_map(|log| {
-            [format!("/var/log/{log}.1"), format!("/var/log/{log}.2.gz"), format!("/var/log/{log}.3.gz")]
-        });
+        let rotated = rotated
+            .iter()
+            .flat_map(|log| ["1", "2.gz", "3.gz", "4.gz"].map(|suffix| format!("/var/log/{log}.{suffix}")));
         let fixed = LOOK_FOR.iter().map(|path| (*path).to_owned()).chain(rotated);
         fixed.filter_map(|path| DecoyPath::new(path).ok()).chain(homes).collect()
     }

@@ -241,7 +241,12 @@ impl<'w> Host<'w> {
     /// A kernel's release at the `back`th boot before the last one.
     pub(super) fn kernel(&self, back: u32) -> String {
         let number = u32::try_from(self.seed.text("kernel").number() % 9).unwrap_or(0);
-        let known = self.existing.kernel.clone();
+        // It comes from the decoy, and goes into its logs.
+        let is_release = |text: &&String| {
+            text.len() <= 64
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._+-~".contains(&byte))
+        };
+        let known = self.existing.kernel.as_ref().filter(is_release).cloned();
         let newest = known.unwrap_or_else(|| match (self.family, self.version) {
             (Family::Debian, ..=11) => format!("5.10.0-{}-amd64", 26 + number),
             (Family::Debian, 20..) => format!("6.8.0-{}-generic", 45 + number),

@@ -43,7 +43,8 @@ pub fn records(
 ) -> Records {
     let Some(host) = Host::of(world, decoy, existing) else { return Records::default() };
     let accounts = accounts(&host, from);
-    let mut sat = sat(&host, &accounts, sittings(world, decoy, from, until));
+    let sittings = interrupted(&host, sittings(world, decoy, from, until));
+    let mut sat = sat(&host, &accounts, sittings);
     if let Some(telling) = story::telling(&host, &accounts, story) {
         sat.push(Sat { person: telling.person, sitting: telling.sitting, typed: telling.typed });
         sat.sort_by_key(|one| one.sitting.from);
@@ -68,6 +69,26 @@ struct Sat {
     person: Person,
     sitting: Sitting,
     typed: Vec<Typed>,
+}
+
+/// When the machine was really started is not ours to choose: who was there then came back after it.
+fn interrupted(host: &Host<'_>, sittings: Vec<Sitting>) -> Vec<Sitting> {
+    let Some(boot) = host.existing.booted.map(instant) else { return sittings };
+    let (down, up) = (boot - 60 * SECOND, boot + 75 * SECOND);
+    let mut out = Vec::with_capacity(sittings.len());
+    for mut one in sittings {
+        let is_cut = one.from < up && one.to > down;
+        if is_cut && one.to > up + 30 * SECOND {
+            let deeds = one.deeds.split_off(one.deeds.partition_point(|deed| deed.at < up));
+            out.push(Sitting { from: up.max(one.from), to: one.to, deeds, ..one.clone() });
+        }
+        one.to = if is_cut { one.to.min(down) } else { one.to };
+        if one.to > one.from + 5 * SECOND {
+            out.push(one);
+        }
+    }
+    out.sort_by_key(|one| (one.from, one.persona));
+    out
 }
 
 /// Sessions of those who have an account there, with their commands.

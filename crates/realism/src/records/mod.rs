@@ -6,6 +6,7 @@
 //! where ours cannot be had in order, they are left out, with the reason.
 
 mod accounts;
+mod base;
 mod commands;
 mod crontab;
 mod existing;

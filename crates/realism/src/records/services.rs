@@ -33,10 +33,10 @@ pub(super) fn boots(host: &Host<'_>, sittings: &[Sitting], from: i64, until: i64
         let is_taken = |boot: i64| {
             sittings.iter().any(|one| one.from - 15 * MINUTE < boot && one.to + 15 * MINUTE > boot)
         };
-        while is_taken(boot) {
-            boot += DAY;
+        for _ in 0..30 {
+            boot += if is_taken(boot) { DAY } else { 0 };
         }
-        if boot >= end - DAY {
+        if is_taken(boot) || boot >= end - DAY {
             break;
         }
         boots.push(boot);
@@ -64,6 +64,7 @@ pub(super) fn tell(
         timers(host, journal, boots, until);
     }
     let logger = ("rsyslogd", Process::Service(Service::Logger));
+    let rotations = if host.offers("/usr/sbin/rsyslogd") { rotations } else { &[] };
     for rotated in rotations {
         // The logger opens its files anew; this is the first line of each.
         let told = format!(

@@ -162,3 +162,45 @@ fn the_story_stands_in_log_and_history_when_the_files_came() {
         }
     }
 }
+
+#[test]
+fn a_table_that_cannot_be_read_is_never_rewritten() {
+    let bad: [&[u8]; 1] = [b"root:x:0:0:root:/root:/bin/bash\nj\xf6rg:x:500:500::/home/j:/bin/sh\n"];
+    for body in bad {
+        let lived = lived(&existing(&[("/etc/passwd", body)], UNTIL));
+        assert!(file(&lived, "/etc/passwd").is_none() && file(&lived, "/etc/group").is_none());
+        assert_eq!(left_out(&lived, "/etc/passwd").len(), 1);
+    }
+    let mut there = existing(&[("/etc/passwd", PASSWD.as_bytes())], UNTIL);
+    there.files.values_mut().for_each(|file| file.is_whole = false);
+    assert!(file(&lived(&there), "/etc/passwd").is_none());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 24, ..Default::default() })]
+
+    /// A decoy is hostile: whatever its files hold, nothing panics, and what is there stays in front.
+    #[test]
+    fn inv_7_no_content_of_a_decoy_is_too_strange(
+        bodies in proptest::collection::vec("([a-z]{1,5}:x:[0-9]{1,20}:[0-9]{1,20}:[^\n]{0,6}:/[a-z]{0,4}:/bin/bash\n|(\\*|[0-9]{1,2}|\\*/[0-9]{1,3})( (\\*|[0-9,-]{1,5})){4} root [^\n]{0,9}\n|[A-Z][a-z]{2} [ 0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} h s\\[1\\]: x\n|rotate [0-9]{1,12}\n|daily\n|.{0,30}\n){0,12}", 12),
+        raw in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..900),
+    ) {
+        let paths = [
+            "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/subuid", "/etc/crontab", "/etc/os-release", "/etc/logrotate.d/rsyslog",
+            "/etc/hostname", "/var/log/auth.log", "/var/log/syslog", "/etc/skel/.bashrc", "/etc/rsyslog.conf",
+        ];
+        let mut files: Vec<(&str, &[u8])> = paths.iter().zip(&bodies).map(|(path, body)| (*path, body.as_bytes())).collect();
+        files.extend([("/var/log/wtmp", raw.as_slice()), ("/var/log/lastlog", &raw), ("/var/log/btmp", &raw)]);
+        let mut there = existing(&files, UNTIL);
+        there.kernel = Some(bodies[0].clone());
+        there.present.insert(DecoyPath::new("/usr/sbin/cron").unwrap());
+        let lived = Lived::on(&world(1, 3, Settings::default()), 0, 10, UNTIL, &there);
+        for made in &lived.records.files {
+            if let Some(old) = there.files.get(&made.path) {
+                proptest::prop_assert!(made.how != How::New);
+                let is_table = made.path.to_string() == "/etc/passwd";
+                proptest::prop_assert!(!is_table || made.body.as_bytes().starts_with(old.body.as_bytes()));
+            }
+        }
+    }
+}
