@@ -97,13 +97,25 @@ pub enum FileClass {
     DaemonLog,
     /// Intermediate output, soon gone.
     Scratch,
-    /// Put there by an operator by hand.
+    /// A text of an office program, or a page that is printed.
+    Document,
+    /// A table of an office program, or one that programs exchange.
+    Spreadsheet,
+    /// A file of a small project in a programming language.
+    Source,
+    /// What a program reads its settings from.
+    Configuration,
+    /// What a program keeps to be quicker the next time.
+    Cache,
+    /// Put there by an operator by hand. What a later version calls by a name that is unknown here is read as this: it is
+    /// left alone.
+    #[serde(other)]
     Manual,
 }
 
 impl FileClass {
     /// Every class, for tests and tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Note,
         Self::Todo,
         Self::Draft,
@@ -111,6 +123,11 @@ impl FileClass {
         Self::CronLog,
         Self::DaemonLog,
         Self::Scratch,
+        Self::Document,
+        Self::Spreadsheet,
+        Self::Source,
+        Self::Configuration,
+        Self::Cache,
         Self::Manual,
     ];
 
@@ -126,6 +143,11 @@ impl FileClass {
             Self::DaemonLog => "daemon_log",
             Self::Scratch => "scratch",
             Self::Manual => "manual",
+            Self::Document => "document",
+            Self::Spreadsheet => "spreadsheet",
+            Self::Source => "source",
+            Self::Configuration => "configuration",
+            Self::Cache => "cache",
         }
     }
 
@@ -134,10 +156,25 @@ impl FileClass {
     pub const fn ownership(self) -> OwnershipPolicy {
         match self {
             Self::CronLog | Self::DaemonLog => OwnershipPolicy::Append,
-            Self::Note | Self::Todo | Self::Draft | Self::Script | Self::Scratch | Self::Manual => {
-                OwnershipPolicy::Owned
-            }
+            Self::Note
+            | Self::Todo
+            | Self::Draft
+            | Self::Script
+            | Self::Scratch
+            | Self::Manual
+            | Self::Document
+            | Self::Spreadsheet
+            | Self::Source
+            | Self::Configuration
+            | Self::Cache => OwnershipPolicy::Owned,
         }
+    }
+
+    /// The class of a name on the wire. What a later version calls by a name that is unknown here is read as
+    /// [`FileClass::Manual`], which the planner leaves alone.
+    #[must_use]
+    pub fn of_wire(word: &str) -> Self {
+        Self::ALL.into_iter().find(|class| class.wire() == word).unwrap_or(Self::Manual)
     }
 }
 
@@ -249,4 +286,22 @@ pub enum Intended {
     },
     /// A connection: nothing that could be found afterwards.
     Traffic,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_is_read_as_it_was_written_and_an_unknown_one_is_left_alone() {
+        for (place, class) in FileClass::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, place);
+            assert_eq!(FileClass::of_wire(class.wire()), class);
+            let json = serde_json::to_string(&class).unwrap();
+            assert_eq!(json, format!("{:?}", class.wire()));
+            assert_eq!(serde_json::from_str::<FileClass>(&json).unwrap(), class);
+        }
+        assert_eq!(FileClass::of_wire("hologram"), FileClass::Manual);
+        assert_eq!(serde_json::from_str::<FileClass>("\"hologram\"").unwrap(), FileClass::Manual);
+    }
 }

@@ -9,7 +9,7 @@ use crate::decide::{Change, Decision, slot_seed};
 use crate::random::{Generator, Purpose};
 use crate::voice::Voice;
 use crate::world::World;
-use crate::{converse, log, prose, script, todo};
+use crate::{cache, configuration, converse, document, log, prose, script, source, table, todo};
 
 /// A decision that cannot be composed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +31,7 @@ pub fn compose(world: &World, decision: &Decision, current: Option<&[u8]>) -> Re
     Ok(match &decision.change {
         Change::Create { path, class } => Action::Plant(plant(&mut voice, path, *class)),
         Change::Edit { path, class, .. } => {
-            Action::Edit(EditFile { path: path.clone(), edits: edits(&mut voice, *class, current) })
+            Action::Edit(EditFile { path: path.clone(), edits: edits(&mut voice, path, *class, current) })
         }
         Change::Append { path, class, since } => {
             let body = log::lines(&mut voice, path, *class, Some(*since));
@@ -47,18 +47,24 @@ pub fn compose(world: &World, decision: &Decision, current: Option<&[u8]>) -> Re
 }
 
 fn plant(voice: &mut Voice<'_>, path: &DecoyPath, class: FileClass) -> PlantFile {
+    let text = |text: String| Body::from(text);
     let body = match class {
-        FileClass::Note | FileClass::Manual => prose::note(voice),
-        FileClass::Todo => todo::list(voice),
-        FileClass::Draft => prose::draft(voice),
-        FileClass::Script => script::program(voice, path),
-        FileClass::CronLog | FileClass::DaemonLog => log::lines(voice, path, class, None),
-        FileClass::Scratch => prose::scratch(voice),
+        FileClass::Note | FileClass::Manual => text(prose::note(voice, path)),
+        FileClass::Todo => text(todo::list(voice, path)),
+        FileClass::Draft => text(prose::draft(voice, path)),
+        FileClass::Script => text(script::program(voice, path)),
+        FileClass::CronLog | FileClass::DaemonLog => text(log::lines(voice, path, class, None)),
+        FileClass::Scratch => text(table::scratch(voice, path)),
+        FileClass::Document => document::new(voice, path).into(),
+        FileClass::Spreadsheet => document::sheet(voice, path).into(),
+        FileClass::Source => text(source::file(voice, path)),
+        FileClass::Configuration => text(configuration::file(voice, path)),
+        FileClass::Cache => cache::entry(voice, path).into(),
     };
     let (mode, owner) = belongs(voice, path, class);
     PlantFile {
         path: path.clone(),
-        body: Body::from(body),
+        body,
         class,
         mode: FileMode::new(mode),
         owner: OwnerPolicy::Set(owner),
@@ -73,22 +79,30 @@ fn belongs(voice: &Voice<'_>, path: &DecoyPath, class: FileClass) -> (u32, Owner
     match class {
         FileClass::DaemonLog if !path.starts_with(&voice.persona.home) => (0o640, Owner::ROOT),
         FileClass::Script => (if private { 0o700 } else { 0o755 }, own),
+        // Programs keep these to themselves.
+        FileClass::Cache => (0o600, own),
+        FileClass::Configuration if path.as_bytes().ends_with(b"/.ssh/config") => (0o600, own),
         // `mktemp` gives its files to their owner alone.
         FileClass::Scratch if path.file_name().is_some_and(|name| name.starts_with(b"tmp.")) => (0o600, own),
         _ => (if private { 0o600 } else { 0o644 }, own),
     }
 }
 
-fn edits(voice: &mut Voice<'_>, class: FileClass, current: Option<&[u8]>) -> Vec<TextEdit> {
+fn edits(voice: &mut Voice<'_>, path: &DecoyPath, class: FileClass, current: Option<&[u8]>) -> Vec<TextEdit> {
     match class {
         FileClass::Todo => todo::edits(voice, current),
-        FileClass::Draft => prose::draft_edits(voice, current),
+        FileClass::Draft => prose::draft_edits(voice, path, current),
         FileClass::Script => script::edits(voice, current),
+        FileClass::Document => document::edits(voice, path, current),
+        FileClass::Spreadsheet => document::sheet_edits(voice, path, current),
+        FileClass::Source => source::edits(voice, path, current),
+        FileClass::Configuration => configuration::edits(voice, path, current),
         FileClass::Note
         | FileClass::CronLog
         | FileClass::DaemonLog
         | FileClass::Scratch
-        | FileClass::Manual => prose::note_edits(voice, current),
+        | FileClass::Manual
+        | FileClass::Cache => prose::note_edits(voice, current),
     }
 }
 

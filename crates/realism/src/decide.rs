@@ -284,11 +284,7 @@ impl Table<'_> {
             let most = match class {
                 FileClass::Todo => TODOS_MAX,
                 FileClass::CronLog | FileClass::DaemonLog => LOGS_MAX,
-                FileClass::Note
-                | FileClass::Draft
-                | FileClass::Script
-                | FileClass::Scratch
-                | FileClass::Manual => u16::MAX,
+                _ => u16::MAX,
             };
             if self.view.counts[*class as usize] >= most {
                 *weight = 0;
@@ -382,8 +378,10 @@ fn in_nanoseconds(seconds: i64, pace: f64) -> i64 {
 }
 
 fn can_edit(held: &Held) -> bool {
-    held.class.ownership() == OwnershipPolicy::Owned
-        && !matches!(held.class, FileClass::Scratch | FileClass::Manual)
+    // A page that was printed is done.
+    !held.path.as_bytes().ends_with(b".pdf")
+        && held.class.ownership() == OwnershipPolicy::Owned
+        && !matches!(held.class, FileClass::Scratch | FileClass::Manual | FileClass::Cache)
 }
 
 fn can_append(held: &Held) -> bool {
@@ -391,9 +389,12 @@ fn can_append(held: &Held) -> bool {
 }
 
 fn can_rename(held: &Held) -> bool {
-    matches!(held.class, FileClass::Note | FileClass::Draft | FileClass::Script)
+    matches!(
+        held.class,
+        FileClass::Note | FileClass::Draft | FileClass::Script | FileClass::Document | FileClass::Spreadsheet
+    )
 }
 
 fn can_throw_away(held: &Held) -> bool {
-    can_rename(held) || held.class == FileClass::Todo
+    can_rename(held) || matches!(held.class, FileClass::Todo | FileClass::Source | FileClass::Cache)
 }

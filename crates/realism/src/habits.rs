@@ -28,6 +28,11 @@ pub(crate) struct Habits {
     pub(crate) heading: Heading,
     pub(crate) date: DateStyle,
     pub(crate) tone: Tone,
+    /// Where the lines of longer texts are broken, 0 for nowhere, and what stands between two sentences.
+    pub(crate) columns: usize,
+    pub(crate) between_sentences: char,
+    /// Whether texts and tables are written with free software.
+    pub(crate) free_office: bool,
     /// Whether the persona's files are readable for nobody else.
     pub(crate) private: bool,
     /// Which language scripts are written in.
@@ -52,11 +57,11 @@ pub(crate) enum Heading {
 pub(crate) enum DateStyle {
     /// `2026-11-23`
     Iso,
-    /// `23.11.`
+    /// With points, where the language has that: `23.11.`
     Dotted,
-    /// `23 Nov`
+    /// With a short name of the month: `23 Nov`
     Short,
-    /// `11/23`
+    /// With strokes, where the language has that: `11/23`
     Slashed,
 }
 
@@ -124,6 +129,9 @@ impl Habits {
                 .pick(&[DateStyle::Iso, DateStyle::Dotted, DateStyle::Short, DateStyle::Slashed])
                 .unwrap_or(&DateStyle::Iso),
             tone: tone(world, persona, &mut draw),
+            columns: *draw.pick(&[0, 72, 78, 80, 0]).unwrap_or(&0),
+            between_sentences: *draw.pick(&[' ', ' ', '\n']).unwrap_or(&' '),
+            free_office: draw.percent(45),
             private: draw.percent(20),
             script: *draw
                 .pick(&[ScriptStyle::Shell, ScriptStyle::Shell, ScriptStyle::Python])

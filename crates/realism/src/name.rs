@@ -8,8 +8,9 @@ use crate::habits::{Habits, ScriptStyle};
 use crate::persona::Role;
 use crate::planner::Slot;
 use crate::random::{Generator, Purpose};
-use crate::voice::{Voice, invented};
+use crate::voice::{Voice, identifier, invented};
 use crate::world::World;
+use crate::{cache, configuration, source};
 
 /// A name for a new file of this class. `None` only for a slot of another world.
 pub(crate) fn new_file(
@@ -54,6 +55,21 @@ pub(crate) fn new_file(
         }
         FileClass::DaemonLog => voice.daemon_log(),
         FileClass::Scratch => voice.scratch(),
+        FileClass::Document => {
+            let words = voice.draft_words();
+            let words = voice.for_many_hosts(words);
+            let ending = if voice.draw.percent(26) { ".pdf" } else { ".docx" };
+            voice.at_home(habits.drafts, &words, ending)
+        }
+        FileClass::Spreadsheet => {
+            let words = voice.sheet_words();
+            let words = voice.for_many_hosts(words);
+            let ending = if voice.draw.percent(45) { ".csv" } else { ".xlsx" };
+            voice.at_home(habits.drafts, &words, ending)
+        }
+        FileClass::Source => source::name(&mut voice),
+        FileClass::Configuration => configuration::name(&mut voice),
+        FileClass::Cache => cache::name(&mut voice),
         FileClass::Manual => None,
     }
 }
@@ -77,7 +93,7 @@ pub(crate) fn other_name(from: &DecoyPath, slot: &Slot, draw: &mut Generator) ->
 
 impl Voice<'_> {
     fn thing(&mut self) -> &'static str {
-        self.draw.word(self.trade.things)
+        self.noun().word
     }
 
     fn stamp(&mut self) -> String {
@@ -94,15 +110,21 @@ impl Voice<'_> {
             0 => vec![self.stamp().into(), self.thing().into()],
             1 => vec![self.project().into(), self.thing().into()],
             2 => vec![self.thing().into(), self.colleague().to_lowercase().into()],
-            3 => vec!["meeting".into(), self.colleague().to_lowercase().into(), self.stamp().into()],
-            4 => vec!["call".into(), self.project().into(), self.stamp().into()],
-            5 => vec![self.thing().into(), self.host().into()],
+            3 => {
+                let meeting = self.draw.word(&self.lexicon.meetings);
+                vec![meeting.into(), self.colleague().to_lowercase().into(), self.stamp().into()]
+            }
+            4 => {
+                let meeting = self.draw.word(&self.lexicon.meetings);
+                vec![meeting.into(), self.project().into(), self.stamp().into()]
+            }
+            5 => vec![self.thing().into(), self.host().to_owned().into()],
             _ => vec![self.thing().into(), self.month_name(self.now.date()).to_lowercase().into()],
         }
     }
 
     fn todo_words(&mut self) -> Vec<Word> {
-        let list = self.draw.word(&["todo", "tasks", "TODO", "open", "list", "next"]);
+        let list = self.draw.word(&self.lexicon.lists);
         match self.draw.below(4) {
             0 => vec![list.into(), self.project().into()],
             1 => vec![self.project().into(), list.into()],
@@ -116,20 +138,20 @@ impl Voice<'_> {
     }
 
     fn draft_words(&mut self) -> Vec<Word> {
-        let report = self.draw.word(self.lexicon.reports);
+        let report = self.draw.word(&self.lexicon.reports);
         let mut words = match self.draw.below(3) {
             0 => vec![self.project().into(), report.into()],
             1 => vec![report.into(), self.thing().into(), self.now.date().year().to_string().into()],
             _ => vec![self.project().into(), self.thing().into(), report.into()],
         };
         if self.draw.percent(35) {
-            words.push(self.draw.word(self.lexicon.stages).into());
+            words.push(self.draw.word(&self.lexicon.stages).into());
         }
         words
     }
 
     fn task_words(&mut self) -> Vec<Word> {
-        let verb = self.draw.word(self.trade.verbs);
+        let verb = self.draw.pick(&self.trade.verbs).map_or("", |verb| verb.base);
         match self.draw.below(3) {
             0 => vec![verb.into(), self.thing().into()],
             1 => vec![self.project().into(), verb.into()],
@@ -137,14 +159,35 @@ impl Voice<'_> {
         }
     }
 
+    fn sheet_words(&mut self) -> Vec<Word> {
+        let date = self.now.date();
+        let period = match self.draw.below(3) {
+            0 => format!("{:04}-{:02}", date.year(), date.month()),
+            1 => format!("Q{} {}", (date.month() + 2) / 3, date.year()),
+            _ => self.stamp(),
+        };
+        let mut words: Vec<Word> = vec![self.thing().into(), period.into()];
+        match self.draw.below(3) {
+            0 => words.insert(0, self.project().into()),
+            1 => words.push(self.project().into()),
+            _ => {}
+        }
+        words
+    }
+
     /// Who works on many hosts notes in names which one it is about, or all would bear the same names.
     fn for_many_hosts(&self, mut words: Vec<Word>) -> Vec<Word> {
-        if self.world.seats().workplace_count(self.slot.persona) > MANY_HOSTS
+        if self.has_many_hosts()
             && let Some(decoy) = self.world.decoy(self.slot.decoy)
         {
             words.push(decoy.name.to_string().into());
         }
         words
+    }
+
+    /// Whether names must say which host they are of.
+    pub(crate) fn has_many_hosts(&self) -> bool {
+        self.world.seats().workplace_count(self.slot.persona) > MANY_HOSTS
     }
 
     /// A file of a person: words as the person joins them.
@@ -189,7 +232,7 @@ impl Voice<'_> {
         let number = u64::from(self.draw.below(4));
         let app = invented(self.world.decoy_seed(self.slot.decoy, Purpose::Company).word(number));
         let kind = self.draw.word(&["d", "-sync", "-agent", "-web", "-worker", "-relay"]).to_owned();
-        if self.world.seats().person(self.slot.persona).is_some_and(|seat| seat.role == Role::Administrator) {
+        if self.role() == Role::Administrator {
             DecoyPath::new(format!("/var/log/{app}{kind}/{app}.log")).ok()
         } else {
             self.below_home(&format!(".local/state/{app}{kind}/{app}.log"))
@@ -197,7 +240,8 @@ impl Voice<'_> {
     }
 
     fn scratch(&mut self) -> Option<DecoyPath> {
-        let thing = self.thing().replace(' ', "_");
+        let mut thing = String::new();
+        identifier(self.thing(), &mut thing);
         let token: String = (0..6).map(|_| TOKEN[self.draw.index(TOKEN.len())]).collect();
         let ending = self.draw.word(&[".txt", ".csv", ".out", ".tmp", ".log", ".json", ""]);
         let name = match self.draw.below(4) {
@@ -219,7 +263,7 @@ impl Voice<'_> {
         }
     }
 
-    fn below_home(&self, rest: &str) -> Option<DecoyPath> {
+    pub(crate) fn below_home(&self, rest: &str) -> Option<DecoyPath> {
         let mut whole = self.persona.home.as_bytes().to_vec();
         whole.push(b'/');
         whole.extend_from_slice(rest.as_bytes());
@@ -246,7 +290,12 @@ fn push_words(habits: &Habits, words: &[Word], out: &mut String) {
         if place > 0 {
             out.push_str(habits.separator);
         }
-        let mut letters = word.chars().map(|letter| if letter == '/' { '-' } else { letter });
+        // What a keyboard has no key for is not in names, either.
+        let mut letters = word.chars().map(|letter| match letter {
+            '/' => '-',
+            '\u{2019}' => '\'',
+            _ => letter,
+        });
         if capitals && let Some(first) = letters.next() {
             out.extend(first.to_uppercase());
         }

@@ -139,15 +139,16 @@ impl Role {
     }
 
     /// How the role changes the weights of the classes, in hundredths, in the order of [`ClassWeights`].
-    pub(crate) const fn tilt(self) -> [u32; 7] {
+    pub(crate) const fn tilt(self) -> [u32; 12] {
         match self {
-            Self::Developer => [80, 100, 70, 220, 80, 80, 130],
-            Self::Administrator => [80, 100, 50, 200, 250, 250, 100],
-            Self::Analyst => [100, 100, 100, 140, 60, 20, 140],
-            Self::Finance | Self::Assistant => [120, 140, 130, 10, 5, 0, 60],
-            Self::Manager => [130, 140, 150, 5, 0, 0, 40],
-            Self::Scientist => [110, 80, 120, 150, 80, 30, 160],
-            Self::Other => [110, 110, 110, 40, 20, 20, 90],
+            Self::Developer => [80, 100, 70, 220, 80, 80, 130, 30, 40, 400, 160, 90],
+            Self::Administrator => [80, 100, 50, 200, 250, 250, 100, 40, 50, 60, 300, 40],
+            Self::Analyst => [100, 100, 100, 140, 60, 20, 140, 100, 250, 90, 60, 100],
+            Self::Finance => [120, 140, 110, 10, 5, 0, 60, 160, 300, 0, 20, 120],
+            Self::Assistant => [120, 140, 130, 10, 5, 0, 60, 250, 180, 0, 20, 130],
+            Self::Manager => [130, 140, 130, 5, 0, 0, 40, 280, 120, 0, 20, 130],
+            Self::Scientist => [110, 80, 120, 150, 80, 30, 160, 90, 160, 160, 70, 90],
+            Self::Other => [110, 110, 110, 40, 20, 20, 90, 150, 140, 10, 40, 120],
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Seat {
     /// On how many decoys the persona works.
     count: u32,
     /// How often which class of file is begun, in the order of [`crate::settings::CLASSES`].
-    pub(crate) classes: [u32; 7],
+    pub(crate) classes: [u32; 12],
     pub(crate) role: Role,
 }
 
@@ -160,7 +160,7 @@ fn count_of<T>(list: &[T]) -> u32 {
 }
 
 /// The persona's own weights, else those of the settings, changed by the role.
-fn classes(persona: &Persona, role: Role, settings: &Settings) -> [u32; 7] {
+fn classes(persona: &Persona, role: Role, settings: &Settings) -> [u32; 12] {
     let (base, tilt) = (settings.classes.list(), role.tilt());
     persona.classes.map_or_else(
         || std::array::from_fn(|i| base[i].saturating_mul(tilt[i])),

@@ -94,11 +94,34 @@ pub struct ClassWeights {
     pub daemon_log: u32,
     /// Intermediate output. Default 20.
     pub scratch: u32,
+    /// A text of an office program, or a page that is printed. Default 9.
+    pub document: u32,
+    /// A table. Default 8.
+    pub spreadsheet: u32,
+    /// A file of a small project in a programming language. Default 8.
+    pub source: u32,
+    /// Settings of a program. Default 5.
+    pub configuration: u32,
+    /// What a program keeps to be quicker. Default 12.
+    pub cache: u32,
 }
 
 impl Default for ClassWeights {
     fn default() -> Self {
-        Self { note: 26, todo: 12, draft: 16, script: 14, cron_log: 6, daemon_log: 6, scratch: 20 }
+        Self {
+            note: 26,
+            todo: 12,
+            draft: 16,
+            script: 14,
+            cron_log: 6,
+            daemon_log: 6,
+            scratch: 20,
+            document: 9,
+            spreadsheet: 8,
+            source: 8,
+            configuration: 5,
+            cache: 12,
+        }
     }
 }
 
@@ -139,7 +162,7 @@ impl TrafficWeights {
 }
 
 /// The classes that the planner begins, in the order of [`ClassWeights::list`].
-pub const CLASSES: [FileClass; 7] = [
+pub const CLASSES: [FileClass; 12] = [
     FileClass::Note,
     FileClass::Todo,
     FileClass::Draft,
@@ -147,11 +170,29 @@ pub const CLASSES: [FileClass; 7] = [
     FileClass::CronLog,
     FileClass::DaemonLog,
     FileClass::Scratch,
+    FileClass::Document,
+    FileClass::Spreadsheet,
+    FileClass::Source,
+    FileClass::Configuration,
+    FileClass::Cache,
 ];
 
 impl ClassWeights {
-    pub(crate) const fn list(&self) -> [u32; 7] {
-        [self.note, self.todo, self.draft, self.script, self.cron_log, self.daemon_log, self.scratch]
+    pub(crate) const fn list(&self) -> [u32; 12] {
+        [
+            self.note,
+            self.todo,
+            self.draft,
+            self.script,
+            self.cron_log,
+            self.daemon_log,
+            self.scratch,
+            self.document,
+            self.spreadsheet,
+            self.source,
+            self.configuration,
+            self.cache,
+        ]
     }
 }
 

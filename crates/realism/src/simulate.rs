@@ -13,6 +13,9 @@ use crate::ledger_index::LedgerIndex;
 use crate::planner::{Planner, Slot};
 use crate::world::{DecoyIndex, DeskIndex, PersonaIndex, World};
 
+/// No edit makes a file larger.
+const EDITED_BYTES_MAX: usize = 16 << 20;
+
 /// Whether a simulation makes the content too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
@@ -170,6 +173,8 @@ impl Simulation {
                 let desk = slot.desk;
                 let wanted = decision.change.wants().map(|path| (desk, path.clone()));
                 let current = wanted.and_then(|key| shelf.get(&key)).map(Vec::as_slice);
+                // The ledger keeps no larger bodies, so nothing is known of them.
+                let current = current.filter(|body| body.len() <= LEDGER_BODY_BYTES_MAX);
                 let action = compose(&world, &decision, current).ok()?;
                 let bytes = shelve(shelf, desk, &decision.change, &action);
                 (Some(action), bytes)
@@ -215,7 +220,7 @@ fn shelve(
         }
         Action::Edit(edit) => {
             let Some(body) = shelf.get_mut(&(desk, edit.path.clone())) else { return 0 };
-            if let Ok(now) = apply_edits(body, &edit.edits, LEDGER_BODY_BYTES_MAX) {
+            if let Ok(now) = apply_edits(body, &edit.edits, EDITED_BYTES_MAX) {
                 let grown = now.len().saturating_sub(body.len());
                 *body = now;
                 return grown;

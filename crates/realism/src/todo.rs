@@ -1,22 +1,34 @@
 //! Lists of what is to be done: entries are added, and ticked.
 
-use verisim_core::TextEdit;
+use verisim_core::{DecoyPath, TextEdit};
 
 use crate::compose::{lines_of, replace};
 use crate::habits::BOXES;
+use crate::markup::Markup;
 use crate::voice::Voice;
 
+/// Sizes of new lists: least and most, in bytes.
+const LIST_BYTES: [f64; 2] = [90.0, 20e3];
+
 /// A new list.
-pub(crate) fn list(voice: &mut Voice<'_>) -> String {
+pub(crate) fn list(voice: &mut Voice<'_>, path: &DecoyPath) -> String {
     let mut out = String::new();
     if voice.draw.percent(40) {
         let today = voice.date(voice.now.date());
         out = format!("{today}\n");
     }
-    for _ in 0..voice.draw.between(3, 9) {
+    let length = voice.size(430.0, 1.0, LIST_BYTES);
+    loop {
         out.push_str(&entry(voice));
+        if out.len() >= length {
+            return out;
+        }
+        if voice.draw.percent(6) {
+            out.push('\n');
+            let name = voice.draw.word(&voice.lexicon.headings);
+            Markup::of(path, voice.habits.heading).heading(name, 2, &mut out);
+        }
     }
-    out
 }
 
 /// Ticks an open entry, adds one, or both. A list that was swept by somebody else is gone on with at its end.
@@ -43,7 +55,7 @@ pub(crate) fn edits(voice: &mut Voice<'_>, current: Option<&[u8]>) -> Vec<TextEd
 }
 
 fn entry(voice: &mut Voice<'_>) -> String {
-    let text = voice.say_one(voice.lexicon.todo_items);
+    let text = voice.say_one(&voice.lexicon.todos);
     format!("{}{text}\n", voice.habits.open)
 }
 

@@ -1,10 +1,13 @@
 //! The small grammar: patterns are filled with what exists in the world, in the persona's own way.
 
+use std::fmt::Write as _;
+
 use jiff::civil::{Date, DateTime};
 
-use crate::habits::{DateStyle, Habits};
-use crate::lexicon::{Lexicon, Trade};
-use crate::persona::Persona;
+use crate::habits::Habits;
+use crate::lexicon::{Gender, Lexicon, Noun, Pattern, Patterns, Piece, Trade, Word};
+use crate::locale;
+use crate::persona::{Persona, Role};
 use crate::planner::Slot;
 use crate::random::{Generator, Purpose, Seed};
 use crate::world::{DecoyIndex, PersonaIndex, World};
@@ -20,10 +23,11 @@ pub(crate) struct Voice<'w> {
     pub(crate) draw: Generator,
     /// What the persona's clock shows.
     pub(crate) now: DateTime,
+    /// What the last thing was, so that what is said of it agrees, and that the next one is another.
+    last: Noun,
+    /// Which sentences and which lines were said of late, by their places.
+    said: [u64; 2],
 }
-
-/// Patterns stand in patterns at most so deep.
-const DEPTH_MAX: u32 = 3;
 
 impl<'w> Voice<'w> {
     /// `None` when the slot is of another world.
@@ -39,83 +43,150 @@ impl<'w> Voice<'w> {
             trade: lexicon.trade(world.seats().person(slot.persona)?.role),
             draw,
             now: persona.time_zone.local(slot.at),
+            last: Noun { word: "", gender: Gender::Neuter },
+            said: [0; 2],
         })
     }
 
-    /// Fills a pattern.
-    pub(crate) fn say(&mut self, pattern: &str) -> String {
-        let mut out = String::with_capacity(pattern.len() + 24);
-        self.fill(pattern, &mut out, DEPTH_MAX);
-        out
+    /// What the persona does.
+    pub(crate) fn role(&self) -> Role {
+        self.world.seats().person(self.slot.persona).map_or(Role::Other, |seat| seat.role)
+    }
+
+    /// How long a text becomes, in bytes: lognormal, of this median and deviation of the logarithm, within bounds.
+    pub(crate) fn size(&mut self, median: f64, sigma: f64, [least, most]: [f64; 2]) -> usize {
+        let size = self.draw.lognormal(median, sigma).clamp(least, most);
+        usize::try_from(crate::random::whole(size)).unwrap_or(usize::MAX)
     }
 
     /// Fills one of `patterns`.
-    pub(crate) fn say_one(&mut self, patterns: &'static [&'static str]) -> String {
-        let pattern = self.draw.word(patterns);
-        self.say(pattern)
+    pub(crate) fn say_one(&mut self, patterns: &Patterns) -> String {
+        let mut out = String::with_capacity(96);
+        self.put_one(patterns, &mut out);
+        out
     }
 
-    fn fill(&mut self, pattern: &str, out: &mut String, depth: u32) {
-        let mut rest = pattern;
-        while let Some((before, after)) = rest.split_once('{') {
-            out.push_str(before);
-            let Some((word, after)) = after.split_once('}') else { break };
-            let filled = self.word(word);
-            if filled.contains('{') && depth > 0 {
-                self.fill(&filled, out, depth - 1);
-            } else {
-                out.push_str(&filled);
-            }
-            rest = after;
+    /// Adds one of `patterns`, filled.
+    pub(crate) fn put_one(&mut self, patterns: &Patterns, out: &mut String) {
+        if let Some(pattern) = self.draw.pick(patterns) {
+            self.put(pattern, out);
         }
-        out.push_str(rest);
     }
 
-    /// What stands for a word in braces; nothing for one that is unknown, which a test excludes.
-    pub(crate) fn word(&mut self, word: &str) -> String {
+    /// Adds a sentence that was not said a moment ago.
+    pub(crate) fn put_sentence(&mut self, out: &mut String) {
+        self.put_fresh(&self.lexicon.plain, 0, out);
+    }
+
+    /// Adds a line that was not said a moment ago.
+    pub(crate) fn put_line(&mut self, out: &mut String) {
+        self.put_fresh(&self.lexicon.notes, 1, out);
+    }
+
+    /// Adds one of `patterns` that is not among those said of late.
+    fn put_fresh(&mut self, patterns: &Patterns, kind: usize, out: &mut String) {
+        let count = patterns.len().min(64);
+        if self.said[kind].count_ones() as usize * 3 >= count * 2 {
+            self.said[kind] = 0;
+        }
+        let mut place = self.draw.index(count);
+        while self.said[kind] >> place & 1 == 1 {
+            place = (place + 1) % count;
+        }
+        self.said[kind] |= 1 << place;
+        if let Some(pattern) = patterns.get(place) {
+            self.put(pattern, out);
+        }
+    }
+
+    /// Adds a pattern, filled.
+    pub(crate) fn put(&mut self, pattern: &Pattern, out: &mut String) {
+        for piece in &pattern.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Fill(word) => self.word(*word, out),
+            }
+        }
+    }
+
+    /// Adds what stands for a word in braces.
+    pub(crate) fn word(&mut self, word: Word, out: &mut String) {
         match word {
-            "thing" => self.draw.word(self.trade.things).to_owned(),
-            "verb" => self.draw.word(self.trade.verbs).to_owned(),
-            "colleague" => self.colleague(),
-            "project" => self.project(),
-            "host" => self.host(),
-            "vendor" => self.vendor(),
-            "ticket" => self.ticket(),
-            "day" => self.draw.word(self.lexicon.days).to_owned(),
-            "month" => self.draw.word(self.lexicon.months).to_owned(),
-            "week" => self.draw.between(1, 52).to_string(),
-            "n" => self.draw.between(11, 480).to_string(),
-            "small" => self.draw.between(2, 9).to_string(),
-            "percent" => format!("{} %", self.draw.between(2, 96)),
-            "amount" => self.amount(),
-            "room" => format!("{}.{:02}", self.draw.between(0, 5), self.draw.between(1, 32)),
-            "clock" => format!("{:02}:{:02}", self.draw.between(8, 17), self.draw.below(12) * 5),
-            "date" => {
+            Word::Thing => out.push_str(self.noun().word),
+            Word::The | Word::Accusative | Word::Dative | Word::Of | Word::To => {
+                let noun = self.noun();
+                locale::with_article(self.persona.language, word, noun, out);
+            }
+            Word::Verb => out.push_str(self.draw.pick(&self.trade.verbs).map_or("", |verb| verb.base)),
+            Word::Done => {
+                if let Some(verb) = self.draw.pick(&self.trade.verbs) {
+                    locale::participle(self.persona.language, *verb, self.last.gender, out);
+                }
+            }
+            Word::Colleague => out.push_str(self.colleague()),
+            Word::Me => out.push_str(&self.persona.full_name),
+            Word::Project => out.push_str(&capital(&self.project())),
+            Word::Code => out.push_str(&self.project()),
+            Word::Ident => {
+                let noun = self.noun().word;
+                identifier(noun, out);
+            }
+            Word::Host => out.push_str(self.host()),
+            Word::Vendor => self.vendor(out),
+            Word::Ticket => self.ticket(out),
+            Word::Meeting => out.push_str(self.draw.word(&self.lexicon.meetings)),
+            Word::Day => out.push_str(self.draw.word(&self.lexicon.days)),
+            Word::Month => out.push_str(self.draw.word(&self.lexicon.months)),
+            Word::Room | Word::Week | Word::Number | Word::Small => self.number(word, out),
+            Word::Date => {
                 let days = i64::from(self.draw.between(1, 40));
                 let date = self.now.date().saturating_add(jiff::Span::new().days(days));
-                self.date(date)
+                out.push_str(&self.date(date));
             }
-            _ => String::new(),
+            Word::Clock => {
+                let (hour, minute) = (self.draw.between(8, 17), self.draw.below(12) * 5);
+                locale::clock(self.persona.language, hour, minute, out);
+            }
+            Word::Percent => locale::percent(self.persona.language, self.draw.between(2, 96), out),
+            Word::Amount => {
+                let whole = crate::random::whole(self.draw.lognormal(900.0, 1.3).min(9e6));
+                let cents = self.draw.percent(60).then(|| self.draw.below(100));
+                locale::amount(self.persona.language, whole, cents, out);
+            }
+            Word::Big => {
+                let big = crate::random::whole(self.draw.lognormal(20_000.0, 1.8).min(9e8));
+                locale::grouped(self.persona.language, big, out);
+            }
         }
     }
 
-    fn amount(&mut self) -> String {
-        let (whole, cents) = (self.draw.lognormal(900.0, 1.3), self.draw.below(100));
-        let whole = crate::random::whole(whole.min(9e6));
-        match self.draw.below(3) {
-            0 => format!("{whole}.{cents:02} EUR"),
-            1 => format!("{whole} EUR"),
-            _ => format!("EUR {whole}.{cents:02}"),
-        }
+    fn number(&mut self, word: Word, out: &mut String) {
+        let _ = match word {
+            Word::Room => write!(out, "{}.{:02}", self.draw.between(0, 5), self.draw.between(1, 32)),
+            Word::Week => write!(out, "{}", self.draw.between(1, 52)),
+            Word::Small => write!(out, "{}", self.draw.between(2, 9)),
+            _ => write!(out, "{}", self.draw.between(11, 480)),
+        };
     }
 
-    /// Somebody from the world, else somebody outside.
-    pub(crate) fn colleague(&mut self) -> String {
+    /// A thing of the persona's trade; what is said next agrees with it.
+    pub(crate) fn noun(&mut self) -> Noun {
+        let place = self.draw.index(self.trade.nouns.len());
+        let nouns = &self.trade.nouns;
+        let drawn = nouns.get(place).filter(|noun| noun.word != self.last.word).or(nouns.get(place + 1));
+        if let Some(noun) = drawn.or(nouns.first()) {
+            self.last = *noun;
+        }
+        self.last
+    }
+
+    /// Somebody from the world, else somebody outside, by first name.
+    pub(crate) fn colleague(&mut self) -> &'w str {
         let count = u32::try_from(self.world.personas().len()).unwrap_or(0);
         let other = PersonaIndex(self.draw.below(count));
         let other = self.world.persona(other).filter(|_| other != self.slot.persona && self.draw.percent(70));
         let first_name = other.and_then(|other| other.full_name.split_whitespace().next());
-        first_name.unwrap_or_else(|| self.draw.word(self.lexicon.people)).to_owned()
+        first_name.unwrap_or_else(|| self.draw.word(&self.lexicon.people))
     }
 
     /// One of the persona's own projects.
@@ -127,39 +198,52 @@ impl<'w> Voice<'w> {
     }
 
     /// A decoy of the world, mostly the one at hand.
-    pub(crate) fn host(&mut self) -> String {
+    pub(crate) fn host(&mut self) -> &'w str {
         let count = u32::try_from(self.world.decoys().len()).unwrap_or(0);
         let other = if self.draw.percent(50) { self.slot.decoy } else { DecoyIndex(self.draw.below(count)) };
-        self.world.decoy(other).map_or_else(String::new, |decoy| decoy.name.to_string())
+        self.world.decoy(other).map_or("", |decoy| decoy.name.as_str())
     }
 
-    fn vendor(&mut self) -> String {
+    fn vendor(&mut self, out: &mut String) {
         let number = u64::from(self.draw.below(40));
         let name = invented(self.world.seed(Purpose::Company).word(number).word(1));
-        format!("{} {}", capital(&name), self.draw.word(self.lexicon.firms))
+        let firm =
+            self.lexicon.firms.get(usize::try_from(number).unwrap_or(0) % self.lexicon.firms.len().max(1));
+        let _ = write!(out, "{} {}", capital(&name), firm.unwrap_or(&""));
     }
 
-    fn ticket(&mut self) -> String {
-        let project = self.project().to_uppercase();
-        let letters: String = project.chars().take(3).collect();
-        format!("{letters}-{}", self.draw.between(100, 9800))
+    fn ticket(&mut self, out: &mut String) {
+        let project = self.project();
+        out.extend(project.chars().take(3).flat_map(char::to_uppercase));
+        let _ = write!(out, "-{}", self.draw.between(100, 9800));
     }
 
     /// A date as the persona writes it.
     pub(crate) fn date(&self, date: Date) -> String {
-        let (day, month) = (date.day(), date.month());
-        match self.habits.date {
-            DateStyle::Iso => date.to_string(),
-            DateStyle::Dotted => format!("{day:02}.{month:02}."),
-            DateStyle::Short => format!("{day} {:.3}", self.month_name(date)),
-            DateStyle::Slashed => format!("{month}/{day}"),
-        }
+        locale::date(self.persona.language, self.habits.date, date, self.month_name(date))
     }
 
     pub(crate) fn month_name(&self, date: Date) -> &'static str {
         let place = usize::from(date.month().unsigned_abs()).saturating_sub(1);
         self.lexicon.months.get(place).copied().unwrap_or("")
     }
+}
+
+/// A word as programs write it: small letters of ASCII, with `_` for the rest.
+pub(crate) fn identifier(word: &str, out: &mut String) {
+    let plain = |letter: char| match letter {
+        'ä' | 'à' | 'á' | 'â' => 'a',
+        'ö' | 'ó' | 'ô' => 'o',
+        'ü' | 'ú' | 'ù' | 'û' => 'u',
+        'é' | 'è' | 'ê' | 'ë' => 'e',
+        'í' | 'î' | 'ï' => 'i',
+        'ñ' => 'n',
+        'ç' => 'c',
+        'ß' => 's',
+        _ if letter.is_ascii_alphanumeric() => letter.to_ascii_lowercase(),
+        _ => '_',
+    };
+    out.extend(word.chars().flat_map(char::to_lowercase).map(plain));
 }
 
 /// A word that nobody has used before: syllables drawn by the seed.
@@ -179,8 +263,11 @@ pub(crate) fn invented(seed: Seed) -> String {
     format!("{}{}{middle}{more}{}", draw.word(&STARTS), draw.word(&VOWELS), draw.word(&ENDS))
 }
 
-/// The same text with its first letter as a capital.
+/// The same text with its first letter as a capital; a name with a digit in it, as hosts have, stays as it is.
 pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
+    if text.split(' ').next().is_some_and(|word| word.contains(|letter: char| letter.is_ascii_digit())) {
+        return text.to_owned();
+    }
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -17,8 +17,7 @@ fn all_mistakes_are_reported_at_once() {
     first.full_name = "a\nb".to_owned();
     second.pace = f64::NAN;
     second.home = DecoyPath::root();
-    second.classes =
-        Some(ClassWeights { note: 0, todo: 0, draft: 0, script: 0, cron_log: 0, daemon_log: 0, scratch: 0 });
+    second.classes = Some(ClassWeights { note: 1_000_001, ..ClassWeights::default() });
     let settings = Settings { pace: 0.0, sessions_per_day: -1.0, files_per_desk: 0, ..Settings::default() };
     let mut third = persona(2);
     third.login = "user3".to_owned();

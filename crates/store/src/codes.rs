@@ -1,8 +1,7 @@
 //! Enums as they stand in columns. A code, once given, is never given another meaning.
 
 use verisim_core::{
-    ActivityState, FailureKind, FileClass, JobKind, JobState, OwnershipPolicy, ResumeAt, Schedule, SyncState,
-    Timestamp,
+    ActivityState, FailureKind, JobKind, JobState, OwnershipPolicy, ResumeAt, Schedule, SyncState, Timestamp,
 };
 
 use crate::error::{Fault, Outcome};
@@ -109,13 +108,6 @@ pub(crate) fn parse_failure(word: &str) -> Outcome<FailureKind> {
         .into_iter()
         .find(|kind| kind.wire() == word)
         .ok_or_else(|| Fault::invalid(format_args!("{word:?} is no kind of failure")))
-}
-
-pub(crate) fn parse_class(word: &str) -> Outcome<FileClass> {
-    FileClass::ALL
-        .into_iter()
-        .find(|class| class.wire() == word)
-        .ok_or_else(|| Fault::invalid(format_args!("{word:?} is no class of file")))
 }
 
 const OWNERSHIPS: [(OwnershipPolicy, &str); 4] = [

@@ -128,7 +128,7 @@ fn entry(row: &Row<'_>) -> Outcome<LedgerEntry> {
         ownership: codes::parse_ownership(text(2)?)?,
         sha256: Digest::from_bytes(row.get(3)?),
         size: u64::try_from(row.get::<_, i64>(4)?).map_err(Fault::invalid)?,
-        class: codes::parse_class(text(5)?)?,
+        class: FileClass::of_wire(text(5)?),
         persona: persona.map(PersonaName::new).transpose().map_err(Fault::invalid)?,
         edits: row.get(7)?,
         body: None,

@@ -243,6 +243,11 @@ fn read_life(section: Section<'_>) -> Settings {
                 ("cron_log", &mut c.cron_log),
                 ("daemon_log", &mut c.daemon_log),
                 ("scratch", &mut c.scratch),
+                ("document", &mut c.document),
+                ("spreadsheet", &mut c.spreadsheet),
+                ("source", &mut c.source),
+                ("configuration", &mut c.configuration),
+                ("cache", &mut c.cache),
             ],
         );
     }

@@ -110,6 +110,11 @@ const fn color(class: FileClass) -> &'static str {
         FileClass::DaemonLog => "#5c6270",
         FileClass::Scratch => "#e3cf57",
         FileClass::Manual => INK,
+        FileClass::Document => "#7a4fa3",
+        FileClass::Spreadsheet => "#3a9a8f",
+        FileClass::Source => "#c2603a",
+        FileClass::Configuration => "#b3a18a",
+        FileClass::Cache => "#d5d8de",
     }
 }
 
@@ -124,13 +129,13 @@ pub(super) fn map(
     for ((decoy, path), file) in files {
         rows.entry(*decoy).or_default().push((path, file));
     }
-    let (cell, row, left, top) = (6.0, 13.0, 20.0, 26.0);
+    let (cell, row, left, top) = (6.0, 13.0, 20.0, 40.0);
     let shown = rows.len().min(ROWS_MAX);
     let mut svg = Svg::new(780.0, top + shown as f64 * row + 10.0);
     for (class, place) in CLASSES.into_iter().zip(0_u8..) {
-        let x = left + f64::from(place) * 104.0;
-        svg.rect([x, 6.0, 9.0, 9.0], color(class), None);
-        svg.small(x + 13.0, 14.0, Anchor::Start, class);
+        let (x, y) = (left + f64::from(place % 6) * 122.0, 6.0 + f64::from(place / 6) * 15.0);
+        svg.rect([x, y, 9.0, 9.0], color(class), None);
+        svg.small(x + 13.0, y + 8.0, Anchor::Start, class);
     }
     for (place, files) in rows.values_mut().take(ROWS_MAX).enumerate() {
         files.sort_by(|a, b| (a.1.planted, a.0).cmp(&(b.1.planted, b.0)));

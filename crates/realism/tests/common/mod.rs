@@ -48,7 +48,22 @@ pub(crate) fn decoy(number: usize, personas: impl Iterator<Item = usize>) -> Dec
 
 /// `decoys` decoys with `each` personas of their own.
 pub(crate) fn world(decoys: usize, each: usize, settings: Settings) -> Arc<World> {
-    let personas = (0..decoys * each).map(persona).collect();
+    world_of(decoys, each, settings, |_, _| ())
+}
+
+/// The same, with something changed about each persona.
+pub(crate) fn world_of(
+    decoys: usize,
+    each: usize,
+    settings: Settings,
+    change: impl Fn(usize, &mut Persona),
+) -> Arc<World> {
+    let personas = (0..decoys * each).map(|number| {
+        let mut persona = persona(number);
+        change(number, &mut persona);
+        persona
+    });
+    let personas = personas.collect();
     let decoys = (0..decoys).map(|number| decoy(number, number * each..(number + 1) * each)).collect();
     Arc::new(World::new(20_261_121, personas, decoys, settings).unwrap())
 }
