@@ -45,6 +45,8 @@ pub(super) struct Accounts {
     /// When the last account was made; `None` where none is new.
     pub(super) changed: Option<i64>,
     pub(super) misfits: Vec<String>,
+    /// When the system was installed.
+    pub(super) installed: i64,
 }
 
 /// The tables while accounts are added.
@@ -66,7 +68,7 @@ pub(super) fn accounts(host: &Host<'_>, from: Timestamp) -> Accounts {
     }
     let installed = installed(host, from);
     let mut work = Work::of(existing, installed);
-    let mut out = Accounts::default();
+    let mut out = Accounts { installed, ..Accounts::default() };
     let mut people: Vec<(PersonaIndex, &Persona)> = host.people().collect();
     people.sort_by_key(|(_, persona)| (persona.owner.uid, persona.login.clone()));
     let shell =

@@ -69,24 +69,28 @@ pub(super) fn bashrc(existing: &Existing) -> String {
     if own.is_empty() { BASHRC.to_owned() } else { own }
 }
 
-/// The files that a new home gets, by name.
-pub(super) fn skeleton(host: &Host<'_>, person: &Person) -> Vec<(&'static str, String)> {
+/// The files that new homes of this system get, by name: those of the decoy, else short ones.
+pub(super) fn usual_skeleton(host: &Host<'_>) -> Vec<(&'static str, String)> {
     let own = |name: &str| host.existing.text(&format!("/etc/skel/{name}"));
-    let mut out = Vec::new();
-    let mut rc = bashrc(host.existing);
-    if keeps_times(host, person) {
-        let mut draw = Generator::new(host.person_seed(person).text("format"));
-        let format = draw.word(&["%F %T ", "%d.%m. %H:%M  ", "%Y-%m-%d %H:%M:%S ", "%F %T  "]);
-        let _ = write!(rc, "\nexport HISTTIMEFORMAT=\"{format}\"\n");
-    }
-    out.push((".bashrc", rc));
     let has_own = !own(".bashrc").is_empty();
+    let mut out = vec![(".bashrc", bashrc(host.existing))];
     for (name, usual) in [(".profile", PROFILE), (".bash_logout", LOGOUT), (".bash_profile", "")] {
         let body = own(name);
         let body = if body.is_empty() && !has_own { usual.to_owned() } else { body };
         if !body.is_empty() {
             out.push((name, body));
         }
+    }
+    out
+}
+
+/// The files that the home of a person gets, by name.
+pub(super) fn skeleton(host: &Host<'_>, person: &Person) -> Vec<(&'static str, String)> {
+    let mut out = usual_skeleton(host);
+    if let Some((_, rc)) = out.first_mut().filter(|_| keeps_times(host, person)) {
+        let mut draw = Generator::new(host.person_seed(person).text("format"));
+        let format = draw.word(&["%F %T ", "%d.%m. %H:%M  ", "%Y-%m-%d %H:%M:%S ", "%F %T  "]);
+        let _ = write!(rc, "\nexport HISTTIMEFORMAT=\"{format}\"\n");
     }
     out
 }

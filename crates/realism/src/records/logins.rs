@@ -231,7 +231,11 @@ impl<'h, 'w> Logins<'h, 'w> {
             let asked = command.at + i64::from(draw.between(20, 90)) * MILLI;
             let opened =
                 format!("pam_unix(sudo:session): session opened for user root(uid=0) by {login}(uid={uid})");
-            let lasted = (i64::from(draw.between(40, 9_000)) * MILLI).min((next - asked) / 2).max(MILLI);
+            let room = (next - asked).max(2 * MILLI);
+            let lasted = match command.is_long {
+                true => room - (room / 8).min(i64::from(draw.between(700, 2_600)) * MILLI),
+                false => (i64::from(draw.between(40, 9_000)) * MILLI).min(room / 2),
+            };
             journal.say(asked, Facility::Auth, sudo, what);
             journal.say(asked + MILLI / 2, Facility::Auth, sudo, opened);
             let closed = "pam_unix(sudo:session): session closed for user root";

@@ -9,7 +9,7 @@ use verisim_core::Owner;
 use super::accounts::{Account, Accounts, accounts};
 use super::commands::Hands;
 use super::existing::Existing;
-use super::histories::{Block, History, history, keeps_times, skeleton};
+use super::histories::{Block, History, history, keeps_times, skeleton, usual_skeleton};
 use super::host::{Every, Host, Keep, Person};
 use super::journal::{Journal, Told};
 use super::lived::{SECOND, Sitting, sittings};
@@ -126,7 +126,7 @@ fn edit_settings(host: &Host<'_>, sat: &mut [Sat]) -> BTreeMap<u32, i64> {
             .iter()
             .find_map(|typed| typed.text.split(' ').next().filter(|name| EDITORS.contains(name)));
         let text = format!("{} ~/.bashrc", editor.unwrap_or("vi"));
-        one.typed.insert(place, Typed { at, text, as_root: None });
+        one.typed.insert(place, Typed { at, text, as_root: None, is_long: false });
         out.insert(uid, saved);
     }
     out
@@ -176,6 +176,16 @@ fn below(person: &Person, name: &str) -> String {
 
 /// What a new home begins with.
 fn place_homes(desk: &mut Desk<'_>, host: &Host<'_>, accounts: &Accounts, edited: &BTreeMap<u32, i64>) {
+    // Where nothing was installed, what homes begin with has to come from somewhere.
+    let is_blank = !host.existing.is_a_system() && accounts.changed.is_some();
+    for (name, body) in usual_skeleton(host).into_iter().filter(|_| is_blank) {
+        let path = format!("/etc/skel/{name}");
+        if !desk.is_taken(&path) {
+            let why = "new homes begin with it".to_owned();
+            let (body, owner) = (body.into_bytes(), Owner::ROOT);
+            desk.new_file(Wanted { path, body, mode: 0o644, owner, changed: accounts.installed, why });
+        }
+    }
     for account in accounts.accounts.iter().filter(|account| !account.is_old) {
         let mut draw = host.draw(&account.person.login);
         let mut made = account.made;

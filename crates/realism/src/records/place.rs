@@ -83,7 +83,10 @@ impl<'e> Desk<'e> {
     /// Mode and owner of what is there stay.
     fn keep(&mut self, file: &ExistingFile, mut wanted: Wanted, how: How) {
         (wanted.mode, wanted.owner) = (file.mode.bits(), file.owner);
-        wanted.changed = wanted.changed.max(instant(file.mtime));
+        // One that is empty was made when somebody installed it, and first written to by ours.
+        if !file.body.as_bytes().is_empty() {
+            wanted.changed = wanted.changed.max(instant(file.mtime));
+        }
         self.put(wanted, how);
     }
 

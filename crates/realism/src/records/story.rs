@@ -50,20 +50,20 @@ pub(super) fn telling(host: &Host<'_>, accounts: &Accounts, story: &Story) -> Op
     let as_root = person.index.is_some();
     let mut typed = vec![plain(from + 9 * SECOND, "df -h")];
     let took = end - 75 * SECOND - at;
-    for (place, (program, arguments)) in commands.iter().enumerate() {
-        // What is given first takes almost all of the time, and the others follow.
-        let given = match (place, program.ends_with("/mount")) {
-            (0, true) => at - 20 * SECOND,
-            (0, false) => at - SECOND / 2,
-            (1, _) if commands.len() == 3 => at - SECOND / 2,
+    for (place, command) in commands.iter().enumerate() {
+        let Command { before, program, arguments } = command;
+        // What brings the homes takes almost all of the time, and the others go before it and after it.
+        let given = match (place, commands.len()) {
+            (0, 3) => at - 20 * SECOND,
+            (0, _) | (1, 3) => at - SECOND / 2,
             (_, _) => at + took * 9 / 10 + SECOND,
         };
         let name = program.rsplit('/').next().unwrap_or(program);
         typed.push(if as_root {
-            let text = format!("sudo {name} {arguments}");
-            Typed { at: given, text, as_root: Some(format!("{program} {arguments}")) }
+            let text = format!("{before}sudo {name} {arguments}");
+            Typed { at: given, text, as_root: Some(format!("{program} {arguments}")), is_long: true }
         } else {
-            plain(given, &format!("{name} {arguments}"))
+            plain(given, &format!("{before}{name} {arguments}"))
         });
     }
     typed.push(plain(to - 9 * SECOND, "ls -l /home"));
@@ -74,19 +74,41 @@ pub(super) fn telling(host: &Host<'_>, accounts: &Accounts, story: &Story) -> Op
 }
 
 fn plain(at: i64, text: &str) -> Typed {
-    Typed { at, text: text.to_owned(), as_root: None }
+    Typed { at, text: text.to_owned(), as_root: None, is_long: false }
+}
+
+/// A command that brings something back: the program that is run as root with its arguments, and what is typed before it.
+struct Command {
+    before: String,
+    program: &'static str,
+    arguments: String,
+}
+
+impl Command {
+    fn new(program: &'static str, arguments: String) -> Self {
+        Self { before: String::new(), program, arguments }
+    }
 }
 
 /// The commands that bring homes and logs back, of what is there to do it with.
-fn commands(host: &Host<'_>, kind: StoryKind) -> Vec<(&'static str, String)> {
-    let (name, backup) = (&host.name, host.backup_host());
+fn commands(host: &Host<'_>, kind: StoryKind) -> Vec<Command> {
+    // What others call the host, whatever it calls itself.
+    let (name, backup) = (&host.profile.name, host.backup_host());
     let mut draw = host.draw("restore");
+    let store = draw.word(&["/srv/backup", "/backup", "/data/backup", "/var/backups/hosts"]);
+    if !host.offers("/usr/bin/rsync") && host.offers("/usr/bin/ssh") {
+        let from = match kind {
+            StoryKind::Restored => format!("ssh {backup} cat {store}/{name}/home.tar | "),
+            StoryKind::Migrated => format!("ssh {name}-old tar -C / -c home var/log | "),
+        };
+        let tar = Command::new("/usr/bin/tar", "-x -p --numeric-owner -C /".to_owned());
+        return vec![Command { before: from, ..tar }];
+    }
     if !host.offers("/usr/bin/rsync") {
-        let store = draw.word(&["/srv/restore", "/export/backup", "/backup"]);
         return vec![
-            ("/usr/bin/mount", format!("{backup}:{store} /mnt")),
-            ("/usr/bin/tar", format!("-x -p --numeric-owner -C / -f /mnt/{name}-home.tar")),
-            ("/usr/bin/umount", "/mnt".to_owned()),
+            Command::new("/usr/bin/mount", format!("{backup}:{store} /mnt")),
+            Command::new("/usr/bin/tar", format!("-x -p --numeric-owner -C / -f /mnt/{name}-home.tar")),
+            Command::new("/usr/bin/umount", "/mnt".to_owned()),
         ];
     }
     let flags = draw.word(&[
@@ -97,17 +119,14 @@ fn commands(host: &Host<'_>, kind: StoryKind) -> Vec<(&'static str, String)> {
     ]);
     let from = match kind {
         StoryKind::Restored => {
-            let store = draw.word(&["/srv/backup", "/backup", "/data/backup", "/var/backups/hosts"]);
             let which = draw.word(&["latest", "daily.0", "current"]);
             format!("root@{backup}:{store}/{name}/{which}")
         }
         StoryKind::Migrated => {
-            let old = draw.word(&["-old", "-alt", "-a", "-1"]);
+            let old = draw.word(&["-old", "-a", "-1", "-prev"]);
             format!("root@{name}{old}:")
         }
     };
-    ["/home/", "/var/log/"]
-        .into_iter()
-        .map(|dir| ("/usr/bin/rsync", format!("{flags} {from}{dir} {dir}")))
-        .collect()
+    let copy = |dir: &str| Command::new("/usr/bin/rsync", format!("{flags} {from}{dir} {dir}"));
+    ["/home/", "/var/log/"].into_iter().map(copy).collect()
 }

@@ -11,6 +11,8 @@ pub(super) struct Typed {
     pub(super) text: String,
     /// For a command that was given as root: the program's path and its arguments, as sudo logs them.
     pub(super) as_root: Option<String>,
+    /// Whether it runs until the next one is given.
+    pub(super) is_long: bool,
 }
 
 /// A session while it is typed: commands stay in order, and inside it.
@@ -39,7 +41,7 @@ impl Session {
         let at = at.max(self.now + SECOND / 100).min(self.limit);
         let at = at.max(self.out.last().map_or(at, |last| last.at));
         self.now = at;
-        self.out.push(Typed { at, text, as_root });
+        self.out.push(Typed { at, text, as_root, is_long: false });
     }
 
     pub(super) fn busy_until(&mut self, at: i64) {

@@ -159,6 +159,12 @@ fn the_story_stands_in_log_and_history_when_the_files_came() {
             let line = text.lines().find(|line| line.contains("COMMAND=/usr/bin/rsync")).unwrap();
             let at: jiff::Timestamp = line.split(' ').next().unwrap().parse().unwrap();
             assert!((at.as_second() - lived.story.at.as_second()).abs() < 5, "{line}");
+            // It ran while the files came.
+            let closed =
+                text.lines().filter(|line| line.contains("sudo: pam_unix(sudo:session): session closed"));
+            let closed = closed.filter_map(|line| line.split(' ').next()?.parse::<jiff::Timestamp>().ok());
+            let ended = closed.filter(|closed| *closed > at).min().unwrap();
+            assert!(ended > lived.story.at + lived.story.took * 3 / 4, "{ended}");
         }
     }
 }
