@@ -106,6 +106,8 @@ impl<'w> Hands<'w> {
 
     fn deed(&mut self, host: &Host<'_>, deed: &Deed, typed: &mut Session) {
         match &deed.change {
+            // Programs keep their caches themselves.
+            change if change.class() == Some(FileClass::Cache) => {}
             Change::Create { path, class } => self.create(path, *class, deed.at, typed),
             Change::Edit { path, class, .. } if self.is_typed(path, *class) => {
                 let began = deed.at - self.seconds(80.0);
@@ -141,6 +143,8 @@ impl<'w> Hands<'w> {
                 let Some(decoy) = host.world.decoy(*to) else { return };
                 if let Some(text) = self.visit(decoy.name.as_str(), *protocol, *port) {
                     typed.add(deed.at, text, None);
+                    // What is typed until the next edit is typed over there.
+                    typed.busy_until(if *protocol == TrafficProtocol::Ssh { typed.next } else { deed.at });
                 }
             }
         }
@@ -315,11 +319,11 @@ impl<'w> Hands<'w> {
             "docx", "xlsx", "pptx", "pdf", "odt", "ods", "odp", "png", "jpg", "jpeg", "gz", "tgz", "zip",
             "xz", "db", "sqlite", "doc", "xls",
         ];
-        let of_programs = matches!(class, FileClass::CronLog | FileClass::DaemonLog | FileClass::Manual);
+        let of_programs =
+            matches!(class, FileClass::CronLog | FileClass::DaemonLog | FileClass::Cache | FileClass::Manual);
         let name = String::from_utf8_lossy(path.file_name().unwrap_or_default()).to_ascii_lowercase();
         let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-        let hidden = path.components().any(|part| part.starts_with(b".") && part != b".local");
-        !of_programs && !BINARY.contains(&ending) && !hidden
+        !of_programs && !BINARY.contains(&ending)
     }
 
     /// The file as it is typed; who walks is in its folder by then.

@@ -107,18 +107,20 @@ fn visits(
     outer_ends: i64,
     all: &mut Vec<Sitting>,
 ) {
-    let mut free = i64::MIN;
-    for deed in &outer.deeds {
+    for (place, deed) in outer.deeds.iter().enumerate() {
         let Change::Visit { to, protocol: TrafficProtocol::Ssh, .. } = deed.change else { continue };
+        if to != decoy {
+            continue;
+        }
         let seed = world.persona_seed(persona, Purpose::Records).word(deed.at.cast_unsigned());
         let mut draw = Generator::new(seed);
-        let from = deed.at + SECOND / 2 + i64::from(draw.below(1_500_000)) * 1000;
+        // The shell that it was opened from waits for its end.
+        let next = outer.deeds.get(place + 1).map_or(outer_ends, |next| next.at.min(outer_ends));
+        let room = (next - deed.at).max(SECOND);
+        let from = deed.at + (SECOND / 3 + i64::from(draw.below(1_200_000)) * 1000).min(room / 3);
         let wanted = i64::try_from(whole(draw.lognormal(3.0, 1.1).min(600.0) * 60e9)).unwrap_or(MINUTE);
-        let ends = from.saturating_add(wanted.max(8 * SECOND)).min(outer_ends - SECOND);
-        if to == decoy && from > free && ends > from + 4 * SECOND {
-            let origin = Origin::Host(outer.decoy);
-            all.push(Sitting { persona, from, to: ends, origin, deeds: Vec::new() });
-            free = ends;
-        }
+        let ends = from + wanted.max(8 * SECOND).min(room / 2);
+        let origin = Origin::Host(outer.decoy);
+        all.push(Sitting { persona, from, to: ends, origin, deeds: Vec::new() });
     }
 }
