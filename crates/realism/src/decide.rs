@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use verisim_core::{DecoyPath, DriverCapabilities, FileClass, OwnershipPolicy, TrafficProtocol};
+use verisim_core::{DecoyPath, DriverCapabilities, FileClass, TrafficProtocol};
 
 use crate::day::{Doing, instant, timestamp};
 use crate::ledger_index::{Held, LedgerIndex, View};
@@ -12,6 +12,7 @@ use crate::network;
 use crate::planner::{Slot, Unit};
 use crate::random::{Generator, Purpose, Seed};
 use crate::settings::{CLASSES, EffectWeights, Settings};
+use crate::upkeep::{self, can_append, can_edit, can_rename, can_throw_away};
 use crate::world::{DecoyIndex, World};
 
 /// What a persona does at a slot. The content is made from it by [`crate::compose`].
@@ -235,8 +236,6 @@ const OLD_SECONDS: i64 = 4 * 86_400;
 /// At most so many lists and logs on one desk.
 const TODOS_MAX: u16 = 2;
 const LOGS_MAX: u16 = 2;
-/// A log that is longer gets no more lines from us.
-const LOG_BYTES_MAX: u32 = 8 << 20;
 
 impl Table<'_> {
     fn settings(&self) -> &Settings {
@@ -310,7 +309,10 @@ impl Table<'_> {
     fn rename(&mut self) -> Option<(Change, Cause)> {
         let held = self.recent(can_rename)?;
         let (from, class) = (held.path.clone(), held.class);
-        let to = self.free_name(|table| name::other_name(&from, table.slot, &mut table.draw))?;
+        let archives = upkeep::archives(&self.view.seen, &from);
+        let to = self.free_name(|table| {
+            name::other_name(table.world, table.slot, (&from, &archives), &mut table.draw)
+        })?;
         Some((Change::Rename { from, to, class }, Cause::TidiesUp(class)))
     }
 
@@ -375,26 +377,4 @@ impl Table<'_> {
 fn in_nanoseconds(seconds: i64, pace: f64) -> i64 {
     let seconds = f64::from(u32::try_from(seconds).unwrap_or(u32::MAX));
     i64::try_from(crate::random::whole(seconds * 1e9 / pace)).unwrap_or(i64::MAX)
-}
-
-fn can_edit(held: &Held) -> bool {
-    // A page that was printed is done.
-    !held.path.as_bytes().ends_with(b".pdf")
-        && held.class.ownership() == OwnershipPolicy::Owned
-        && !matches!(held.class, FileClass::Scratch | FileClass::Manual | FileClass::Cache)
-}
-
-fn can_append(held: &Held) -> bool {
-    held.class.ownership() == OwnershipPolicy::Append && held.size < LOG_BYTES_MAX
-}
-
-fn can_rename(held: &Held) -> bool {
-    matches!(
-        held.class,
-        FileClass::Note | FileClass::Draft | FileClass::Script | FileClass::Document | FileClass::Spreadsheet
-    )
-}
-
-fn can_throw_away(held: &Held) -> bool {
-    can_rename(held) || matches!(held.class, FileClass::Todo | FileClass::Source | FileClass::Cache)
 }

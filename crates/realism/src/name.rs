@@ -8,6 +8,7 @@ use crate::habits::{Habits, ScriptStyle};
 use crate::persona::Role;
 use crate::planner::Slot;
 use crate::random::{Generator, Purpose};
+use crate::upkeep::push_archive;
 use crate::voice::{Voice, identifier, invented};
 use crate::world::World;
 use crate::{cache, configuration, source};
@@ -74,21 +75,46 @@ pub(crate) fn new_file(
     }
 }
 
-/// Another name for a file that is set aside or gets a better one. In the same directory: a move makes none.
-pub(crate) fn other_name(from: &DecoyPath, slot: &Slot, draw: &mut Generator) -> Option<DecoyPath> {
+/// Another name for a file that is set aside or gets a better one: a later version, or its own name in a folder for what
+/// is old, of which there may be some beside it. A move makes no folder.
+pub(crate) fn other_name(
+    world: &World,
+    slot: &Slot,
+    (from, archives): (&DecoyPath, &[DecoyPath]),
+    draw: &mut Generator,
+) -> Option<DecoyPath> {
+    let own = Generator::new(crate::random::Seed::new(draw.bits()));
+    let mut voice = Voice::new(world, slot, own)?;
+    if let Some(folder) = voice.draw.pick(archives).filter(|_| draw.percent(60)) {
+        return folder.join(from.file_name()?).ok();
+    }
     let name = std::str::from_utf8(from.file_name()?).ok()?;
     let parent = from.parent()?;
     let (stem, ending) = match name.rsplit_once('.') {
         Some((stem, ending)) if !stem.is_empty() => (stem, format!(".{ending}")),
         _ => (name, String::new()),
     };
-    let date = slot.at.as_second().div_euclid(86_400);
-    match draw.below(4) {
-        0 => parent.join(format!("{stem}_old{ending}").as_bytes()).ok(),
-        1 => parent.join(format!("{stem}_final{ending}").as_bytes()).ok(),
-        2 => parent.join(format!("{stem}-{}{ending}", date % 1000).as_bytes()).ok(),
-        _ => parent.join(format!("{stem}_v{}{ending}", draw.between(2, 5)).as_bytes()).ok(),
-    }
+    let mark = if voice.habits.separator.is_empty() { "_" } else { voice.habits.separator };
+    let stem = next_version(stem).unwrap_or_else(|| {
+        // What was a draft is something else now.
+        let stages = &voice.lexicon.stages;
+        let bare = stages.iter().find_map(|stage| stem.strip_suffix(&stage.replace(' ', mark)));
+        let bare = bare.map_or(stem, |bare| bare.trim_end_matches(mark));
+        let stage = match voice.draw.below(3) {
+            0 => voice.stamp(),
+            _ => voice.draw.word(stages).replace(' ', mark),
+        };
+        if bare.is_empty() { format!("{stem}{mark}{stage}") } else { format!("{bare}{mark}{stage}") }
+    });
+    parent.join(format!("{stem}{ending}").as_bytes()).ok()
+}
+
+/// `report_v2` becomes `report_v3`.
+fn next_version(stem: &str) -> Option<String> {
+    let digits = stem.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let (text, number) = stem.split_at(stem.len() - digits);
+    let number: u32 = number.parse().ok().filter(|number| *number < 30)?;
+    text.ends_with(['v', 'V']).then(|| format!("{text}{}", number + 1))
 }
 
 impl Voice<'_> {
@@ -197,6 +223,10 @@ impl Voice<'_> {
         if let Some(project) = project {
             path.push_str(&project);
             path.push('/');
+        }
+        if folder == self.habits.drafts && self.draw.percent(12) {
+            let by_year = self.draw.percent(60);
+            push_archive(self.persona.language, self.now.date().year(), by_year, &mut path);
         }
         push_words(&self.habits, words, &mut path);
         path.push_str(ending);

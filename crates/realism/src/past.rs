@@ -10,6 +10,7 @@ use verisim_core::{Action, Body, DecoyPath, FileTimes, PlantFile, TextEdit, appl
 use crate::day::{instant, timestamp};
 use crate::decide::{Decision, slot_seed};
 use crate::random::{Generator, Purpose, Seed, whole};
+use crate::rotate;
 use crate::simulate::Simulation;
 use crate::world::{DecoyIndex, World};
 
@@ -84,6 +85,7 @@ struct Shelf {
     directories: BTreeMap<DecoyPath, (Timestamp, Timestamp)>,
 }
 
+#[derive(Clone)]
 struct Kept {
     plant: PlantFile,
     born: Timestamp,
@@ -100,6 +102,13 @@ impl Shelf {
                 self.files.insert(plant.path.clone(), Kept { plant, born: at, edits: 0, last: decision });
             }
             Action::Append(append) => {
+                self.rotate(&append.path, at);
+                if let Some(kept) =
+                    self.files.get_mut(&append.path).filter(|kept| kept.plant.body.as_bytes().is_empty())
+                {
+                    // What was rotated away is begun anew by the first line.
+                    (kept.born, kept.edits) = (at, 0);
+                }
                 let edit = TextEdit::Append { text: append.body };
                 self.change(&append.path, &[edit], decision);
             }
@@ -128,6 +137,32 @@ impl Shelf {
             kept.plant.body = Body::from(body);
             kept.edits = kept.edits.saturating_add(1);
             kept.last = decision;
+        }
+    }
+
+    /// Rotates a log, where the weekly run lies between its last line and now.
+    fn rotate(&mut self, path: &DecoyPath, at: Timestamp) {
+        let due = |kept: &Kept| rotate::is_due(kept.last.slot.at, at) && rotate::is_rotated(path);
+        let Some(mut kept) = self.files.get(path).filter(|kept| due(kept)).cloned() else { return };
+        self.stir(path, at);
+        for number in (1..rotate::KEPT).rev() {
+            let (Some(from), Some(to)) = (rotate::name(path, number), rotate::name(path, number + 1)) else {
+                continue;
+            };
+            if let Some(mut older) = self.files.remove(&from) {
+                if number == 1 {
+                    older.plant.body = Body::from(rotate::compressed(older.plant.body.as_bytes()));
+                }
+                older.plant.path = to.clone();
+                self.files.insert(to, older);
+            }
+        }
+        if let Some(to) = rotate::name(path, 1) {
+            if let Some(now) = self.files.get_mut(path) {
+                now.plant.body = Body::default();
+            }
+            kept.plant.path = to.clone();
+            self.files.insert(to, kept);
         }
     }
 

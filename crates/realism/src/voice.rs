@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::civil::{Date, DateTime};
 
+use crate::company::Project;
 use crate::habits::Habits;
 use crate::lexicon::{Gender, Lexicon, Noun, Pattern, Patterns, Piece, Trade, Word};
 use crate::locale;
@@ -11,6 +12,9 @@ use crate::persona::{Persona, Role};
 use crate::planner::Slot;
 use crate::random::{Generator, Purpose, Seed};
 use crate::world::{DecoyIndex, PersonaIndex, World};
+
+/// So many projects are on somebody's mind.
+const PROJECTS_MAX: usize = 4;
 
 /// One persona speaking at one slot.
 pub(crate) struct Voice<'w> {
@@ -25,6 +29,8 @@ pub(crate) struct Voice<'w> {
     pub(crate) now: DateTime,
     /// What the last thing was, so that what is said of it agrees, and that the next one is another.
     last: Noun,
+    /// What the persona's team has on its hands, once that was asked for.
+    projects: Option<Vec<&'w Project>>,
     /// Which sentences and which lines were said of late, by their places.
     said: [u64; 2],
 }
@@ -44,6 +50,7 @@ impl<'w> Voice<'w> {
             draw,
             now: persona.time_zone.local(slot.at),
             last: Noun { word: "", gender: Gender::Neuter },
+            projects: None,
             said: [0; 2],
         })
     }
@@ -125,7 +132,10 @@ impl<'w> Voice<'w> {
             }
             Word::Colleague => out.push_str(self.colleague()),
             Word::Me => out.push_str(&self.persona.full_name),
-            Word::Project => out.push_str(&capital(&self.project())),
+            Word::Project => match self.own_project() {
+                Some(project) => out.push_str(&project.code_name),
+                None => out.push_str(&capital(&self.project())),
+            },
             Word::Code => out.push_str(&self.project()),
             Word::Ident => {
                 let noun = self.noun().word;
@@ -134,7 +144,7 @@ impl<'w> Voice<'w> {
             Word::Host => out.push_str(self.host()),
             Word::Vendor => self.vendor(out),
             Word::Ticket => self.ticket(out),
-            Word::Meeting => out.push_str(self.draw.word(&self.lexicon.meetings)),
+            Word::Meeting => out.push_str(self.meeting()),
             Word::Day => out.push_str(self.draw.word(&self.lexicon.days)),
             Word::Month => out.push_str(self.draw.word(&self.lexicon.months)),
             Word::Room | Word::Week | Word::Number | Word::Small => self.number(word, out),
@@ -180,39 +190,98 @@ impl<'w> Voice<'w> {
         self.last
     }
 
-    /// Somebody from the world, else somebody outside, by first name.
+    /// Somebody who works on the same decoy, else somebody from the world, else somebody outside, by first name.
     pub(crate) fn colleague(&mut self) -> &'w str {
+        let near = self.world.seats().of_decoy(self.slot.decoy);
         let count = u32::try_from(self.world.personas().len()).unwrap_or(0);
-        let other = PersonaIndex(self.draw.below(count));
-        let other = self.world.persona(other).filter(|_| other != self.slot.persona && self.draw.percent(70));
+        let other = match self.draw.below(10) {
+            0..4 => self.draw.pick(near).map(|(persona, _)| *persona),
+            4..8 => Some(PersonaIndex(self.draw.below(count))),
+            _ => None,
+        };
+        let other =
+            other.filter(|other| *other != self.slot.persona).and_then(|other| self.world.persona(other));
         let first_name = other.and_then(|other| other.full_name.split_whitespace().next());
         first_name.unwrap_or_else(|| self.draw.word(&self.lexicon.people))
     }
 
-    /// One of the persona's own projects.
+    /// One of the projects that the persona's team has on its hands today.
+    pub(crate) fn own_project(&mut self) -> Option<&'w Project> {
+        if self.projects.is_none() {
+            let (world, today) = (self.world, self.now.date());
+            let team = world.team(self.slot.persona);
+            let found =
+                team.map(|team| world.company().projects_at(team, today).take(PROJECTS_MAX).collect());
+            self.projects = Some(found.unwrap_or_default());
+        }
+        let projects = self.projects.as_ref()?;
+        projects.get(self.draw.index(projects.len())).copied()
+    }
+
+    /// One of the persona's own projects, as names of files and programs have it.
     pub(crate) fn project(&mut self) -> String {
+        if let Some(project) = self.own_project() {
+            let mut name = String::with_capacity(project.code_name.len());
+            identifier(&project.code_name, &mut name);
+            return name;
+        }
         let which = u64::from(self.draw.below(3));
         let number = self.world.persona_seed(self.slot.persona, Purpose::Company).word(which).number();
         let projects = (self.world.personas().len() as u64 / 3).max(5);
         invented(self.world.seed(Purpose::Company).word(number % projects))
     }
 
-    /// A decoy of the world, mostly the one at hand.
+    /// A decoy of the world, mostly the one at hand, or a host that the company has beside them.
     pub(crate) fn host(&mut self) -> &'w str {
         let count = u32::try_from(self.world.decoys().len()).unwrap_or(0);
-        let other = if self.draw.percent(50) { self.slot.decoy } else { DecoyIndex(self.draw.below(count)) };
+        let other = match self.draw.below(20) {
+            0..10 => self.slot.decoy,
+            10..15 => DecoyIndex(self.draw.below(count)),
+            _ => {
+                if let Some(machine) = self.draw.pick(&self.world.company().hosts) {
+                    return &machine.name;
+                }
+                self.slot.decoy
+            }
+        };
         self.world.decoy(other).map_or("", |decoy| decoy.name.as_str())
     }
 
+    /// A meeting of the persona's team by its name, or what people call any meeting.
+    fn meeting(&mut self) -> &'w str {
+        let company = self.world.company();
+        if company.language == self.persona.language
+            && self.draw.percent(60)
+            && let Some(team) = self.world.team(self.slot.persona)
+        {
+            let mut own = company.meetings.iter().filter(|meeting| meeting.team == team);
+            if let Some(meeting) = own.nth(self.draw.index(3)) {
+                return &meeting.title;
+            }
+        }
+        self.draw.word(&self.lexicon.meetings)
+    }
+
     fn vendor(&mut self, out: &mut String) {
+        if let Some(vendor) = self.draw.pick(&self.world.company().vendors) {
+            out.push_str(&vendor.name);
+            return;
+        }
         let number = u64::from(self.draw.below(40));
         let name = invented(self.world.seed(Purpose::Company).word(number).word(1));
-        let firm =
-            self.lexicon.firms.get(usize::try_from(number).unwrap_or(0) % self.lexicon.firms.len().max(1));
+        let firms = &self.lexicon.firms;
+        let firm = firms.get(usize::try_from(number).unwrap_or(0) % firms.len().max(1));
         let _ = write!(out, "{} {}", capital(&name), firm.unwrap_or(&""));
     }
 
+    /// A ticket that one of the persona's projects has, mostly one of the last weeks.
     fn ticket(&mut self, out: &mut String) {
+        if let Some(project) = self.own_project() {
+            let count = self.world.company().count_until(project, self.now.date());
+            let back = self.draw.geometric(7.0) - 1;
+            let _ = write!(out, "{}-{}", project.key, count.saturating_sub(back).max(1));
+            return;
+        }
         let project = self.project();
         out.extend(project.chars().take(3).flat_map(char::to_uppercase));
         let _ = write!(out, "-{}", self.draw.between(100, 9800));

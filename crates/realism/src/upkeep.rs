@@ -1,0 +1,100 @@
+//! How files are looked after: which are gone on with, set aside or thrown away, and where what is old goes.
+
+use verisim_core::{DecoyPath, FileClass, OwnershipPolicy};
+
+use crate::ledger_index::Held;
+
+/// A log that is longer gets no more lines from us.
+const LOG_BYTES_MAX: u32 = 8 << 20;
+
+/// Folders for what is old, in the languages that there are, beside those that are called by a year.
+const ARCHIVES: [&str; 9] =
+    ["old", "archive", "Archive", "alt", "Archiv", "anciens", "archives", "antiguos", "archivo"];
+
+pub(crate) fn can_edit(held: &Held) -> bool {
+    // A page that was printed is done, and so is what was set aside.
+    !held.path.as_bytes().ends_with(b".pdf")
+        && !held.path.parent().is_some_and(|folder| is_archive(&folder))
+        && held.class.ownership() == OwnershipPolicy::Owned
+        && !matches!(held.class, FileClass::Scratch | FileClass::Manual | FileClass::Cache)
+}
+
+pub(crate) fn can_append(held: &Held) -> bool {
+    held.class.ownership() == OwnershipPolicy::Append && held.size < LOG_BYTES_MAX && !is_rotated(&held.path)
+}
+
+pub(crate) fn can_rename(held: &Held) -> bool {
+    matches!(
+        held.class,
+        FileClass::Note | FileClass::Draft | FileClass::Script | FileClass::Document | FileClass::Spreadsheet
+    )
+}
+
+pub(crate) fn can_throw_away(held: &Held) -> bool {
+    can_rename(held) || matches!(held.class, FileClass::Todo | FileClass::Source | FileClass::Cache)
+}
+
+/// Whether a name is that of a log that was rotated: `x.log.1`, `x.log.2.gz`.
+fn is_rotated(path: &DecoyPath) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let name = name.strip_suffix(b".gz").unwrap_or(name);
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && name[..name.len() - digits].ends_with(b".log.")
+}
+
+/// Whether a folder is one for what is old: by its name, or called by a year.
+fn is_archive(folder: &DecoyPath) -> bool {
+    let name = folder.file_name().unwrap_or_default();
+    let is_year = name.len() == 4 && name.starts_with(b"20") && name.iter().all(u8::is_ascii_digit);
+    is_year || ARCHIVES.iter().any(|word| word.as_bytes() == name)
+}
+
+/// Folders for what is old beside a file: those in which something of the persona's lies already, since a move makes none.
+pub(crate) fn archives(seen: &[&Held], file: &DecoyPath) -> Vec<DecoyPath> {
+    let Some(home) = file.parent() else { return Vec::new() };
+    let folders = seen.iter().filter_map(|held| held.path.parent());
+    let mut found: Vec<DecoyPath> = folders
+        .filter(|folder| is_archive(folder) && folder.parent().is_some_and(|above| above == home))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Adds to a path of a folder one for what is old, as people of this language call it.
+pub(crate) fn push_archive(language: crate::Language, year: i16, by_year: bool, path: &mut String) {
+    let word = match language {
+        crate::Language::English => "old",
+        crate::Language::German => "alt",
+        crate::Language::French => "anciens",
+        crate::Language::Spanish => "antiguos",
+    };
+    if by_year {
+        path.push_str(&year.to_string());
+    } else {
+        path.push_str(word);
+    }
+    path.push('/');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_logs_and_archives_are_known_by_their_names() {
+        let path = |text: &str| DecoyPath::new(text).unwrap();
+        for rotated in ["/a/x.log.1", "/a/x.log.12", "/a/x.log.3.gz"] {
+            assert!(is_rotated(&path(rotated)), "{rotated}");
+        }
+        for other in ["/a/x.log", "/a/x.log.gz", "/a/log.1", "/a/x.log.1a"] {
+            assert!(!is_rotated(&path(other)), "{other}");
+        }
+        for archive in ["/a/2026", "/a/old", "/a/Archiv"] {
+            assert!(is_archive(&path(archive)), "{archive}");
+        }
+        for other in ["/a/1999", "/a/20266", "/a/olds", "/"] {
+            assert!(!is_archive(&path(other)), "{other}");
+        }
+    }
+}
