@@ -1,12 +1,16 @@
 //! What the system itself does while people work: it starts, cron and timers run, the logger is told that its files moved.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use verisim_core::DecoyPath;
 
 use super::host::{Every, Family, Host, at_minute};
 use super::journal::{Facility, Journal, Login, Process, Service, What};
-use super::lived::{MINUTE, SECOND, Sitting};
+use super::lived::{Deed, MINUTE, SECOND, Sitting};
 use super::utmp::Kind;
 use crate::day::{instant, timestamp};
+use crate::decide::Change;
 use crate::random::whole;
 
 const MILLI: i64 = 1_000_000;
@@ -23,6 +27,7 @@ pub(super) fn boots(host: &Host<'_>, sittings: &[Sitting], from: i64, until: i64
     let first = from - DAY - i64::try_from(whole(draw.unit() * 20.0 * DAY as f64)).unwrap_or(DAY);
     let mut boots = vec![first];
     let end = known.unwrap_or(until);
+    let kept = if host.systemd { kept_in_tmp(sittings) } else { Vec::new() };
     let mut at = first;
     loop {
         let days = 12.0 + draw.lognormal(38.0, 0.6).min(150.0);
@@ -32,6 +37,7 @@ pub(super) fn boots(host: &Host<'_>, sittings: &[Sitting], from: i64, until: i64
         let mut boot = instant(night) + i64::from(draw.below(60_000)) * MILLI;
         let is_taken = |boot: i64| {
             sittings.iter().any(|one| one.from - 15 * MINUTE < boot && one.to + 15 * MINUTE > boot)
+                || kept.iter().any(|(made, gone)| *made < boot && *gone > boot)
         };
         for _ in 0..30 {
             boot += if is_taken(boot) { DAY } else { 0 };
@@ -44,6 +50,27 @@ pub(super) fn boots(host: &Host<'_>, sittings: &[Sitting], from: i64, until: i64
     }
     boots.extend(known.filter(|known| *known > *boots.last().unwrap_or(&0)));
     boots
+}
+
+/// From when to when there was something in `/tmp`: systemd empties it when the machine starts.
+fn kept_in_tmp(sittings: &[Sitting]) -> Vec<(i64, i64)> {
+    let mut deeds: Vec<&Deed> = sittings.iter().flat_map(|one| &one.deeds).collect();
+    deeds.sort_by_key(|deed| deed.at);
+    let mut there: BTreeMap<&DecoyPath, i64> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for deed in deeds {
+        match &deed.change {
+            Change::Create { path, .. } if path.as_bytes().starts_with(b"/tmp/") => {
+                there.insert(path, deed.at);
+            }
+            Change::Remove { path, .. } | Change::Rename { from: path, .. } => {
+                kept.extend(there.remove(path).map(|made| (made, deed.at)));
+            }
+            Change::Create { .. } | Change::Edit { .. } | Change::Append { .. } | Change::Visit { .. } => {}
+        }
+    }
+    kept.extend(there.into_values().map(|made| (made, i64::MAX)));
+    kept
 }
 
 /// Everything that the system says of itself between `from` and `until`.

@@ -158,6 +158,23 @@ fn nobody_is_there_at_a_start_of_the_machine_nor_at_the_end() {
     assert!(starts > 2, "{starts}");
 }
 
+#[test]
+fn what_lies_in_tmp_is_younger_than_the_last_start_of_the_machine() {
+    let mut count = 0;
+    for seed in 0..6 {
+        let lived = Lived::new(&in_zone("UTC", seed, 8), 0, 120, "2026-11-23T10:00:00Z");
+        let wtmp = read::utmp(lived.body("/var/log/wtmp").unwrap());
+        let start = wtmp.iter().rfind(|record| record.kind == LoginKind::Boot).unwrap().at;
+        for file in lived.files() {
+            if file.action.paths().0.unwrap().as_bytes().starts_with(b"/tmp/") {
+                count += 1;
+                assert!(file.born > start, "{:?} {} {start}", file.action.paths(), file.born);
+            }
+        }
+    }
+    assert!(count > 0, "nothing is left in any of them");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
