@@ -112,7 +112,17 @@ impl Wired {
             self.config.personas.iter().map(|one| one.persona(owner(one))).collect();
         let personas = personas.map_err(|error| CliError::new(Exit::Config, error))?;
         let decoys = self.config.decoys.iter().map(|decoy| self.profile(decoy)).collect();
-        let world = World::new(self.config.seed, personas, decoys, self.config.life.clone());
+        let (seed, life) = (self.config.seed, self.config.life.clone());
+        let world = match self.config.company.clone() {
+            Some(mut company) => {
+                // A decoy may have been found by now that the company's author did not know of.
+                company
+                    .hosts
+                    .retain(|host| self.config.decoys.iter().all(|one| one.name.as_str() != host.name));
+                World::in_company(seed, company, personas, decoys, life)
+            }
+            None => World::new(seed, personas, decoys, life),
+        };
         world.map(|world| Some(Arc::new(world))).map_err(|mistakes| CliError::new(Exit::Config, mistakes))
     }
 

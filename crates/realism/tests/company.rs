@@ -221,3 +221,26 @@ fn an_invented_company_speaks_as_its_people_do() {
     let team = world.team(verisim_realism::PersonaIndex(0)).unwrap();
     assert_eq!(world.company().team(team).unwrap().role, "developer");
 }
+
+#[test]
+fn people_are_hired_with_names_of_their_language_and_nobody_shares_one() {
+    for language in Language::ALL {
+        let company = company(21, Country::Ch);
+        let people = company.hire(300, &[language]);
+        assert_eq!(people.len(), 300);
+        assert_eq!(company.hire(10, &[language]), people[..10]);
+        let unique = |of: &dyn Fn(&Persona) -> String| people.iter().map(of).collect::<HashSet<_>>().len();
+        assert_eq!(unique(&|one| one.login.clone()), 300);
+        assert_eq!(unique(&|one| one.name.to_string()), 300);
+        assert_eq!(unique(&|one| one.character.email.clone().unwrap()), 300);
+        assert!(unique(&|one| one.full_name.clone()) > 250);
+        assert!(people.iter().zip(1000..).all(|(one, uid)| one.owner.uid == uid && one.language == language));
+        let spaces = if language == Language::Spanish { 2 } else { 1 };
+        assert!(people.iter().all(|one| one.full_name.matches(' ').count() == spaces), "{language}");
+        assert!(unique(&|one| one.role.clone()) >= 7);
+        // The world takes all of them, teams included.
+        World::in_company(1, company, people, Vec::new(), Settings::default()).unwrap();
+    }
+    let mixed = company(3, Country::De).hire(60, &[]);
+    assert!(mixed.iter().all(|one| one.language == Language::German && one.country == Some(Country::De)));
+}

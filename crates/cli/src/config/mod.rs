@@ -2,6 +2,7 @@
 
 mod capture;
 mod check;
+mod company;
 mod connector;
 mod discover;
 mod far;

@@ -9,7 +9,7 @@ use verisim_connect::{ContainerName, EngineAddress, Reach, WayIn};
 use verisim_core::{
     BandwidthLimit, ByteCount, CaptureName, CleanupRule, DecoyName, DestinationName, PersonaName, Timestamp,
 };
-use verisim_realism::{Settings, WorkWeek, Zone};
+use verisim_realism::{Company, Settings, WorkWeek, Zone};
 
 use super::persona::PersonaConfig;
 use crate::fleet::NamingRule;
@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) discover: Discover,
     /// The decoys, in the order of the file.
     pub(crate) decoys: Vec<DecoyConfig>,
+    /// The company they work for; `None`: one is invented from the seed.
+    pub(crate) company: Option<Company>,
     /// The personas.
     pub(crate) personas: Vec<PersonaConfig>,
     /// Where captures go.

@@ -12,11 +12,12 @@ use verisim_realism::{Settings, Zone};
 
 use super::capture::{read_capture, read_destination};
 use super::check::{self, Kind, Place};
+use super::company::read_company;
 use super::connector::read_connector;
 use super::discover::read_discover;
 use super::mistake::nearest;
 use super::model::{Config, DecoyConfig, EngineNumbers, History};
-use super::persona::read_persona;
+use super::persona::{check_teams, read_persona};
 use super::section::{At, Section};
 use super::traffic::{read_services, read_traffic};
 use super::units;
@@ -82,6 +83,10 @@ pub(super) fn read_config(top: Section<'_>, base: &Path, state: Option<&Path>) -
         .map_or_else(EngineNumbers::default, read_engine);
     let is_bare = decoys.is_empty() && captures.is_empty();
     let discover = read_discover(top.table("discover", "[discover]", "{ docker = true }"), &reader, is_bare);
+    let company = top.table("company", "[company]", "{ name = \"Kesdale GmbH\" }");
+    let names = decoys.iter().filter_map(|entry| entry.peek("name")).collect();
+    let company = company.map(|section| read_company(section, seed.unwrap_or_default(), &names));
+    check_teams(company.as_ref(), &personas);
     let decoys = decoys.into_iter().filter_map(|entry| read_decoy(entry, &reader)).collect();
     let personas = personas.into_iter().filter_map(|entry| read_persona(entry, &reader)).collect();
     let destinations =
@@ -103,6 +108,7 @@ pub(super) fn read_config(top: Section<'_>, base: &Path, state: Option<&Path>) -
         engine,
         discover,
         decoys,
+        company,
         personas,
         destinations,
         captures,

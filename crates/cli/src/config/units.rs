@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::civil::Weekday;
 use verisim_core::{ByteCount, FileMode, Owner};
 
 /// The longest span that a configuration may name: ten years.
@@ -105,6 +106,40 @@ impl FromStr for OwnerArg {
             _ if is_login(text) => Ok(Self::Login(text.to_owned())),
             _ => Err(format!("{text:?} is neither UID:GID nor a login")),
         }
+    }
+}
+
+/// A text of 1 to 200 characters, without control characters: what is written into files on decoys as it stands.
+pub(crate) fn short_text(text: &str) -> Result<String, String> {
+    let fits = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    match fits && text.trim() == text {
+        true => Ok(text.to_owned()),
+        false => Err("write 1 to 200 printable characters, without blanks around them".to_owned()),
+    }
+}
+
+/// A day of the week as `week` has it: `mon`.
+pub(crate) fn weekday(text: &str) -> Result<Weekday, String> {
+    let place = WEEKDAYS.iter().position(|name| *name == text.to_ascii_lowercase());
+    let day = place.and_then(|place| i8::try_from(place).ok());
+    day.and_then(|day| Weekday::from_monday_zero_offset(day).ok())
+        .ok_or_else(|| format!("{text:?} is no day; days are {}", WEEKDAYS.join(", ")))
+}
+
+/// The days of the week, Monday first.
+pub(crate) const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// A time of day, `09:30`, as minutes since midnight.
+pub(crate) fn minute_of_day(text: &str) -> Result<u32, String> {
+    let wrong = || format!("{text:?} is no time of day; write for instance 09:30");
+    let digits = |text: &str| {
+        let fits = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        if fits { text.parse::<u32>().ok() } else { None }
+    };
+    let (hour, minute) = text.split_once(':').ok_or_else(wrong)?;
+    match (digits(hour), digits(minute)) {
+        (Some(hour @ 0..24), Some(minute @ 0..60)) => Ok(hour * 60 + minute),
+        _ => Err(wrong()),
     }
 }
 

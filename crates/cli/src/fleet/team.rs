@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use verisim_core::{DecoyName, DecoyPath, Digest, PersonaName};
-use verisim_realism::{Language, WorkWeek, Zone};
+use verisim_realism::{Character, DayHabits, Language, WorkWeek, Zone};
 
 use super::discover::{LABEL_PERSONAS, names};
 use super::{FoundDecoy, Remark};
@@ -152,6 +152,11 @@ fn employ(base: &Config, person: crate::people::Person) -> Option<PersonaConfig>
         time_zone: base.discover.time_zone.clone(),
         week: person.week.parse::<WorkWeek>().ok()?,
         holidays: Arc::default(),
+        country: None,
+        vacations: Vec::new(),
+        team: None,
+        habits: DayHabits::default(),
+        character: Character::default(),
         pace: 1.0,
         password: None,
         ssh_key: None,

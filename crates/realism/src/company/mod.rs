@@ -11,8 +11,10 @@
 
 mod code_names;
 mod country;
+mod hire;
 mod holiday;
 mod invent;
+mod names;
 mod project;
 mod staff;
 mod ticket;
@@ -24,7 +26,7 @@ use jiff::civil::{Date, Weekday};
 
 pub use self::country::{Country, UnknownCountry};
 pub use self::invent::Outline;
-pub use self::project::{Phase, PhaseKind, Project, UnknownPhase};
+pub use self::project::{InvalidPhase, Phase, PhaseKind, Project, UnknownPhase};
 pub(crate) use self::staff::{Staff, check};
 pub use self::ticket::Ticket;
 use crate::random::Seed;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 
 use super::TeamIndex;
+use crate::character::Vacation;
 
 /// Something a team works on for months.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,35 @@ impl PhaseKind {
 impl fmt::Display for PhaseKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+impl fmt::Display for Phase {
+    /// As it is read: `build 2026-03-02/2026-06-12`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.from, self.to)
+    }
+}
+
+/// A phase that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no phase: {reason}; write for instance \"build 2026-03-02/2026-06-12\"")]
+pub struct InvalidPhase {
+    text: String,
+    reason: String,
+}
+
+impl FromStr for Phase {
+    type Err = InvalidPhase;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPhase> {
+        let wrong = |reason: String| InvalidPhase { text: text.chars().take(80).collect(), reason };
+        let (kind, days) =
+            text.split_once(' ').ok_or_else(|| wrong("it has no days behind its kind".to_owned()))?;
+        let kind = kind.parse().map_err(|error: UnknownPhase| wrong(error.to_string()))?;
+        let span: Vacation =
+            days.trim().parse().map_err(|_| wrong("its days are not first/last".to_owned()))?;
+        Ok(Self { kind, from: span.from, to: span.to })
     }
 }
 
