@@ -3,6 +3,7 @@
 mod audit;
 mod burn;
 mod decoy;
+mod init;
 mod sync;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use verisim_core::{ActivityState, DecoyName, FileMode, PersonaName, SyncState};
 pub(crate) use self::audit::AuditArgs;
 pub(crate) use self::burn::BurnInArgs;
 pub(crate) use self::decoy::{AcceptArgs, DecoyCommand, LedgerArgs, ReleaseArgs, TrustArgs};
+pub(crate) use self::init::InitArgs;
 pub(crate) use self::sync::{
     ExplainArgs, OperationArg, SyncAddArgs, SyncCommand, SyncOverrideArgs, SyncRetryArgs, ToolArg,
 };
@@ -169,26 +171,6 @@ pub(crate) enum LogFormat {
     Text,
     /// One object a line.
     Json,
-}
-
-/// Arguments of `init`.
-#[derive(Debug, Args)]
-pub(crate) struct InitArgs {
-    /// The folder that is the root of a decoy; may be given several times
-    #[arg(long = "decoy", value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) decoys: Vec<PathBuf>,
-    /// A folder in which captures appear; may be given several times
-    #[arg(long = "capture", value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) captures: Vec<PathBuf>,
-    /// The folder that captures are pushed to, for instance a mounted NAS
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) destination: Option<PathBuf>,
-    /// How many personas work on each decoy
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=20))]
-    pub(crate) personas: u8,
-    /// The seed from which the personas are invented [default: a new one]
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(0..=i64::MAX.unsigned_abs()))]
-    pub(crate) seed: Option<u64>,
 }
 
 /// Arguments of `plan`.

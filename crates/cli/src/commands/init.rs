@@ -2,20 +2,24 @@
 
 mod containers;
 mod hosts;
+mod import;
+mod people;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use verisim_realism::Persona;
+
 use self::containers::Containers;
+use self::people::Staff;
 use crate::args::InitArgs;
 use crate::config;
 use crate::context::{Context, absolute, default_state};
 use crate::error::{CliError, CliResult, show};
 use crate::exit::Exit;
 use crate::fleet::{FoundDecoy, Remark};
-use crate::people::People;
 use crate::render::table::counted;
 
 /// Where a Cowrie is usually installed: its own guide, its image, and what packagers made of it.
@@ -45,6 +49,7 @@ struct Found {
     state: PathBuf,
     seed: u64,
     personas: u8,
+    staff: Staff,
 }
 
 /// What was written, for scripts.
@@ -61,6 +66,9 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> CliResult {
         Some(file) => absolute(file)?,
         None => absolute(Path::new("verisim.toml"))?,
     };
+    if let Some(written) = refuse_to_overwrite(&file) {
+        return Err(written);
+    }
     let found = look_around(context, args)?;
     for remark in &found.remarks {
         context.output.message(format!("{}: {}", remark.about, remark.what));
@@ -93,6 +101,9 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> CliResult {
             said(found.captures.len(), "capture folder")
         )
     });
+    if let Some(told) = found.staff.told() {
+        context.output.say(told);
+    }
     if !found.captures.is_empty() && found.destination.is_none() {
         context
             .output
@@ -108,18 +119,22 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> CliResult {
     Ok(Exit::Done)
 }
 
+/// What is said of a configuration that is there already.
+fn refuse_to_overwrite(file: &Path) -> Option<CliError> {
+    let is_there = std::fs::symlink_metadata(file).is_ok();
+    is_there.then(|| {
+        CliError::new(Exit::Failed, format!("{} is there already, and is not overwritten", show(file)))
+            .hint("write elsewhere with --config FILE, or move the old one away")
+    })
+}
+
 fn write_new(file: &Path, text: &str) -> CliResult<()> {
     let trouble = |error: &std::io::Error| CliError::io(Exit::Failed, "cannot write", file, error);
-    let mut out = std::fs::File::options().write(true).create_new(true).open(file).map_err(|error| {
-        match error.kind() {
-            std::io::ErrorKind::AlreadyExists => CliError::new(
-                Exit::Failed,
-                format!("{} is there already, and is not overwritten", show(file)),
-            )
-            .hint("write elsewhere with --config FILE, or move the old one away"),
-            _ => trouble(&error),
-        }
-    })?;
+    let mut out = std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .open(file)
+        .map_err(|error| refuse_to_overwrite(file).unwrap_or_else(|| trouble(&error)))?;
     out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(|error| trouble(&error))
 }
 
@@ -178,6 +193,7 @@ fn look_around(context: &Context, args: &InitArgs) -> CliResult<Found> {
         state,
         seed,
         personas: args.personas,
+        staff: people::staff(context, args, seed)?,
     })
 }
 
@@ -219,14 +235,14 @@ fn text(found: &Found) -> String {
         found.seed
     );
     let people = decoys_text(&mut out, found);
-    personas_text(&mut out, &people, found);
+    found.staff.write(&mut out);
+    people::write(&mut out, &people);
     evidence_text(&mut out, found);
     out
 }
 
-fn decoys_text(out: &mut String, found: &Found) -> Vec<crate::people::Person> {
-    let mut people = People::new(found.seed);
-    let mut all = Vec::new();
+fn decoys_text(out: &mut String, found: &Found) -> Vec<Persona> {
+    let mut hiring = found.staff.hiring(found.seed, &found.time_zone, found.decoys.len());
     out.push_str(containers::SECTION);
     if found.decoys.is_empty() {
         out.push_str(
@@ -236,8 +252,8 @@ fn decoys_text(out: &mut String, found: &Found) -> Vec<crate::people::Person> {
         );
     }
     for (name, place) in &found.decoys {
-        let team: Vec<_> = (0..found.personas).map(|_| people.invent()).collect();
-        let names: Vec<String> = team.iter().map(|person| quote(&person.name)).collect();
+        let names = hiring.team(found.personas).into_iter().map(|name| quote(name.as_str()));
+        let names: Vec<String> = names.collect();
         let folder = |path: &Path| {
             format!("connector = {{ rootfs = {{ path = {} }} }}\nrole = \"server\"\n", quote_path(path))
         };
@@ -252,31 +268,9 @@ fn decoys_text(out: &mut String, found: &Found) -> Vec<crate::people::Person> {
             quote(name),
             names.join(", ")
         );
-        all.extend(team);
     }
     hosts::text(out, &found.hosts);
-    all
-}
-
-fn personas_text(out: &mut String, people: &[crate::people::Person], found: &Found) {
-    if !people.is_empty() {
-        out.push_str(
-            "\n# The people who work on the decoys. Without `uid`, owner and group are taken from the account on the decoy.\n\
-             # `pace = 0.5` halves what a person does; `holidays = [\"2026-12-25\"]` are days off.\n",
-        );
-    }
-    for person in people {
-        let _ = write!(
-            out,
-            "\n[[persona]]\nname = {}\nfull_name = {}\nlogin = {}\nrole = {}\ntime_zone = {}\nweek = {}\n",
-            quote(&person.name),
-            quote(&person.full_name),
-            quote(&person.login),
-            quote(person.role),
-            quote(&found.time_zone),
-            quote(person.week)
-        );
-    }
+    hiring.everybody()
 }
 
 fn evidence_text(out: &mut String, found: &Found) {
@@ -355,6 +349,7 @@ mod tests {
             state: "/nowhere/state".into(),
             seed: 5,
             personas: 3,
+            staff: Staff::default(),
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) use self::model::{
     DockerConfig, Each, ObjectConfig, RcloneConfig, RsyncConfig, SecretSource, SftpConfig, SshConfig, SshKey,
     TransportConfig,
 };
-pub(crate) use self::persona::PersonaConfig;
+pub(crate) use self::persona::{PersonaConfig, email, signature};
 use self::section::Section;
 pub(crate) use self::ssh::is_host;
 pub(crate) use self::traffic::{host_address, is_service};

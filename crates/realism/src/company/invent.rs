@@ -140,6 +140,8 @@ pub(super) const fn forms(country: Country) -> &'static [&'static str] {
 fn projects(own: Seed, teams: &[Team], words: &Words, outline: &Outline) -> Vec<Project> {
     let mut draw = Generator::new(own.text("projects"));
     let (first, second) = (draw.index(THEMES.len()), draw.index(THEMES.len()));
+    // From a place of the list that is the company's own, one after the other, so that subjects come again late.
+    let lead_in = draw.index(64);
     let mut taken = HashSet::new();
     let mut keys = HashSet::new();
     let mut all = Vec::new();
@@ -157,7 +159,7 @@ fn projects(own: Seed, teams: &[Team], words: &Words, outline: &Outline) -> Vec<
                 let subjects = if builds(&team.role) { words.technical } else { words.business };
                 all.push(Project {
                     key: key(&code_name, &mut keys),
-                    subject: draw.word(subjects).to_owned(),
+                    subject: subjects[(lead_in + all.len()) % subjects.len()].to_owned(),
                     team: TeamIndex(index),
                     code_name,
                     phases,

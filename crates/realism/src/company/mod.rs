@@ -26,11 +26,12 @@ use jiff::civil::{Date, Weekday};
 
 pub use self::country::{Country, UnknownCountry};
 pub use self::invent::Outline;
+pub use self::names::plain_letters;
 pub use self::project::{InvalidPhase, Phase, PhaseKind, Project, UnknownPhase};
 pub(crate) use self::staff::{Staff, check};
 pub use self::ticket::Ticket;
 use crate::random::Seed;
-use crate::{Language, Zone};
+use crate::{Language, Persona, Zone};
 
 /// An organisation. Its names are free; what refers to something else does so by the place in the list here.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,6 +178,31 @@ impl Company {
             .collect();
         found.sort_by_key(|meeting| meeting.at_minute);
         found.into_iter()
+    }
+
+    /// Leaves out the teams in which none of these people is, with their projects and meetings. A person who names no team keeps
+    /// all of them.
+    pub fn keep_teams_of(&mut self, people: &[Persona]) {
+        if people.iter().any(|one| one.team.is_none()) {
+            return;
+        }
+        let is_kept = |team: &Team| people.iter().any(|one| one.team.as_ref() == Some(&team.name));
+        let mut places = Vec::with_capacity(self.teams.len());
+        let mut next = 0;
+        for team in &self.teams {
+            places.push(is_kept(team).then_some(TeamIndex(next)));
+            next += usize::from(is_kept(team));
+        }
+        self.teams.retain(is_kept);
+        let place = |team: &mut TeamIndex| match places.get(team.0).copied().flatten() {
+            Some(now) => {
+                *team = now;
+                true
+            }
+            None => false,
+        };
+        self.projects.retain_mut(|project| place(&mut project.team));
+        self.meetings.retain_mut(|meeting| place(&mut meeting.team));
     }
 
     fn own_seed(&self) -> Seed {

@@ -75,7 +75,8 @@ pub(super) fn draw_name(names: &'static str, draw: &mut Generator) -> &'static s
 }
 
 /// A name in the letters of logins and addresses: `Jörg Weiß` is `joerg weiss` to Germans, `Núñez` is `nunez` to everybody else.
-pub(super) fn plain_letters(text: &str, language: Language) -> String {
+#[must_use]
+pub fn plain_letters(text: &str, language: Language) -> String {
     let is_german = language == Language::German;
     let mut out = String::with_capacity(text.len() + 2);
     for letter in text.chars().flat_map(char::to_lowercase) {

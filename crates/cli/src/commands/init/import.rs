@@ -1,0 +1,287 @@
+//! Personas out of a JSON list, as other systems that keep decoys alive describe theirs. What is wrong with one entry costs that
+//! entry only, and is told.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Read as _;
+use std::path::Path;
+
+use jiff::SignedDuration;
+use serde_json::{Map, Value};
+use verisim_core::{Owner, printable};
+use verisim_realism::company::plain_letters;
+use verisim_realism::{Country, Language, Persona, Tone, WorkWeek, Zone};
+
+use crate::config::{email, signature, units};
+use crate::error::{CliError, CliResult, show};
+use crate::exit::Exit;
+
+/// The longest file that is read, in bytes.
+const BYTES_MAX: u64 = 4 << 20;
+/// The most entries that are read.
+const ENTRIES_MAX: usize = 5000;
+/// The most mannerisms of one person.
+const MANNERISMS_MAX: usize = 40;
+/// The most unknown fields that are told.
+const UNKNOWN_MAX: usize = 20;
+/// Thirty days, in seconds: nobody answers later than that.
+const LATENCY_MAX: f64 = 2_592_000.0;
+/// The first user id that Debian gives to people.
+const UID_FIRST: u32 = 1000;
+/// What an entry may have.
+const FIELDS: [&str; 10] = [
+    "name",
+    "email",
+    "role",
+    "tone",
+    "mannerisms",
+    "language",
+    "signature",
+    "active_hours",
+    "reply_latency",
+    "uses_llms_heavily",
+];
+
+/// What a list says nothing of.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// Where the people live.
+    pub(super) time_zone: Zone,
+    /// Whose holidays they keep.
+    pub(super) country: Option<Country>,
+}
+
+/// What was in a list.
+#[derive(Debug, Default)]
+pub(super) struct Imported {
+    /// Those who could be taken, in their order.
+    pub(super) people: Vec<Persona>,
+    /// What was left out or taken otherwise, and why.
+    pub(super) remarks: Vec<String>,
+}
+
+/// Reads a list.
+pub(super) fn load(file: &Path, place: &Place) -> CliResult<Imported> {
+    let trouble = |error: &std::io::Error| CliError::io(Exit::Config, "cannot read", file, error);
+    let refused = |why: &str| CliError::new(Exit::Config, format!("{}: {why}", show(file)));
+    // Nothing but a regular file is waited for.
+    let meta = std::fs::metadata(file).map_err(|error| trouble(&error))?;
+    if !meta.is_file() {
+        return Err(refused("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    let open = std::fs::File::open(file).map_err(|error| trouble(&error))?;
+    open.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| trouble(&error))?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(refused(&format!("it is larger than {}", units::show_size(BYTES_MAX))));
+    }
+    parse(&bytes, place).map_err(|why| {
+        refused(&why)
+            .hint("a list of people looks like [{\"name\": \"Maria Keller\", \"role\": \"analyst\"}]")
+    })
+}
+
+/// Reads what a file holds; an error is about the whole of it.
+fn parse(bytes: &[u8], place: &Place) -> Result<Imported, String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
+    let Value::Array(entries) = value else { return Err("it is JSON, but no list".to_owned()) };
+    let mut imported = Imported::default();
+    let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
+    let mut taken = HashSet::new();
+    for (number, entry) in (1..).zip(entries.iter().take(ENTRIES_MAX)) {
+        let name = entry.get("name").and_then(Value::as_str).map(brief);
+        let title = name.map_or_else(|| format!("entry {number}"), |name| format!("entry {number} ({name})"));
+        let fields = match entry {
+            Value::Object(fields) => fields,
+            _ => {
+                imported.remarks.push(format!("{title} is left out: it is no object with fields"));
+                continue;
+            }
+        };
+        for field in fields.keys().filter(|field| !FIELDS.contains(&field.as_str())) {
+            *unknown.entry(brief(field)).or_default() += 1;
+        }
+        let uid = UID_FIRST + u32::try_from(imported.people.len()).unwrap_or(0);
+        match person(fields, uid, place, &mut taken) {
+            Ok((persona, more)) => {
+                imported.remarks.extend(more.into_iter().map(|remark| format!("{title}: {remark}")));
+                imported.people.push(persona);
+            }
+            Err((field, why)) => imported.remarks.push(format!("{title} is left out: `{field}`: {why}")),
+        }
+    }
+    if entries.len() > ENTRIES_MAX {
+        let more = entries.len() - ENTRIES_MAX;
+        imported.remarks.push(format!("{more} more than {ENTRIES_MAX} entries are left out"));
+    }
+    for (field, count) in unknown.into_iter().take(UNKNOWN_MAX) {
+        imported
+            .remarks
+            .push(format!("the field `{field}` is unknown and passed over, in {count} of the entries"));
+    }
+    Ok(imported)
+}
+
+/// What is wrong with an entry: in which field, and why.
+type Wrong = (&'static str, String);
+
+/// Makes a person of an entry; with what was taken otherwise than it stands there.
+fn person(
+    fields: &Map<String, Value>,
+    uid: u32,
+    place: &Place,
+    taken: &mut HashSet<String>,
+) -> Result<(Persona, Vec<String>), Wrong> {
+    let mut remarks = Vec::new();
+    let read = |field, parse: &dyn Fn(&str) -> Result<String, String>| match text(fields, field)? {
+        Some(text) => parse(text).map(Some).map_err(|why| (field, why)),
+        None => Ok(None),
+    };
+    let full_name = read("name", &units::short_text)?.ok_or(("name", "it is missing".to_owned()))?;
+    if full_name.chars().count() > 120 {
+        return Err(("name", "it is longer than 120 characters".to_owned()));
+    }
+    let email = read("email", &email)?;
+    let role = read("role", &units::short_text)?.unwrap_or_else(|| "office".to_owned());
+    let language = match text(fields, "language")? {
+        Some(text) => text.parse::<Language>().map_err(|error| ("language", error.to_string()))?,
+        None => Language::default(),
+    };
+    let signature = read("signature", &signature)?;
+    let week = active_hours(fields)?;
+    let reply_latency = reply_latency(fields)?;
+    let uses_llms_heavily = match fields.get("uses_llms_heavily") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(flag)) => *flag,
+        Some(_) => return Err(("uses_llms_heavily", "it is neither true nor false".to_owned())),
+    };
+    let mut mannerisms = mannerisms(fields)?;
+    let tone = text(fields, "tone")?.map(|text| (text, text.parse::<Tone>()));
+    let tone = match tone {
+        Some((_, Ok(tone))) => Some(tone),
+        Some((text, Err(error))) => {
+            let text = units::short_text(text).map_err(|why| ("tone", why))?;
+            remarks.push(format!("`tone`: {error}; it is kept as a mannerism"));
+            mannerisms.push(format!("tone: {text}"));
+            None
+        }
+        None => None,
+    };
+    let (name, login) = names(&full_name, email.as_deref(), language).ok_or_else(|| {
+        ("name", format!("{full_name:?} has no letters from a to z that a login could be made of"))
+    })?;
+    if taken.contains(&name) || email.as_ref().is_some_and(|email| taken.contains(email)) {
+        return Err(("name", format!("there is somebody of the name or address of {full_name:?} already")));
+    }
+    let login = free_login(&login, taken);
+    let wrong = |why: String| ("name", why);
+    let persona_name = name.parse().map_err(|error| wrong(format!("{error}")))?;
+    let owner = Owner { uid, gid: uid };
+    let mut made = Persona::new(persona_name, full_name, login.clone(), owner, role)
+        .map_err(|error| wrong(error.to_string()))?;
+    taken.extend([name, format!("login {login}")].into_iter().chain(email.clone()));
+    made.language = language;
+    made.country = place.country;
+    made.time_zone = place.time_zone.clone();
+    made.week = week;
+    made.character.tone = tone;
+    made.character.mannerisms = mannerisms;
+    made.character.signature = signature;
+    made.character.email = email;
+    made.character.reply_latency = reply_latency;
+    made.character.uses_llms_heavily = uses_llms_heavily;
+    Ok((made, remarks))
+}
+
+/// The text of a field; `None` where it is missing or null.
+fn text<'e>(fields: &'e Map<String, Value>, field: &'static str) -> Result<Option<&'e str>, Wrong> {
+    match fields.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err((field, "it is no text".to_owned())),
+    }
+}
+
+/// A list of texts, or one.
+fn mannerisms(fields: &Map<String, Value>) -> Result<Vec<String>, Wrong> {
+    const FIELD: &str = "mannerisms";
+    let list = match fields.get(FIELD) {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::String(_)) => std::slice::from_ref(&fields[FIELD]),
+        Some(Value::Array(list)) if list.len() < MANNERISMS_MAX => list.as_slice(),
+        Some(Value::Array(_)) => return Err((FIELD, format!("they are {MANNERISMS_MAX} or more"))),
+        Some(_) => return Err((FIELD, "they are no list of texts".to_owned())),
+    };
+    let one = |value: &Value| match value {
+        Value::String(text) => units::short_text(text.trim()).map_err(|why| (FIELD, why)),
+        _ => Err((FIELD, "they are no list of texts".to_owned())),
+    };
+    list.iter().map(one).collect()
+}
+
+/// `09:00-17:30`, also with days before it; or the first and the last hour, `[9, 17]`. Without days those of an office.
+fn active_hours(fields: &Map<String, Value>) -> Result<WorkWeek, Wrong> {
+    const FIELD: &str = "active_hours";
+    let parse = |text: &str| text.parse::<WorkWeek>().map_err(|error| (FIELD, error.to_string()));
+    match fields.get(FIELD) {
+        None | Some(Value::Null) => Ok(WorkWeek::default()),
+        Some(Value::String(text)) if text.trim().starts_with(|c: char| c.is_ascii_digit()) => {
+            parse(&format!("mon-fri {}", text.replace(' ', "")))
+        }
+        Some(Value::String(text)) => parse(text),
+        Some(Value::Array(hours)) => match hours.iter().map(Value::as_u64).collect::<Option<Vec<_>>>() {
+            Some(hours) if hours.len() == 2 => parse(&format!("mon-fri {}:00-{}:00", hours[0], hours[1])),
+            _ => Err((FIELD, "two hours are meant, as in [9, 17]".to_owned())),
+        },
+        Some(_) => Err((FIELD, "write for instance \"09:00-17:30\"".to_owned())),
+    }
+}
+
+/// `45m`, or seconds as a number.
+fn reply_latency(fields: &Map<String, Value>) -> Result<Option<SignedDuration>, Wrong> {
+    const FIELD: &str = "reply_latency";
+    let span = match fields.get(FIELD) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) => units::duration(text).map_err(|why| (FIELD, why))?,
+        Some(Value::Number(number)) => {
+            let seconds = number.as_f64().filter(|seconds| (0.0..=LATENCY_MAX).contains(seconds));
+            seconds
+                .map(std::time::Duration::from_secs_f64)
+                .ok_or((FIELD, "seconds from 0 to 30 days are meant".to_owned()))?
+        }
+        Some(_) => return Err((FIELD, "write for instance \"45m\", or seconds".to_owned())),
+    };
+    SignedDuration::try_from(span).map(Some).map_err(|error| (FIELD, error.to_string()))
+}
+
+/// The name in the configuration, and the login: that of the address where it can be one, else made of the name. `None` where
+/// the name has nothing that could be part of either.
+fn names(full_name: &str, email: Option<&str>, language: Language) -> Option<(String, String)> {
+    let name: String = plain_letters(full_name, language).chars().take(60).collect();
+    let name = name.trim_matches('-').to_owned();
+    let mut words = name.split('-');
+    let first = words.next()?;
+    let last = words.next_back().unwrap_or_default();
+    let made: String = match last {
+        "" => first.chars().take(30).collect(),
+        _ => first.chars().take(1).chain(last.chars().take(28)).collect(),
+    };
+    let of_email = email.and_then(|email| email.split('@').next()).map(str::to_lowercase);
+    let of_email = of_email.filter(|local| local.len() <= 28 && units::is_login(local));
+    let login = of_email.or(Some(made)).filter(|login| units::is_login(login))?;
+    (!name.is_empty()).then_some((name, login))
+}
+
+/// The login, with a number where somebody has it already.
+fn free_login(login: &str, taken: &HashSet<String>) -> String {
+    let is_free = |login: &String| !taken.contains(&format!("login {login}"));
+    let numbered = (2..).map(|number: u32| format!("{login}{number}"));
+    std::iter::once(login.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
+}
+
+/// A text of somebody else's as it may stand in a message.
+fn brief(text: &str) -> String {
+    printable(&text.chars().take(60).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests;
