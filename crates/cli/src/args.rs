@@ -13,7 +13,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use verisim_core::{ActivityState, DecoyName, FileMode, PersonaName, SyncState};
 
 pub(crate) use self::audit::AuditArgs;
-pub(crate) use self::burn::BurnInArgs;
+pub(crate) use self::burn::{BurnInArgs, WhyArgs};
 pub(crate) use self::decoy::{AcceptArgs, DecoyCommand, LedgerArgs, ReleaseArgs, TrustArgs};
 pub(crate) use self::init::InitArgs;
 pub(crate) use self::sync::{
@@ -103,6 +103,8 @@ pub(crate) enum Command {
     Plant(PlantArgs),
     /// Print a file of a decoy
     Read(ReadArgs),
+    /// Say which plan, persona, session and story put something where it is
+    Why(WhyArgs),
     /// Remove a file from a decoy
     Rm(RmArgs),
     /// List what Verisim knows to be on a decoy

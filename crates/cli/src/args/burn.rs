@@ -1,4 +1,6 @@
-//! The arguments of `burn-in`.
+//! The arguments of `burn-in` and `why`.
+
+use std::ffi::OsString;
 
 use clap::Args;
 use verisim_core::DecoyName;
@@ -18,4 +20,15 @@ pub(crate) struct BurnInArgs {
     /// Go on where the way to a decoy does not allow to take it back
     #[arg(long)]
     pub(crate) no_undo: bool,
+}
+
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// A path on a decoy, or the number of an event
+    #[arg(value_name = "PATH|EVENT")]
+    pub(crate) what: OsString,
+    /// Only on this decoy
+    #[arg(long, value_name = "NAME")]
+    pub(crate) decoy: Option<DecoyName>,
 }

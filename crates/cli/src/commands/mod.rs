@@ -21,6 +21,7 @@ mod sync;
 mod trust;
 mod up;
 mod verify;
+mod why;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -37,6 +38,7 @@ pub(crate) fn run(context: &Context, command: Command) -> CliResult {
         Command::Simulate(args) => context.block_on(simulate::simulate(context, &args)),
         Command::Audit(args) => context.block_on(audit::audit(context, &args)),
         Command::BurnIn(args) => context.block_on(burn_in::burn_in(context, &args)),
+        Command::Why(args) => context.block_on(why::why(context, &args)),
         Command::Plant(args) => context.block_on(files::plant(context, &args)),
         Command::Read(args) => context.block_on(files::read(context, &args)),
         Command::Rm(args) => context.block_on(files::rm(context, &args)),

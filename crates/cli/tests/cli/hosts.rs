@@ -7,13 +7,13 @@ use verisim_testkit::sshd::{Sshd, SshdOptions};
 use crate::sandbox::{Ran, Sandbox, finish};
 
 /// A configuration with one decoy behind this sshd, named as the user's own configuration of SSH calls it.
-struct Site {
+pub(crate) struct Site {
     sandbox: Sandbox,
-    sshd: Sshd,
+    pub(crate) sshd: Sshd,
 }
 
 impl Site {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let sshd = Sshd::start(SshdOptions { locked_in: true, ..SshdOptions::default() })?;
         let sandbox = Sandbox::new();
         for folder in ["etc", "home/mkeller", "tmp"] {
@@ -46,7 +46,7 @@ impl Site {
         self.sandbox.write("verisim.toml", &text);
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         let mut command = self.sandbox.verisim(args);
         command.env("HOME", self.sandbox.path("home")).env_remove("SSH_AUTH_SOCK");
         finish(command)

@@ -4,6 +4,7 @@
 
 mod audit;
 mod bad_input;
+mod burn_in;
 mod containers;
 mod daemon;
 mod demo;

@@ -55,6 +55,7 @@ impl Operator {
             Request::Release { decoy, path, decision } => {
                 Answer::Ledger(self.release(&decoy, &path, decision).await?.into_iter().collect())
             }
+            Request::Why { decoy, path } => Answer::Why(Box::new(self.why(&decoy, &path).await?)),
             Request::AcceptRoot { decoy } => Answer::Accepted { forgotten: self.accept_root(&decoy).await? },
             Request::Follow { .. } | Request::Read { .. } | Request::Shutdown => {
                 return Err(Refusal::new(

@@ -13,6 +13,7 @@ mod protocol;
 mod server;
 mod syncs;
 mod view;
+mod why;
 
 pub use client::{Client, ClientError, Stream};
 pub use operator::{Asked, Operator};
@@ -24,3 +25,4 @@ pub use server::{Server, ServerParts};
 pub use syncs::RETRIED_STATES;
 pub(crate) use view::has_settled;
 pub use view::{AwayView, DecoyView, JobView, LedgerView, RunningView, StatusView};
+pub use why::{PastView, WhyView};

@@ -7,6 +7,7 @@ use verisim_core::{
 };
 
 use super::view::{JobView, LedgerView, RunningView, StatusView};
+use super::why::WhyView;
 use crate::Preview;
 
 /// The version of this protocol. Both sides refuse another one.
@@ -162,6 +163,13 @@ pub enum Request {
     AcceptRoot {
         /// Which.
         decoy: DecoyName,
+    },
+    /// Why a path is what it is.
+    Why {
+        /// On which decoy.
+        decoy: DecoyName,
+        /// Which path.
+        path: DecoyPath,
     },
     /// The daemon ends, after it has drained.
     Shutdown,
@@ -325,6 +333,8 @@ pub enum Answer {
     Plan(Vec<Preview>),
     /// Some of what is known to be on a decoy.
     Ledger(Vec<LedgerView>),
+    /// Why a path is what it is.
+    Why(Box<WhyView>),
     /// Another root was accepted.
     Accepted {
         /// How many paths were known on the former one.
@@ -447,6 +457,10 @@ mod tests {
             (
                 Request::Ledger { decoy: name.clone(), frozen: true, after: None, limit: 9 },
                 r#"{"v":1,"request":"ledger","decoy":"files01","frozen":true,"after":null,"limit":9}"#,
+            ),
+            (
+                Request::Why { decoy: name.clone(), path: file.clone() },
+                r#"{"v":1,"request":"why","decoy":"files01","path":"/home/ann/a.txt"}"#,
             ),
             (
                 Request::Release { decoy: name.clone(), path: file, decision: Release::Adopt },

@@ -3,6 +3,7 @@
 
 mod activity;
 mod breakers;
+mod burn;
 mod control;
 mod crash;
 mod destinations;

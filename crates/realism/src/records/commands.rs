@@ -125,7 +125,8 @@ impl<'w> Hands<'w> {
                 }
             }
             Change::Rename { from, to, class } => {
-                let (old, new) = (self.name(from, deed.at, typed), self.name(to, deed.at, typed));
+                let old = self.name(from, deed.at, typed);
+                let new = below(&old, from, to).unwrap_or_else(|| self.name(to, deed.at, typed));
                 typed.add(deed.at, format!("mv {old} {new}"), None);
                 self.files.retain(|(path, _)| path != from);
                 self.there.remove(from);
@@ -397,4 +398,16 @@ fn root_commands(host: &Host<'_>) -> Vec<(&'static str, String)> {
         .filter(|(program, _)| host.offers(program) && (host.systemd || !program.ends_with("ctl")));
     all.extend(there.map(|(program, arguments)| (*program, (*arguments).to_owned())));
     all
+}
+
+/// The new name of a file that moves into a folder beside it, from where the old one was typed; `None` where it stays in its
+/// folder.
+fn below(old: &str, from: &DecoyPath, to: &DecoyPath) -> Option<String> {
+    let folder = to.parent().filter(|folder| folder.parent().is_some_and(|above| from.parent() == Some(above)))?;
+    if from.file_name() != to.file_name() {
+        return None;
+    }
+    let base = old.rsplit('/').next()?;
+    let into = String::from_utf8_lossy(folder.file_name()?).into_owned();
+    Some(format!("{}{into}/{base}", old.strip_suffix(base)?))
 }

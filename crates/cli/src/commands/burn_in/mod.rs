@@ -1,6 +1,7 @@
 //! `verisim burn-in`: a decoy gets a past before it is exposed, or loses it again.
 
 mod draw;
+mod existing;
 mod tell;
 
 use std::sync::{Arc, Mutex, PoisonError};
