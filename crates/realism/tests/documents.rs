@@ -1,5 +1,7 @@
 //! Documents are real: packages open, their parts are well formed, pages point where their objects are.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what is not right in a test shall fail it")]
+
 mod common;
 
 use std::collections::BTreeSet;

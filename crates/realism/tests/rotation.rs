@@ -1,5 +1,7 @@
 //! Logs of a past are rotated as logrotate does it.
 
+#![allow(clippy::unwrap_used, reason = "what is not right in a test shall fail it")]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use verisim_core::{DecoyPath, FileClass, TrafficProtocol};
 
 use super::host::{Family, Host};
 use super::lived::{Deed, Origin, SECOND, Sitting};
-use super::typing::{Session, Typed, escaped};
+use super::typing::{Session, Typed, below, escaped};
 use crate::decide::Change;
 use crate::persona::{Persona, Role};
 use crate::random::{Generator, Purpose, whole};
@@ -373,8 +373,7 @@ impl<'w> Hands<'w> {
 /// The persona's editor among those that are there.
 fn editor(host: &Host<'_>, own: &mut Generator) -> &'static str {
     let liked = ["vim", "nano", "vim", "nano", "vi", "emacs"];
-    let there = |name: &&str| host.offers(&format!("/usr/bin/{name}"));
-    let there: Vec<&'static str> = liked.into_iter().filter(there).collect();
+    let there: Vec<_> = liked.into_iter().filter(|name| host.offers(&format!("/usr/bin/{name}"))).collect();
     own.pick(&there).copied().unwrap_or("vi")
 }
 
@@ -398,16 +397,4 @@ fn root_commands(host: &Host<'_>) -> Vec<(&'static str, String)> {
         .filter(|(program, _)| host.offers(program) && (host.systemd || !program.ends_with("ctl")));
     all.extend(there.map(|(program, arguments)| (*program, (*arguments).to_owned())));
     all
-}
-
-/// The new name of a file that moves into a folder beside it, from where the old one was typed; `None` where it stays in its
-/// folder.
-fn below(old: &str, from: &DecoyPath, to: &DecoyPath) -> Option<String> {
-    let folder = to.parent().filter(|folder| folder.parent().is_some_and(|above| from.parent() == Some(above)))?;
-    if from.file_name() != to.file_name() {
-        return None;
-    }
-    let base = old.rsplit('/').next()?;
-    let into = String::from_utf8_lossy(folder.file_name()?).into_owned();
-    Some(format!("{}{into}/{base}", old.strip_suffix(base)?))
 }

@@ -65,3 +65,16 @@ pub(super) fn escaped(word: &str) -> String {
     }
     out
 }
+
+/// The new name of a file that moves into a folder beside it, from where the old one was typed; `None` where it stays in its
+/// folder.
+pub(super) fn below(old: &str, from: &DecoyPath, to: &DecoyPath) -> Option<String> {
+    let folder =
+        to.parent().filter(|folder| folder.parent().is_some_and(|above| from.parent() == Some(above)))?;
+    if from.file_name() != to.file_name() {
+        return None;
+    }
+    let base = old.rsplit('/').next()?;
+    let into = escaped(&String::from_utf8_lossy(folder.file_name()?));
+    Some(format!("{}{into}/{base}", old.strip_suffix(base)?))
+}
