@@ -27,6 +27,7 @@ pub struct Running {
     reader: russh::ChannelReadHalf,
     /// The channel is open as long as this lives.
     _writer: russh::ChannelWriteHalf<russh::client::Msg>,
+    _room: tokio::sync::OwnedSemaphorePermit,
     code: Option<u32>,
     has_ended: bool,
 }
@@ -96,7 +97,7 @@ impl Session {
     /// # Errors
     /// As [`Session::run`].
     pub async fn start(&self, line: &[u8], stdin: Bytes) -> Result<Running> {
-        let channel = self.open().await?;
+        let (channel, room) = self.open_for_command().await?;
         let (mut reader, writer) = channel.split();
         timed(START_TIME_MAX, "begin the command", async {
             writer.exec(true, line).await.map_err(|error| channel_error(&error))?;
@@ -108,7 +109,7 @@ impl Session {
             Ok(())
         })
         .await?;
-        Ok(Running { reader, _writer: writer, code: None, has_ended: false })
+        Ok(Running { reader, _writer: writer, _room: room, code: None, has_ended: false })
     }
 
     /// Runs a command.
@@ -117,7 +118,7 @@ impl Session {
     /// [`Error::NotOffered`] when the server runs none, and before anything of it has begun [`Error::Channel`]. With any
     /// other error it may have run.
     pub async fn run(&self, command: &Command) -> Result<Output> {
-        let channel = self.open().await?;
+        let (channel, _room) = self.open_for_command().await?;
         let (mut reader, writer) = channel.split();
         let running = async {
             writer.exec(true, command.line.clone()).await.map_err(|error| channel_error(&error))?;

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelStream, Disconnect};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
 use verisim_core::printable;
 
 use crate::auth::Account;
@@ -18,6 +20,12 @@ use crate::{Error, KnownHosts, Result, Target};
 
 /// How long a channel may take to be opened.
 const CHANNEL_TIME_MAX: Duration = Duration::from_secs(20);
+/// How many commands run on one connection at once. OpenSSH has room for ten sessions, SFTP's among them (sshd_config(5),
+/// MaxSessions), and takes note of the end of one a moment later.
+const COMMANDS_AT_ONCE: usize = 4;
+/// How often a server that has no room for a command is asked again, and the pause before it is: two seconds in all.
+const ROOM_TRIES: u32 = 50;
+const ROOM_PAUSE: Duration = Duration::from_millis(40);
 /// The most hosts on the way to another.
 const JUMPS_MAX: usize = 8;
 
@@ -26,6 +34,7 @@ pub struct Session {
     handle: Handle<Handler>,
     fingerprint: Option<String>,
     version: Vec<u8>,
+    commands: Arc<Semaphore>,
     /// The connections that this one runs through.
     _way: Vec<Session>,
 }
@@ -120,8 +129,9 @@ impl Session {
     }
 
     /// A session on a connection that was made and logged in to.
-    pub(crate) const fn of(handle: Handle<Handler>, fingerprint: Option<String>, version: Vec<u8>) -> Self {
-        Self { handle, fingerprint, version, _way: Vec::new() }
+    pub(crate) fn of(handle: Handle<Handler>, fingerprint: Option<String>, version: Vec<u8>) -> Self {
+        let commands = Arc::new(Semaphore::new(COMMANDS_AT_ONCE));
+        Self { handle, fingerprint, version, commands, _way: Vec::new() }
     }
 
     /// What the server calls itself: its line of identification, as it sent it.
@@ -145,9 +155,30 @@ impl Session {
     /// Opens a channel for a command or a subsystem.
     pub(crate) async fn open(&self) -> Result<Channel<Msg>> {
         let opened = timed(CHANNEL_TIME_MAX, "open a channel", async {
-            self.handle.channel_open_session().await.map_err(|error| channel_error(&error))
+            self.handle.channel_open_session().await.map_err(|error| match channel_error(&error) {
+                // What OpenSSH says where there are as many sessions as may be; such a channel leads nowhere else.
+                Error::Channel { refusal: Refusal::ConnectFailed } => {
+                    Error::Channel { refusal: Refusal::Shortage }
+                }
+                other => other,
+            })
         });
         opened.await
+    }
+
+    /// Opens a channel for a command once there is room for it, and keeps the room.
+    pub(crate) async fn open_for_command(&self) -> Result<(Channel<Msg>, OwnedSemaphorePermit)> {
+        const FULL: Error = Error::Channel { refusal: Refusal::Shortage };
+        let Ok(Ok(room)) = timeout(CHANNEL_TIME_MAX, Arc::clone(&self.commands).acquire_owned()).await else {
+            return Err(FULL);
+        };
+        for _ in 0..ROOM_TRIES {
+            match self.open().await {
+                Err(FULL) => sleep(ROOM_PAUSE).await,
+                opened => return opened.map(|channel| (channel, room)),
+            }
+        }
+        self.open().await.map(|channel| (channel, room))
     }
 
     /// Opens a connection that leaves from the host.

@@ -206,7 +206,7 @@ fn configuration(held: &Path, port: u16, options: &SshdOptions) -> String {
     let mut out = format!(
         "SetEnv SHLVL=5\nPort {port}\nListenAddress 127.0.0.1\nHostKey {held}/host\nPidFile none\nAuthorizedKeysFile {held}/authorized\n\
          StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\nUseDNS no\n\
-         LogLevel VERBOSE\nMaxStartups 500\nMaxSessions 64\nPrintMotd no\nPrintLastLog no\n"
+         LogLevel VERBOSE\nMaxStartups 500\nPrintMotd no\nPrintLastLog no\n"
     );
     if !options.without_sftp {
         out.push_str("Subsystem sftp internal-sftp\n");

@@ -215,6 +215,28 @@ async fn one_session_is_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_questions_than_a_server_has_sessions_are_all_answered() {
+    for room in [3, 10] {
+        let options = SshdOptions { lines: vec![format!("MaxSessions {room}")], ..SshdOptions::default() };
+        let Some(sshd) = Sshd::start(options) else { return };
+        let decoy = SshDecoy::behind(sshd, WayIn::Auto, true).await;
+        assert!(decoy.connector.capabilities().exec);
+        let asked = |_| {
+            let command = Exec {
+                argv: vec![b"true".to_vec()],
+                stdin: bytes::Bytes::new(),
+                time_limit: Duration::from_secs(20),
+                output_limit: ByteCount(10),
+            };
+            let connector = &decoy.connector;
+            async move { connector.exec(&command).await.map(|output| output.code) }
+        };
+        let answers = futures_util::future::join_all((0..60).map(asked)).await;
+        assert!(answers.iter().all(|answer| matches!(answer, Ok(Some(0)))), "{room}: {answers:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ordinary_user_is_denied_what_he_may_not() {
     let options =
         SshdOptions { locked_in: true, lines: vec!["AllowUsers nobody".into()], ..SshdOptions::default() };
