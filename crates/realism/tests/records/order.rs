@@ -160,8 +160,12 @@ fn nobody_is_there_at_a_start_of_the_machine_nor_at_the_end() {
 
 #[test]
 fn what_lies_in_tmp_is_younger_than_the_last_start_of_the_machine() {
+    // Few leave anything there, and it is cleaned up.
     let mut count = 0;
-    for seed in 0..6 {
+    for seed in 0..60 {
+        if count > 3 {
+            break;
+        }
         let lived = Lived::new(&in_zone("UTC", seed, 8), 0, 120, "2026-11-23T10:00:00Z");
         let wtmp = read::utmp(lived.body("/var/log/wtmp").unwrap());
         let start = wtmp.iter().rfind(|record| record.kind == LoginKind::Boot).unwrap().at;
