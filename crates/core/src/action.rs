@@ -107,6 +107,8 @@ pub enum FileClass {
     Configuration,
     /// What a program keeps to be quicker the next time.
     Cache,
+    /// What the system keeps of who was there and what was typed.
+    Record,
     /// Put there by an operator by hand. What a later version calls by a name that is unknown here is read as this: it is
     /// left alone.
     #[serde(other)]
@@ -115,7 +117,7 @@ pub enum FileClass {
 
 impl FileClass {
     /// Every class, for tests and tables.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Note,
         Self::Todo,
         Self::Draft,
@@ -128,6 +130,7 @@ impl FileClass {
         Self::Source,
         Self::Configuration,
         Self::Cache,
+        Self::Record,
         Self::Manual,
     ];
 
@@ -148,6 +151,7 @@ impl FileClass {
             Self::Source => "source",
             Self::Configuration => "configuration",
             Self::Cache => "cache",
+            Self::Record => "record",
         }
     }
 
@@ -155,7 +159,7 @@ impl FileClass {
     #[must_use]
     pub const fn ownership(self) -> OwnershipPolicy {
         match self {
-            Self::CronLog | Self::DaemonLog => OwnershipPolicy::Append,
+            Self::CronLog | Self::DaemonLog | Self::Record => OwnershipPolicy::Append,
             Self::Note
             | Self::Todo
             | Self::Draft
@@ -208,6 +212,18 @@ pub struct AppendFile {
     pub path: DecoyPath,
     /// What is added.
     pub body: Body,
+    /// What the file is, where the ledger does not know it yet.
+    #[serde(default = "a_log", skip_serializing_if = "is_a_log")]
+    pub class: FileClass,
+}
+
+/// Whoever adds lines to a file that nobody knows is a program.
+const fn a_log() -> FileClass {
+    FileClass::DaemonLog
+}
+
+const fn is_a_log(class: &FileClass) -> bool {
+    matches!(class, FileClass::DaemonLog)
 }
 
 /// Another content for a file that is ours.

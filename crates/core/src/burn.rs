@@ -4,6 +4,8 @@
 //! batches, each begun durably. So a process that is killed leaves a past that the next one completes, and everything that
 //! an undo needs to know was known before the first effect.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -38,6 +40,33 @@ pub struct BurnIn {
     /// What cannot be undone, or was left out, for people.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,
+    /// What the records need to go on where the past ended; `None` where nobody keeps any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub keeping: Option<RecordKeeping>,
+}
+
+/// What the system's records of a decoy need to go on once people live there: what kind of system it is, and where its past
+/// came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordKeeping {
+    /// The files that grow: records of logins, logs, histories of shells.
+    pub grows: Vec<DecoyPath>,
+    /// What small system files say of how records look.
+    pub files: Vec<(DecoyPath, Body)>,
+    /// The programs that are there, of those that are looked for.
+    pub present: Vec<DecoyPath>,
+    /// The addresses of the decoy.
+    pub addresses: Vec<IpAddr>,
+    /// Where the other decoys are reached.
+    pub peers: Vec<(DecoyName, IpAddr)>,
+    /// The processes that run since the start of the machine, by the service's name.
+    pub services: Vec<(String, u32)>,
+    /// The number of the last process that a record tells of.
+    pub pid: u32,
+    /// When that was.
+    pub pid_at: Timestamp,
+    /// The number of the last session.
+    pub session: u32,
 }
 
 /// How far a burn-in is.

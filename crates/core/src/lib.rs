@@ -44,7 +44,7 @@ pub use activity_state::{ActivityEvent, ActivityState};
 pub use body::Body;
 pub use burn::{
     BurnBefore, BurnDirectory, BurnDress, BurnFacts, BurnFate, BurnFile, BurnHow, BurnIn, BurnPlan,
-    BurnState, BurnStep, BurnTimes,
+    BurnState, BurnStep, BurnTimes, RecordKeeping,
 };
 pub use bus::Bus;
 pub use capture::{

@@ -119,7 +119,7 @@ impl Known {
             Some((FileClass::CronLog, _)) => {
                 // Long enough that the kernel may stop in the middle of it.
                 let body = text(format!("line {job} {}\n", "x".repeat(40_000)));
-                Action::Append(AppendFile { path, body })
+                Action::Append(AppendFile { path, body, class: FileClass::DaemonLog })
             }
             Some(_) if job % 7 == 0 => Action::Remove(RemoveFile { path }),
             Some(_) => {

@@ -4,8 +4,8 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use verisim_core::{
-    ActivityState, JobFilter, JobId, JobKind, JobState, NewJob, OwnershipPolicy, Schedule, StoreResult,
-    Timestamp, Work,
+    ActivityState, BurnState, JobFilter, JobId, JobKind, JobState, NewJob, OwnershipPolicy, Schedule,
+    StoreResult, Timestamp, Work,
 };
 
 use crate::planner::{Decision, Draft, LifePlanner, Planned};
@@ -46,8 +46,13 @@ pub(crate) async fn load(shared: &Shared) -> StoreResult<()> {
     Ok(())
 }
 
-/// Brings a planner up to what the store knows: what is on the decoys, and which actions are under way.
+/// Brings a planner up to what the store knows: which records go on, what is on the decoys, and which actions are under way.
 pub(crate) async fn teach(shared: &Shared, planner: &mut dyn LifePlanner) -> StoreResult<()> {
+    for burn in shared.store.burn_ins().await? {
+        if let Some(keeping) = burn.keeping.filter(|_| burn.state == BurnState::Done) {
+            planner.keep(&burn.decoy, &keeping);
+        }
+    }
     let mut after = None;
     loop {
         let page = shared.store.ledger_scan(after, LOAD_PAGE).await?;
@@ -111,6 +116,10 @@ async fn plan_from(
             Decision::Act(planned) => {
                 last = Some(planned.at);
                 ready.push(*planned);
+            }
+            Decision::Several { at, planned } => {
+                last = Some(at);
+                ready.extend(planned);
             }
             Decision::Needs(draft) => {
                 last = Some(draft.at);

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use verisim_core::{
-    Action, Body, DecoyName, DecoyPath, IdempotencyKey, LedgerChange, LedgerEntry, PersonaName, SessionId,
-    Timestamp, Work,
+    Action, Body, DecoyName, DecoyPath, IdempotencyKey, LedgerChange, LedgerEntry, PersonaName,
+    RecordKeeping, SessionId, Timestamp, Work,
 };
 
 /// Decides what happens on the decoys next. Pure: reads no clock and no global (INV-9); the same slots come at every
@@ -18,6 +18,9 @@ pub trait LifePlanner: Send {
     /// Learns at the start of work that is not over: its paths are not chosen again before `until`, and the names it takes are
     /// taken.
     fn expect(&mut self, work: &Work, until: Timestamp);
+
+    /// Learns at the start of records that the past of a decoy left, and that go on; before anything is loaded.
+    fn keep(&mut self, decoy: &DecoyName, keeping: &RecordKeeping);
 
     /// Goes to an instant: the next slot is the first at or after it.
     fn seek(&mut self, from: Timestamp);
@@ -41,6 +44,13 @@ pub enum Decision {
     },
     /// An action that is ready.
     Act(Box<Planned>),
+    /// Actions of one moment that are ready.
+    Several {
+        /// When the slot is.
+        at: Timestamp,
+        /// The actions, at least one.
+        planned: Vec<Planned>,
+    },
     /// An action that needs the content of a file that the ledger keeps.
     Needs(Draft),
 }

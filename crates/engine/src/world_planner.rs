@@ -1,13 +1,23 @@
 //! The planner of `realism` as the engine uses it: slots as they come, decided with what is known of the decoys.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use verisim_core::{Action, Body, LedgerChange, LedgerEntry, Timestamp, Work};
-use verisim_realism::{Decision as Choice, LedgerIndex, Planner, World, compose, decide};
+use verisim_core::{
+    Action, AppendFile, Body, DecoyName, FileClass, IdempotencyKey, LedgerChange, LedgerEntry,
+    OwnershipPolicy, RecordKeeping, Timestamp, Work,
+};
+use verisim_realism::{
+    Decision as Choice, DecoyIndex, Doing, Grown, LedgerIndex, Planner, RecordKeeper, Slot, World, compose,
+    decide,
+};
 
 use crate::planner::{Decision, Draft, LifePlanner, Planned, Preview};
 
+/// No session is longer; in busy mode each ends with its quarter of an hour.
+const REOPEN: Duration = Duration::from_secs(16 * 60 * 60);
+const REOPEN_BUSY: Duration = Duration::from_secs(16 * 60);
 /// How far ahead a preview looks at the most.
 const PREVIEW_HORIZON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
@@ -16,21 +26,70 @@ pub struct WorldPlanner {
     world: Arc<World>,
     slots: Option<Planner>,
     ledger: LedgerIndex,
+    /// Whoever keeps records of sessions, by decoy.
+    keepers: BTreeMap<DecoyIndex, RecordKeeper>,
     patience: Duration,
 }
+
+/// The numbers from which on what records get counts within a session: beyond those of what is worked on.
+const LOGIN_FROM: u32 = 1 << 20;
+const LOGOUT_FROM: u32 = LOGIN_FROM + 64;
 
 impl WorldPlanner {
     /// A planner for this world. An action that has not begun `patience` after its slot is skipped (INV-10).
     #[must_use]
     pub fn new(world: Arc<World>, patience: Duration) -> Self {
         let ledger = LedgerIndex::new(&world);
-        Self { world, slots: None, ledger, patience }
+        Self { world, slots: None, ledger, keepers: BTreeMap::new(), patience }
     }
 
     /// Notes what is under way, so that the next slot does not choose the same file.
     fn begin(&mut self, choice: &Choice) {
         let deadline = choice.slot.at.saturating_add(self.patience).unwrap_or(Timestamp::MAX);
         self.ledger.begin(choice, deadline);
+    }
+
+    fn keeper(&mut self, decoy: &DecoyName) -> Option<&mut RecordKeeper> {
+        self.keepers.get_mut(&self.world.decoy_named(decoy)?)
+    }
+
+    /// What a login or a logout writes into the records of a decoy that has some.
+    fn record(&mut self, slot: &Slot) -> Option<Decision> {
+        let keeper = self.keepers.get_mut(&slot.decoy)?;
+        let (grown, from, why) = match slot.doing {
+            Doing::Login => (keeper.login(&self.world, slot), LOGIN_FROM, "logs in"),
+            Doing::Logout => (keeper.logout(&self.world, slot, &self.ledger), LOGOUT_FROM, "logs out"),
+            Doing::Work | Doing::Look => return None,
+        };
+        let (decoy, persona) = (self.world.decoy(slot.decoy)?, self.world.persona(slot.persona)?);
+        let can = decoy.capabilities.append;
+        let planned = |(Grown { path, body }, number): (Grown, u32)| Planned {
+            key: IdempotencyKey::for_action(&persona.name, &slot.session.id(), number),
+            at: slot.at,
+            deadline: slot.at.saturating_add(self.patience).unwrap_or(Timestamp::MAX),
+            decoy: decoy.name.clone(),
+            persona: persona.name.clone(),
+            session: slot.session.id(),
+            action: Action::Append(AppendFile { path, body, class: FileClass::Record }),
+            why: format!("{} {why}", persona.login),
+        };
+        let planned: Vec<Planned> = grown.into_iter().zip(from..).filter(|_| can).map(planned).collect();
+        (!planned.is_empty()).then_some(Decision::Several { at: slot.at, planned })
+    }
+
+    /// Opens again, with whoever keeps records, the sessions that are under way at an instant.
+    fn reopen(&mut self, from: Timestamp) {
+        self.keepers.values_mut().for_each(RecordKeeper::restart);
+        if self.keepers.is_empty() {
+            return;
+        }
+        let back = if self.world.settings().busy { REOPEN_BUSY } else { REOPEN };
+        let mut slots =
+            Planner::with_sessions(&self.world, from.saturating_sub(back).unwrap_or(Timestamp::MIN));
+        while let Some(slot) = slots.pop_until(from) {
+            // What they wrote is there.
+            drop(self.record(&slot));
+        }
     }
 
     fn show(&self, choice: &Choice) -> Option<Preview> {
@@ -66,11 +125,30 @@ fn planned(world: &World, patience: Duration, choice: &Choice, body: Option<&Bod
 }
 
 impl LifePlanner for WorldPlanner {
+    fn keep(&mut self, decoy: &DecoyName, keeping: &RecordKeeping) {
+        if let Some(decoy) = self.world.decoy_named(decoy) {
+            self.keepers.insert(decoy, RecordKeeper::new(decoy, keeping));
+        }
+    }
+
     fn load(&mut self, entry: LedgerEntry) {
+        let is_lost = matches!(entry.ownership, OwnershipPolicy::HandsOff | OwnershipPolicy::Foreign);
+        if is_lost && let Some(keeper) = self.keeper(&entry.decoy) {
+            keeper.leave(&entry.path);
+        }
         self.ledger.put(&self.world, &entry);
     }
 
     fn learn(&mut self, change: &LedgerChange) {
+        let decoy = match change {
+            LedgerChange::Put(entry) => &entry.decoy,
+            LedgerChange::Remove { decoy, .. }
+            | LedgerChange::Rename { decoy, .. }
+            | LedgerChange::Freeze { decoy, .. } => decoy,
+        };
+        if let Some(keeper) = self.keeper(decoy) {
+            keeper.learn(change);
+        }
         self.ledger.apply(&self.world, change);
     }
 
@@ -81,7 +159,9 @@ impl LifePlanner for WorldPlanner {
     }
 
     fn seek(&mut self, from: Timestamp) {
-        self.slots = Some(Planner::new(&self.world, from));
+        self.reopen(from);
+        let slots = if self.keepers.is_empty() { Planner::new } else { Planner::with_sessions };
+        self.slots = Some(slots(&self.world, from));
     }
 
     fn next_at(&self) -> Option<Timestamp> {
@@ -93,9 +173,15 @@ impl LifePlanner for WorldPlanner {
         let limit = now.saturating_add(Duration::from_nanos(1)).unwrap_or(Timestamp::MAX);
         let slot = self.slots.as_mut()?.pop_until(limit)?;
         let at = slot.at;
+        if !matches!(slot.doing, Doing::Work | Doing::Look) {
+            return Some(self.record(&slot).unwrap_or(Decision::LeaveAlone { at }));
+        }
         let decision = decide(&self.world, &slot, &self.ledger).and_then(|choice| {
             let decoy = self.world.decoy(slot.decoy)?.name.clone();
             self.begin(&choice);
+            if let Some(keeper) = self.keepers.get_mut(&slot.decoy) {
+                keeper.decided(&choice);
+            }
             match choice.change.wants().cloned() {
                 Some(path) => {
                     let (world, patience) = (Arc::clone(&self.world), self.patience);

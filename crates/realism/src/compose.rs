@@ -35,7 +35,7 @@ pub fn compose(world: &World, decision: &Decision, current: Option<&[u8]>) -> Re
         }
         Change::Append { path, class, since } => {
             let body = log::lines(&mut voice, path, *class, Some(*since));
-            Action::Append(AppendFile { path: path.clone(), body: body.into() })
+            Action::Append(AppendFile { path: path.clone(), body: body.into(), class: FileClass::DaemonLog })
         }
         Change::Rename { from, to, .. } => Action::Move(MoveFile { from: from.clone(), to: to.clone() }),
         Change::Remove { path, .. } => Action::Remove(RemoveFile { path: path.clone() }),
@@ -49,7 +49,7 @@ pub fn compose(world: &World, decision: &Decision, current: Option<&[u8]>) -> Re
 fn plant(voice: &mut Voice<'_>, path: &DecoyPath, class: FileClass) -> PlantFile {
     let text = |text: String| Body::from(text);
     let body = match class {
-        FileClass::Note | FileClass::Manual => text(prose::note(voice, path)),
+        FileClass::Note | FileClass::Record | FileClass::Manual => text(prose::note(voice, path)),
         FileClass::Todo => text(todo::list(voice, path)),
         FileClass::Draft => text(prose::draft(voice, path)),
         FileClass::Script => text(script::program(voice, path)),
@@ -102,6 +102,7 @@ fn edits(voice: &mut Voice<'_>, path: &DecoyPath, class: FileClass, current: Opt
         | FileClass::DaemonLog
         | FileClass::Scratch
         | FileClass::Manual
+        | FileClass::Record
         | FileClass::Cache => prose::note_edits(voice, current),
     }
 }

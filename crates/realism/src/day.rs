@@ -257,13 +257,43 @@ fn quarter(world: &World, persona: PersonaIndex, number: i32) -> Vec<Moment> {
         let count = u16::try_from(draw.geometric(mean)).unwrap_or(u16::MAX);
         for sequence in 0..count {
             if at >= begin + QUARTER || moments.len() >= MOMENTS_MAX {
-                return moments;
+                return with_ends(&moments, begin, pace, seed);
             }
             moments.push(Moment { at, session, sequence, workplace, doing: Doing::Work });
             at = at.saturating_add(gap(&mut draw));
         }
     }
-    moments
+    with_ends(&moments, begin, pace, seed)
+}
+
+/// Puts a login before the first moment of each session, and a logout behind the last one. Draws of their own, so that what is
+/// done stays where it is.
+fn with_ends(work: &[Moment], begin: i64, pace: f64, seed: Seed) -> Vec<Moment> {
+    let mut draw = Generator::new(seed.text("ends"));
+    let mut away = |minutes: f64, room: i64| {
+        let wanted = nanoseconds(draw.lognormal(minutes, ENDS_SIGMA) / pace);
+        // As a share in hundredths, so that two that are next to each other never meet.
+        wanted.min(room / 100 * whole(ENDS_SHARE * 100.0).cast_signed()).max(0)
+    };
+    let sessions: Vec<&[Moment]> = work.chunk_by(|a, b| a.session == b.session).collect();
+    let mut out = Vec::with_capacity(work.len() + 2 * sessions.len());
+    let mut before = begin;
+    for (place, session) in sessions.iter().enumerate() {
+        let (Some(first), Some(last)) = (session.first(), session.last()) else { continue };
+        let after =
+            sessions.get(place + 1).and_then(|next| next.first()).map_or(begin + QUARTER, |next| next.at);
+        let login = first.at - away(LOGIN_MINUTES, first.at - before);
+        let logout = last.at + away(LOGOUT_MINUTES, after - last.at);
+        if login < first.at && login > before {
+            out.push(Moment { at: login, sequence: 0, doing: Doing::Login, ..*first });
+        }
+        out.extend_from_slice(session);
+        if logout > last.at && logout < after {
+            out.push(Moment { at: logout, doing: Doing::Logout, ..*last });
+        }
+        before = last.at;
+    }
+    out
 }
 
 /// What lots are drawn with on each decoy of a persona.

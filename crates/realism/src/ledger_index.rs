@@ -68,6 +68,9 @@ impl LedgerIndex {
     /// Learns an entry of the ledger, as at a start. Entries of unknown decoys, or of nobody who works there, are none of the
     /// planner's business.
     pub fn put(&mut self, world: &World, entry: &LedgerEntry) {
+        if entry.class == FileClass::Record {
+            return;
+        }
         let persona = entry.persona.as_ref().and_then(|name| world.persona_named(name));
         let decoy = world.decoy_named(&entry.decoy);
         let Some(desk) = persona.zip(decoy).and_then(|(persona, decoy)| world.desk(persona, decoy)) else {
@@ -183,6 +186,11 @@ impl LedgerIndex {
             }
             Change::Visit { .. } => {}
         }
+    }
+
+    /// What there is on a desk, in no order that means anything.
+    pub(crate) fn held(&self, desk: DeskIndex) -> &[Held] {
+        self.desks.get(desk.0 as usize).map_or(&[], |desk| &desk.files)
     }
 
     /// How many files there are in all.

@@ -68,7 +68,9 @@ pub use mistake::{Mistake, Mistakes};
 pub use past::{Past, PastDirectory, PastFile, past};
 pub use persona::{DecoyProfile, Persona, Role};
 pub use planner::{Planner, SessionKey, Slot, Unit};
-pub use records::{Existing, ExistingFile, How, LeftOut, RecordFile, Records, Story, StoryKind, records};
+pub use records::{
+    Existing, ExistingFile, Grown, How, LeftOut, RecordFile, RecordKeeper, Records, Story, StoryKind, records,
+};
 pub use settings::{CLASSES, ClassWeights, EffectWeights, Settings, TrafficWeights};
 pub use simulate::{Content, Scene, Simulation, Step, Written};
 pub use week::{Hours, InvalidWeek, WorkWeek};

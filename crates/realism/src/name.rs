@@ -71,7 +71,7 @@ pub(crate) fn new_file(
         FileClass::Source => source::name(&mut voice),
         FileClass::Configuration => configuration::name(&mut voice),
         FileClass::Cache => cache::name(&mut voice),
-        FileClass::Manual => None,
+        FileClass::Record | FileClass::Manual => None,
     }
 }
 

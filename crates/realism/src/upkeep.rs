@@ -16,11 +16,17 @@ pub(crate) fn can_edit(held: &Held) -> bool {
     !held.path.as_bytes().ends_with(b".pdf")
         && !held.path.parent().is_some_and(|folder| is_archive(&folder))
         && held.class.ownership() == OwnershipPolicy::Owned
-        && !matches!(held.class, FileClass::Scratch | FileClass::Manual | FileClass::Cache)
+        && !matches!(
+            held.class,
+            FileClass::Scratch | FileClass::Manual | FileClass::Record | FileClass::Cache
+        )
 }
 
 pub(crate) fn can_append(held: &Held) -> bool {
-    held.class.ownership() == OwnershipPolicy::Append && held.size < LOG_BYTES_MAX && !is_rotated(&held.path)
+    held.class.ownership() == OwnershipPolicy::Append
+        && held.class != FileClass::Record
+        && held.size < LOG_BYTES_MAX
+        && !is_rotated(&held.path)
 }
 
 pub(crate) fn can_rename(held: &Held) -> bool {

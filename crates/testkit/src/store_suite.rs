@@ -82,7 +82,11 @@ fn path(text: &str) -> DecoyPath {
 /// An activity job: an append to `file` on `host`, due at [`at`]`(due)`.
 #[must_use]
 pub fn append_job(key: &str, host: &str, file: &str, due: i64) -> NewJob {
-    let action = Action::Append(AppendFile { path: path(file), body: Body::from("line\n".as_bytes()) });
+    let action = Action::Append(AppendFile {
+        path: path(file),
+        body: Body::from("line\n".as_bytes()),
+        class: FileClass::DaemonLog,
+    });
     activity_job(key, host, action, due)
 }
 

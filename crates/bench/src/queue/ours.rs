@@ -39,6 +39,7 @@ fn job(i: usize) -> NewJob {
         path: DecoyPath::new(format!("/home/user{}/notes/file-{i}.txt", i % 8))
             .unwrap_or_else(|_| DecoyPath::root()),
         body: Body::from("a line of text that a persona would write\n".repeat(4).into_bytes()),
+        class: verisim_core::FileClass::DaemonLog,
     });
     let key = format!("action/maria-keller/files01-2026-11-22-{:04}/{}", i % 9973, i);
     store_suite::activity_job(&key, &format!("host{:03}", i % LANES), action, 0)

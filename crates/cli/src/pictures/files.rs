@@ -109,7 +109,7 @@ const fn color(class: FileClass) -> &'static str {
         FileClass::CronLog => "#8a8f9c",
         FileClass::DaemonLog => "#5c6270",
         FileClass::Scratch => "#e3cf57",
-        FileClass::Manual => INK,
+        FileClass::Record | FileClass::Manual => INK,
         FileClass::Document => "#7a4fa3",
         FileClass::Spreadsheet => "#3a9a8f",
         FileClass::Source => "#c2603a",

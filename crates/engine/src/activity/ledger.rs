@@ -21,7 +21,11 @@ pub(super) fn learnt(action: &Action, payload: &Payload, scene: &Scene<'_>) -> V
         Payload::Plant(planted) => vec![put(scene.planted(action, planted))],
         Payload::Edit(edited) => vec![put(scene.edited(edited))],
         Payload::Append(added) => {
-            let mut entry = scene.base(&added.path, FileClass::DaemonLog, OwnershipPolicy::Append);
+            let class = match action {
+                Action::Append(append) => append.class,
+                _ => FileClass::DaemonLog,
+            };
+            let mut entry = scene.base(&added.path, class, OwnershipPolicy::Append);
             entry.sha256 = added.sha256;
             entry.size = added.offset.saturating_add(added.bytes);
             entry.edits = entry.edits.saturating_add(1);

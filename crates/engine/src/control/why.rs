@@ -68,6 +68,8 @@ impl Operator {
         let known: Option<LedgerEntry> =
             store.ledger(&[(decoy.clone(), path.clone())]).await?.pop().flatten();
         let burn_in = store.burn_ins().await?.into_iter().find(|burn| burn.decoy == *decoy);
+        // What records go on with is nobody's business.
+        let burn_in = burn_in.map(|burn| BurnIn { keeping: None, ..burn });
         let (mut names, events) = self.history(decoy, path).await?;
         names.insert(path.clone());
         let mut past = None;

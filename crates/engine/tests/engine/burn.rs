@@ -152,6 +152,7 @@ fn drawn(clock: &VirtualClock) -> Drawn {
         begun_at: clock.now(),
         ended_at: None,
         notes: Vec::new(),
+        keeping: None,
     };
     Drawn { burn, files, comings: comings.into() }
 }

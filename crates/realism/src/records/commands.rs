@@ -1,12 +1,14 @@
 //! What people type: the commands that make the edits of a session, and those that everybody types in between.
 
+mod naming;
+
 use std::collections::BTreeSet;
 
 use verisim_core::{DecoyPath, FileClass, TrafficProtocol};
 
 use super::host::{Family, Host};
 use super::lived::{Deed, Origin, SECOND, Sitting};
-use super::typing::{Session, Typed, below, escaped};
+use super::typing::{Session, Typed, below};
 use crate::decide::Change;
 use crate::persona::{Persona, Role};
 use crate::random::{Generator, Purpose, whole};
@@ -26,6 +28,8 @@ pub(super) struct Hands<'w> {
     there: BTreeSet<DecoyPath>,
     files: Vec<(DecoyPath, FileClass)>,
     root_commands: Vec<(&'static str, String)>,
+    /// Whether folders stay where the last file of one went.
+    keeps_folders: bool,
 }
 
 /// So many files are remembered, the newest: what people look into is what they had at hand.
@@ -74,7 +78,29 @@ impl<'w> Hands<'w> {
             there: BTreeSet::new(),
             files: Vec::new(),
             root_commands: root_commands(host),
+            keeps_folders: false,
         }
+    }
+
+    /// For one session of a life that goes on, in which these files are there. Nothing is done as root: it would be in the log
+    /// at its own time.
+    pub(super) fn live(
+        host: &Host<'w>,
+        (index, persona): (PersonaIndex, &'w Persona),
+        session: &str,
+        files: impl Iterator<Item = (DecoyPath, FileClass)>,
+    ) -> Self {
+        let mut hands = Self::new(host, index, persona);
+        let habits = host.world.persona_seed(index, Purpose::Records);
+        hands.draw = Generator::new(habits.text("commands").text(host.profile.name.as_str()).text(session));
+        (hands.administrator, hands.keeps_folders) = (false, true);
+        for (path, class) in files {
+            if let Some(folder) = path.parent().filter(|folder| hands.is_below_home(folder)) {
+                hands.know(folder);
+            }
+            hands.remember(&path, class);
+        }
+        hands
     }
 
     /// Everything typed in a session, in the order of time.
@@ -205,6 +231,9 @@ impl<'w> Hands<'w> {
 
     /// A folder of which the last file went goes, too.
     fn clear_folder(&mut self, gone: &DecoyPath, at: i64, typed: &mut Session) {
+        if self.keeps_folders {
+            return;
+        }
         let mut folder = gone.parent();
         while let Some(empty) = folder.filter(|folder| self.folders.contains(folder)) {
             if self.there.iter().any(|path| path.starts_with(&empty)) {
@@ -320,53 +349,17 @@ impl<'w> Hands<'w> {
             "docx", "xlsx", "pptx", "pdf", "odt", "ods", "odp", "png", "jpg", "jpeg", "gz", "tgz", "zip",
             "xz", "db", "sqlite", "doc", "xls",
         ];
-        let of_programs =
-            matches!(class, FileClass::CronLog | FileClass::DaemonLog | FileClass::Cache | FileClass::Manual);
+        let of_programs = matches!(
+            class,
+            FileClass::CronLog
+                | FileClass::DaemonLog
+                | FileClass::Cache
+                | FileClass::Record
+                | FileClass::Manual
+        );
         let name = String::from_utf8_lossy(path.file_name().unwrap_or_default()).to_ascii_lowercase();
         let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
         !of_programs && !BINARY.contains(&ending)
-    }
-
-    /// The file as it is typed; who walks is in its folder by then.
-    fn name(&mut self, path: &DecoyPath, at: i64, typed: &mut Session) -> String {
-        if self.walks
-            && path.starts_with(&self.persona.home)
-            && let Some(parent) = path.parent()
-            && typed.folder.as_ref() != Some(&parent)
-        {
-            let at_home = parent == self.persona.home;
-            if !(at_home && typed.folder.is_none()) {
-                let text =
-                    if at_home { "cd".to_owned() } else { format!("cd ~/{}", self.below_home(&parent)) };
-                typed.add(at - SECOND, text, None);
-                typed.folder = Some(parent);
-            }
-        }
-        self.name_from(path, typed.folder.as_ref())
-    }
-
-    /// The file as it is typed in a folder; `None` is the home.
-    fn name_from(&self, path: &DecoyPath, folder: Option<&DecoyPath>) -> String {
-        match folder {
-            Some(folder) if path.parent().as_ref() == Some(folder) => {
-                escaped(&String::from_utf8_lossy(path.file_name().unwrap_or_default()))
-            }
-            Some(_) if path.starts_with(&self.persona.home) => format!("~/{}", self.below_home(path)),
-            _ => self.name_from_home(path),
-        }
-    }
-
-    fn name_from_home(&self, path: &DecoyPath) -> String {
-        if path.starts_with(&self.persona.home) {
-            self.below_home(path)
-        } else {
-            escaped(&String::from_utf8_lossy(path.as_bytes()))
-        }
-    }
-
-    fn below_home(&self, path: &DecoyPath) -> String {
-        let rest = path.as_bytes().get(self.persona.home.as_bytes().len() + 1..).unwrap_or_default();
-        escaped(&String::from_utf8_lossy(rest))
     }
 }
 

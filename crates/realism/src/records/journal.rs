@@ -29,6 +29,24 @@ pub(super) enum Service {
     Getty,
 }
 
+impl Service {
+    /// Every service.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Systemd, Self::Logind, Self::Cron, Self::Logger, Self::Sshd, Self::Getty];
+
+    /// Its name where it is stored.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Systemd => "systemd",
+            Self::Logind => "logind",
+            Self::Cron => "cron",
+            Self::Logger => "logger",
+            Self::Sshd => "sshd",
+            Self::Getty => "getty",
+        }
+    }
+}
+
 const SERVICES: [Service; 5] =
     [Service::Logind, Service::Cron, Service::Logger, Service::Getty, Service::Sshd];
 
@@ -102,6 +120,17 @@ pub(super) struct Told {
     pub(super) lines: Vec<Line>,
     pub(super) wtmp: Vec<Record>,
     pub(super) btmp: Vec<Record>,
+    /// The processes at the end.
+    pub(super) pids: Counted,
+}
+
+/// Where the numbers of processes have come to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counted {
+    /// The last one, and when it was given.
+    pub(super) last: u32,
+    pub(super) at: i64,
+    pub(super) services: BTreeMap<Service, u32>,
 }
 
 impl Journal {
@@ -129,10 +158,23 @@ impl Journal {
     /// Puts everything in the order of time, and numbers the processes. What is not before `until` is left out.
     pub(super) fn tell(mut self, host: &Host<'_>, until: i64) -> Told {
         self.entries.retain(|entry| entry.at < until);
+        let first = self.entries.iter().map(|entry| entry.at).min().unwrap_or(0);
+        let pids = Pids::new(host, first);
+        self.tell_in(host, pids)
+    }
+
+    /// Puts everything in the order of time, in processes whose numbers are known: that of the first that is run, and so on.
+    pub(super) fn tell_with(self, host: &Host<'_>, counted: &Counted, runs: &[u32]) -> Told {
+        let mut pids = Pids::new(host, counted.at);
+        (pids.last, pids.at) = (counted.last, counted.at);
+        pids.services.clone_from(&counted.services);
+        pids.runs = (1..).zip(runs.iter().copied()).collect();
+        self.tell_in(host, pids)
+    }
+
+    fn tell_in(mut self, host: &Host<'_>, mut pids: Pids) -> Told {
         // Stable: what happens at one instant stays in the order in which it was told.
         self.entries.sort_by_key(|entry| entry.at);
-        let first = self.entries.first().map_or(0, |entry| entry.at);
-        let mut pids = Pids::new(host, first);
         let mut told = Told::default();
         let (mut draw, mut now) = (host.draw("delays"), i64::MIN);
         for Entry { at, what } in self.entries {
@@ -158,6 +200,7 @@ impl Journal {
                 What::Failed(login) => told.btmp.push(pids.record(login, at)),
             }
         }
+        told.pids = Counted { last: pids.last, at: pids.at, services: pids.services };
         told
     }
 }
@@ -166,7 +209,6 @@ impl Journal {
 struct Pids {
     draw: Generator,
     max: u32,
-    /// How many processes begin in a minute of which no record tells.
     rate: u32,
     last: u32,
     at: i64,
@@ -178,10 +220,26 @@ struct Pids {
 const RESERVED: u32 = 300;
 const MINUTE: i64 = 60_000_000_000;
 
+/// How many processes begin in a minute of which no record tells.
+fn rate(host: &Host<'_>, draw: &mut Generator) -> u32 {
+    if host.systemd { draw.between(3, 7) } else { 1 }
+}
+
+impl Counted {
+    /// The number that a process gets which begins at `at`, taken from the time that went by: the same whenever it is asked.
+    pub(super) fn number(&self, host: &Host<'_>, at: i64) -> u32 {
+        let rate = rate(host, &mut host.draw("pids"));
+        let since = at.saturating_sub(self.at).max(0) / (MINUTE / i64::from(rate));
+        let room = i64::from(host.pid_max() - RESERVED);
+        let number = i64::from(self.last.saturating_sub(RESERVED)) + 2 + since;
+        RESERVED + u32::try_from(number % room).unwrap_or(0)
+    }
+}
+
 impl Pids {
     fn new(host: &Host<'_>, at: i64) -> Self {
         let mut draw = host.draw("pids");
-        let rate = if host.systemd { draw.between(3, 7) } else { 1 };
+        let rate = rate(host, &mut draw);
         let (services, runs) = (BTreeMap::new(), BTreeMap::new());
         let mut pids = Self { draw, max: host.pid_max(), rate, last: 1, at, services, runs };
         pids.boot(at);

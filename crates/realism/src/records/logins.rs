@@ -23,8 +23,10 @@ pub(super) struct Logins<'h, 'w> {
     /// When each pseudo-terminal is free again.
     terminals: Vec<i64>,
     /// The number that logind gives next, and the starts of the machine, after which it counts from 1.
-    session: u32,
+    pub(super) session: u32,
     boots: &'h [i64],
+    /// Whether it is told while it happens: without what was mistyped before, and with users' services that go on running.
+    is_live: bool,
     /// Whose services run until when, in which process.
     managers: BTreeMap<u32, Manager>,
     /// By user, the last login.
@@ -58,9 +60,16 @@ impl<'h, 'w> Logins<'h, 'w> {
             terminals: Vec::new(),
             session: 0,
             boots,
+            is_live: false,
             managers: BTreeMap::new(),
             last: BTreeMap::new(),
         }
+    }
+
+    /// For one session that is going on: at the terminal of this number, after so many sessions.
+    pub(super) fn live(host: &'h Host<'w>, terminal: usize, session: u32) -> Self {
+        let terminals = vec![i64::MAX; terminal];
+        Self { terminals, session, is_live: true, ..Self::new(host, &[]) }
     }
 
     /// Tells of one session. Sessions come in the order of their logins.
@@ -112,7 +121,11 @@ impl<'h, 'w> Logins<'h, 'w> {
         let from = format!("for {login} from {} port {} ssh2", way.address, way.port);
         let accepted = at - i64::from(draw.between(180, 420)) * MILLI;
         let with_key = knows_key(host, way.person);
-        if !with_key && matches!(way.sitting.origin, Origin::Desk) && draw.percent(MISTYPES_PERCENT) {
+        if !with_key
+            && matches!(way.sitting.origin, Origin::Desk)
+            && draw.percent(MISTYPES_PERCENT)
+            && !self.is_live
+        {
             let tries = accepted - i64::from(draw.between(4_000, 11_000)) * MILLI;
             mistyped(journal, way, sshd, tries, draw);
         }
@@ -157,6 +170,11 @@ impl<'h, 'w> Logins<'h, 'w> {
         let logind = ("systemd-logind", Process::Service(Service::Logind));
         let systemd = ("systemd", Process::Service(Service::Systemd));
         journal.say(at, Facility::Auth, logind, format!("New session {} of user {login}.", way.session));
+        let scope = format!("Started session-{0}.scope - Session {0} of User {login}.", way.session);
+        journal.say(at + 130 * MILLI, Facility::Daemon, systemd, scope);
+        if self.is_live {
+            return;
+        }
         let running = self.managers.remove(&uid);
         let goes_on = |manager: &Manager| manager.until + LINGER + SECOND > way.sitting.from;
         let mut manager = match running {
@@ -185,8 +203,6 @@ impl<'h, 'w> Logins<'h, 'w> {
         };
         manager.until = manager.until.max(way.sitting.to);
         self.managers.insert(uid, manager);
-        let scope = format!("Started session-{0}.scope - Session {0} of User {login}.", way.session);
-        journal.say(at + 130 * MILLI, Facility::Daemon, systemd, scope);
     }
 
     /// A user's services end, some seconds after the last session.

@@ -16,7 +16,7 @@ use crate::zone::Zone;
 pub(super) struct LogFile {
     /// Below `/var/log`.
     pub(super) name: &'static str,
-    takes: &'static [Facility],
+    pub(super) takes: &'static [Facility],
 }
 
 /// One file of a log: the one that is written to, or one that was set aside.
@@ -118,7 +118,7 @@ pub(super) fn suffix(zone: &Zone, keep: Keep, age: usize, cut: Option<i64>) -> S
     format!(".{age}{gz}")
 }
 
-fn write(host: &Host<'_>, line: &Line, out: &mut Vec<u8>) {
+pub(super) fn write(host: &Host<'_>, line: &Line, out: &mut Vec<u8>) {
     let stamp = stamp(host.zone, host.stamps, line.at);
     let pid = line.pid.map_or_else(String::new, |pid| format!("[{pid}]"));
     let text = format!("{stamp} {} {}{pid}: {}\n", host.name, line.program, line.message);

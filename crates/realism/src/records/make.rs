@@ -16,14 +16,13 @@ use super::lived::{SECOND, Sitting, sittings};
 use super::logins::Logins;
 use super::place::{Desk, Wanted};
 use super::services::{boots, rotations};
+use super::tables::{Fit, fit, place_last, place_logins, place_utmp};
 use super::typing::Typed;
-use super::utmp::{self, Kind, LastLogin, RECORD, Record, enter};
-use super::{Records, Story, logs, services, story};
+use super::utmp::LastLogin;
+use super::{Records, Story, live, logs, services, story};
 use crate::day::instant;
 use crate::world::{DecoyIndex, World};
 
-/// Users with larger numbers are not entered in `lastlog`, which has a place for every number below.
-const LASTLOG_UID_MAX: u32 = 20_000;
 /// How far before the past the logs of the system itself reach.
 const BEFORE: i64 = 35 * 86_400 * SECOND;
 
@@ -51,7 +50,7 @@ pub fn records(
     }
     let edited = edit_settings(&host, &mut sat);
     let end = instant(until).max(story.ends() + 20 * SECOND);
-    let (told, last, begin) = tell(&host, &sat, instant(from), end);
+    let Tale { told, last, begin, session } = tell(&host, &sat, instant(from), end);
     let mut desk = Desk::new(existing, host.seed, end);
     place_accounts(&mut desk, &accounts, end);
     place_homes(&mut desk, &host, &accounts, &edited);
@@ -61,6 +60,7 @@ pub fn records(
     place_last(&mut desk, &host, &last);
     place_utmp(&mut desk, &host, &told.wtmp);
     place_histories(&mut desk, &host, &accounts, sat);
+    desk.out.keeping = live::keeping(&host, &desk.out.files, &told.pids, session);
     desk.out
 }
 
@@ -134,8 +134,18 @@ fn edit_settings(host: &Host<'_>, sat: &mut [Sat]) -> BTreeMap<u32, i64> {
 
 const EDITORS: [&str; 4] = ["vim", "nano", "emacs", "vi"];
 
-/// Everything that happened, in the order of time; the last logins by user; and since when.
-fn tell(host: &Host<'_>, sat: &[Sat], from: i64, end: i64) -> (Told, BTreeMap<u32, LastLogin>, i64) {
+/// Everything that happened, in the order of time.
+struct Tale {
+    told: Told,
+    /// The last logins, by user.
+    last: BTreeMap<u32, LastLogin>,
+    /// Since when.
+    begin: i64,
+    /// The number of the last session.
+    session: u32,
+}
+
+fn tell(host: &Host<'_>, sat: &[Sat], from: i64, end: i64) -> Tale {
     let mut journal = Journal::default();
     let sittings: Vec<Sitting> = sat.iter().map(|one| one.sitting.clone()).collect();
     let boots = boots(host, &sittings, from, end);
@@ -147,8 +157,8 @@ fn tell(host: &Host<'_>, sat: &[Sat], from: i64, end: i64) -> (Told, BTreeMap<u3
         logins.tell(&mut journal, &one.person, &one.sitting, &one.typed);
     }
     logins.finish(&mut journal);
-    let last = std::mem::take(&mut logins.last);
-    (journal.tell(host, end), last, begin)
+    let (last, session) = (std::mem::take(&mut logins.last), logins.session);
+    Tale { told: journal.tell(host, end), last, begin, session }
 }
 
 fn place_accounts(desk: &mut Desk<'_>, accounts: &Accounts, end: i64) {
@@ -246,127 +256,6 @@ fn place_logs(desk: &mut Desk<'_>, host: &Host<'_>, told: &Told, from: i64, end:
             };
             if one.suffix.is_empty() { desk.append(wanted) } else { desk.new_file(wanted) }
         }
-    }
-}
-
-/// How ours goes with what is there.
-enum Fit {
-    /// All of it is later.
-    Behind,
-    /// All of it is earlier: theirs begin then.
-    Before(i64),
-    /// They overlap, or it cannot be known.
-    Not,
-}
-
-fn fit(theirs: Option<(i64, i64)>, ours: Option<(i64, i64)>) -> Fit {
-    match theirs.zip(ours) {
-        Some(((_, theirs), (ours, _))) if theirs <= ours => Fit::Behind,
-        Some(((theirs, _), (_, ours))) if ours < theirs => Fit::Before(theirs),
-        _ => Fit::Not,
-    }
-}
-
-fn place_logins(
-    desk: &mut Desk<'_>,
-    host: &Host<'_>,
-    (name, mode): (&str, u32),
-    records: &[Record],
-    (from, end): (i64, i64),
-) {
-    let path = format!("/var/log/{name}");
-    let Some(span) = records.first().map(|first| first.at).zip(records.last().map(|last| last.at)) else {
-        return;
-    };
-    let there = desk.there(&path).filter(|there| !there.body.as_bytes().is_empty());
-    let older = format!("{path}.1");
-    let mut cuts = rotations(host, host.logins_kept.every, from, end);
-    if let Some(there) = there {
-        let seconds = utmp::span(there.body.as_bytes()).filter(|_| there.is_whole);
-        match fit(seconds.map(|(first, last)| (first * SECOND, last * SECOND + SECOND - 1)), Some(span)) {
-            Fit::Behind => cuts.clear(),
-            Fit::Before(_) => cuts = vec![i64::MAX],
-            Fit::Not => {
-                desk.leave(&path, "has records of the same time as ours, so none are added: let the past end before the first of them");
-                return;
-            }
-        }
-    }
-    let last_cut = cuts.last().copied().unwrap_or(i64::MIN);
-    let (before, after) = records.split_at(records.partition_point(|record| record.at < last_cut));
-    // One older file is kept, of the time since the cut before.
-    let first_cut = cuts.len().checked_sub(2).and_then(|place| cuts.get(place)).copied().unwrap_or(i64::MIN);
-    let before = &before[before.partition_point(|record| record.at < first_cut)..];
-    if !before.is_empty() && desk.is_taken(&older) {
-        desk.leave(&path, format!("{older} is there already, so no records are added"));
-        return;
-    }
-    for (path, records) in [(older, before), (path, after)] {
-        let Some(last) = records.last() else { continue };
-        let mut body = Vec::with_capacity(records.len() * RECORD);
-        records.iter().for_each(|record| record.write(&mut body));
-        let why = "logins and logouts of the past".to_owned();
-        desk.append(Wanted { path, body, mode, owner: host.of_logins(), changed: last.at, why });
-    }
-}
-
-fn place_last(desk: &mut Desk<'_>, host: &Host<'_>, last: &BTreeMap<u32, LastLogin>) {
-    const PATH: &str = "/var/log/lastlog";
-    let mut body = desk.there(PATH).map_or_else(Vec::new, |there| there.body.as_bytes().to_vec());
-    for (uid, login) in last {
-        if *uid <= LASTLOG_UID_MAX {
-            enter(&mut body, *uid, login);
-        } else {
-            desk.leave(
-                PATH,
-                format!(
-                    "uid {uid} is too large: the file would grow to {} MiB",
-                    (u64::from(*uid) * 292) >> 20
-                ),
-            );
-        }
-    }
-    if let Some(changed) = last.values().map(|login| login.at).max() {
-        let why = "the last logins of the past".to_owned();
-        desk.rewrite(Wanted {
-            path: PATH.to_owned(),
-            body,
-            mode: 0o664,
-            owner: host.of_logins(),
-            changed,
-            why,
-        });
-    }
-}
-
-/// Who is there now: nobody, on a machine that was started.
-fn place_utmp(desk: &mut Desk<'_>, host: &Host<'_>, wtmp: &[Record]) {
-    const PATH: &str = "/run/utmp";
-    let is_empty = desk.there(PATH).is_some_and(|there| there.body.as_bytes().is_empty());
-    let is_blank = !desk.is_taken(PATH) && !host.existing.is_a_system();
-    if !(is_empty || is_blank) || !host.systemd {
-        return;
-    }
-    let booted = wtmp.iter().rposition(|record| record.kind == Kind::Boot).unwrap_or(0);
-    let since = wtmp.get(booted..).unwrap_or_default();
-    let mut lines: BTreeMap<&str, &Record> = BTreeMap::new();
-    for record in since.iter().filter(|record| record.line != "~") {
-        lines.insert(&record.line, record);
-    }
-    let system = since.iter().filter(|record| record.line == "~");
-    let mut body = Vec::new();
-    let all: Vec<&Record> = system.chain(lines.into_values()).collect();
-    all.iter().for_each(|record| record.write(&mut body));
-    if let Some(changed) = all.iter().map(|record| record.at).max() {
-        let why = "the state of the terminals after the past".to_owned();
-        desk.append(Wanted {
-            path: PATH.to_owned(),
-            body,
-            mode: 0o664,
-            owner: host.of_logins(),
-            changed,
-            why,
-        });
     }
 }
 

@@ -13,6 +13,7 @@ mod existing;
 mod histories;
 mod host;
 mod journal;
+mod live;
 mod lived;
 mod logins;
 mod logs;
@@ -20,13 +21,15 @@ mod make;
 mod place;
 mod services;
 mod story;
+mod tables;
 mod typing;
 mod utmp;
 
 use jiff::{SignedDuration, Timestamp};
-use verisim_core::{Body, DecoyPath, Digest, FileMode, Owner};
+use verisim_core::{Body, DecoyPath, Digest, FileMode, Owner, RecordKeeping};
 
 pub use existing::{Existing, ExistingFile};
+pub use live::{Grown, RecordKeeper};
 pub use make::records;
 
 /// How the decoy got the one cluster of change times that a past leaves on it.
@@ -97,4 +100,6 @@ pub struct Records {
     pub files: Vec<RecordFile>,
     /// What was left out, and why.
     pub left_out: Vec<LeftOut>,
+    /// What they need to go on while people live there; `None` where none of them grows.
+    pub keeping: Option<RecordKeeping>,
 }

@@ -6,6 +6,7 @@
 mod common;
 
 mod coherent;
+mod live;
 mod meets;
 mod order;
 mod sandbox;

@@ -82,7 +82,11 @@ fn actions() -> Vec<Action> {
         }),
         plant(OwnerPolicy::Set(Owner { uid: 1000, gid: 100 }), FileTimes::Live),
         plant(OwnerPolicy::Keep, past),
-        Action::Append(AppendFile { path: path("/var/log/odd\\ \n name"), body: body() }),
+        Action::Append(AppendFile {
+            path: path("/var/log/odd\\ \n name"),
+            body: body(),
+            class: FileClass::DaemonLog,
+        }),
         Action::Edit(EditFile { path: path("/home/ann/a"), edits }),
         Action::Move(MoveFile { from: path("/tmp/a"), to: path("/tmp/b") }),
         Action::Remove(RemoveFile { path: path("/tmp/b") }),

@@ -193,7 +193,11 @@ pub(super) fn edit(at: &str, line: impl Into<Bytes>) -> Action {
 
 /// An addition to a log.
 pub(super) fn append(at: &str, line: &'static str) -> Action {
-    Action::Append(AppendFile { path: path(at), body: Body(Bytes::from_static(line.as_bytes())) })
+    Action::Append(AppendFile {
+        path: path(at),
+        body: Body(Bytes::from_static(line.as_bytes())),
+        class: FileClass::DaemonLog,
+    })
 }
 
 /// A move.

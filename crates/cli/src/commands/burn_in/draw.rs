@@ -67,6 +67,7 @@ pub(super) async fn drawn(context: &Context, here: &Here, member: &Member, days:
         begun_at: context.now(),
         ended_at: None,
         notes: notes(&records, &story),
+        keeping: records.keeping.clone(),
     };
     Ok(joined(&world, burn, past, records, &before))
 }
