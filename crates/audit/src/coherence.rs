@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use verisim_core::{DecoyPath, Timestamp};
 
 use crate::evidence::{Evidence, NamedHistory};
@@ -15,7 +16,7 @@ use crate::read::{Login, LoginKind};
 const EXACT_SECONDS: i64 = 1;
 
 /// What was compared, and what contradicts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Coherence {
     /// Edits by people that fall into the time of `wtmp`, and those of them that lie in no session there.
     pub edits_in_wtmp: usize,
@@ -30,6 +31,14 @@ pub struct Coherence {
     pub names: usize,
     /// Which history, and which command.
     pub unknown: Vec<(DecoyPath, String)>,
+}
+
+impl Coherence {
+    /// Whether nothing contradicts anything.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.outside_wtmp.is_empty() && self.outside_logs.is_empty() && self.unknown.is_empty()
+    }
 }
 
 /// A stretch in which somebody was logged in, in seconds.

@@ -20,6 +20,9 @@ pub(crate) struct AuditArgs {
     /// Pass over this path, as the decoy has it, and what is below; may be given several times
     #[arg(long, value_name = "PATH")]
     pub(crate) exclude: Vec<OsString>,
+    /// Name every contradiction between files, logins, logs and histories too, and end with exit code 6 where there is one
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// End with exit code 6 where a score is below this one
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) min_score: u8,

@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use verisim_audit::simulation::{self, Simulated};
-use verisim_audit::{Evidence, Finding, Options, Report, Verdict, collect, judge_all};
+use verisim_audit::{Coherence, Evidence, Finding, Options, Report, Verdict, coherence, collect, judge_all};
 use verisim_connect::RootfsConnector;
-use verisim_core::Connector;
+use verisim_core::{Connector, DecoyPath, Timestamp, printable};
 
 use crate::args::AuditArgs;
 use crate::context::{Context, absolute};
@@ -15,6 +15,7 @@ use crate::error::{CliError, CliResult, show};
 use crate::exit::Exit;
 use crate::output::{Output, Tone, terminal_width};
 use crate::render::table::{counted, wrap};
+use crate::render::time;
 use crate::wire::Wired;
 
 /// How wide the text is where no terminal says.
@@ -43,10 +44,54 @@ pub(super) async fn audit(context: &Context, args: &AuditArgs) -> CliResult {
         let gap = if place > 0 { "\n" } else { "" };
         context.output.raw(format!("{gap}{}", shown(context, report)).as_bytes())?;
     }
+    for (evidence, report) in evidence.iter().zip(&reports).filter(|_| args.strict) {
+        let joined = coherence(evidence);
+        if worst == Exit::Done && !joined.is_whole() {
+            worst = Exit::Found;
+        }
+        match context.output.json {
+            true => context.output.typed("coherence", &Joined { name: &report.name, joined: &joined })?,
+            false => context.output.raw(contradictions(&report.name, &joined).as_bytes())?,
+        }
+    }
     if worst == Exit::Done && reports.iter().any(|report| report.score < args.min_score) {
         worst = Exit::Found;
     }
     Ok(worst)
+}
+
+#[derive(serde::Serialize)]
+struct Joined<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    joined: &'a Coherence,
+}
+
+/// So many contradictions of a kind are shown.
+const CONTRADICTIONS_MAX: usize = 20;
+
+/// Every contradiction by name.
+fn contradictions(name: &str, joined: &Coherence) -> String {
+    let mut out = format!("\n{name}: files, logins, logs and histories\n");
+    let edits = |outside: &[(DecoyPath, Timestamp)]| -> Vec<String> {
+        outside.iter().map(|(path, at)| format!("{path}, changed {}", time::utc(*at))).collect()
+    };
+    let typed = joined.unknown.iter().map(|(path, text)| format!("{path}: {}", printable(text))).collect();
+    let kinds: [(&str, usize, Vec<String>); 3] = [
+        ("edits that lie in no session of wtmp", joined.edits_in_wtmp, edits(&joined.outside_wtmp)),
+        ("edits that lie in no session of the logs", joined.edits_in_logs, edits(&joined.outside_logs)),
+        ("names in histories of what is not there and never went", joined.names, typed),
+    ];
+    for (what, all, wrong) in kinds {
+        let _ = writeln!(out, "  {} of {all} {what}", wrong.len());
+        for one in wrong.iter().take(CONTRADICTIONS_MAX) {
+            let _ = writeln!(out, "    {one}");
+        }
+        if wrong.len() > CONTRADICTIONS_MAX {
+            let _ = writeln!(out, "    .. and {} more", wrong.len() - CONTRADICTIONS_MAX);
+        }
+    }
+    out
 }
 
 /// Reads every decoy and folder. One that cannot be reached is told, and does not keep the others from being judged.
