@@ -233,6 +233,9 @@ pub struct EditFile {
     pub path: DecoyPath,
     /// What is done to the content that is found.
     pub edits: Vec<TextEdit>,
+    /// Whether others write to it, too: then whatever is there is changed. Otherwise only what is as we left it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
 }
 
 /// Another name for a file that is ours.

@@ -34,6 +34,13 @@ pub enum TextEdit {
         /// What is added, with its own line ends.
         text: Body,
     },
+    /// Overwrites bytes from an offset on: for tables of fixed places. What is shorter is filled with zeros up to there.
+    Patch {
+        /// Where, from 0.
+        offset: u64,
+        /// What stands there afterwards.
+        bytes: Body,
+    },
     /// Replaces everything: for content that is not lines.
     Whole {
         /// The content afterwards.
@@ -69,7 +76,7 @@ pub enum EditError {
 pub fn apply_edits(content: &[u8], edits: &[TextEdit], limit: usize) -> Result<Vec<u8>, EditError> {
     let mut now = content.to_vec();
     for edit in edits {
-        now = apply_one(&now, edit)?;
+        now = apply_one(&now, edit, limit)?;
         if now.len() > limit {
             return Err(EditError::TooLarge { bytes: now.len(), limit });
         }
@@ -77,7 +84,7 @@ pub fn apply_edits(content: &[u8], edits: &[TextEdit], limit: usize) -> Result<V
     Ok(now)
 }
 
-fn apply_one(content: &[u8], edit: &TextEdit) -> Result<Vec<u8>, EditError> {
+fn apply_one(content: &[u8], edit: &TextEdit, limit: usize) -> Result<Vec<u8>, EditError> {
     Ok(match edit {
         TextEdit::Insert { line, text } => {
             let at = line_start(content, *line).unwrap_or(content.len());
@@ -94,6 +101,19 @@ fn apply_one(content: &[u8], edit: &TextEdit) -> Result<Vec<u8>, EditError> {
         TextEdit::Append { text } => {
             let gap: &[u8] = if content.last().is_some_and(|b| *b != b'\n') { b"\n" } else { b"" };
             [content, gap, text.as_bytes()].concat()
+        }
+        TextEdit::Patch { offset, bytes } => {
+            let bytes = bytes.as_bytes();
+            let from = usize::try_from(*offset).unwrap_or(usize::MAX);
+            let to = from.saturating_add(bytes.len());
+            // Before anything of that length is made.
+            if to > limit {
+                return Err(EditError::TooLarge { bytes: to, limit });
+            }
+            let mut now = content.to_vec();
+            now.resize(now.len().max(to), 0);
+            now[from..to].copy_from_slice(bytes);
+            now
         }
         TextEdit::Whole { body } => body.as_bytes().to_vec(),
     })
@@ -142,6 +162,12 @@ mod tests {
         assert_eq!(edited("a", TextEdit::Append { text: text("b\n") }).unwrap(), "a\nb\n");
         assert_eq!(edited("", TextEdit::Append { text: text("b\n") }).unwrap(), "b\n");
         assert_eq!(edited("a", TextEdit::Whole { body: text("z") }).unwrap(), "z");
+        assert_eq!(edited("abcd", TextEdit::Patch { offset: 1, bytes: text("xy") }).unwrap(), "axyd");
+        assert_eq!(edited("a", TextEdit::Patch { offset: 3, bytes: text("x") }).unwrap(), "a\0\0x");
+        assert_eq!(
+            edited("a", TextEdit::Patch { offset: u64::MAX, bytes: text("x") }),
+            Err(EditError::TooLarge { bytes: usize::MAX, limit: 1000 })
+        );
         assert_eq!(
             edited("a\n", TextEdit::Replace { line: 1, text: text("x") }),
             Err(EditError::OutOfRange { line: 1, lines: 1 })

@@ -124,7 +124,7 @@ impl Known {
             Some(_) if job % 7 == 0 => Action::Remove(RemoveFile { path }),
             Some(_) => {
                 let edits = vec![TextEdit::Append { text: text(format!("edited by {job}\n")) }];
-                Action::Edit(EditFile { path, edits })
+                Action::Edit(EditFile { path, edits, shared: false })
             }
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use verisim_core::{
-    Action, AppendFile, Body, DecoyName, FileClass, IdempotencyKey, LedgerChange, LedgerEntry,
-    OwnershipPolicy, RecordKeeping, Timestamp, Work,
+    Action, AppendFile, Body, DecoyName, EditFile, FileClass, IdempotencyKey, LedgerChange, LedgerEntry,
+    OwnershipPolicy, RecordKeeping, TextEdit, Timestamp, Work,
 };
 use verisim_realism::{
     Decision as Choice, DecoyIndex, Doing, Grown, LedgerIndex, Planner, RecordKeeper, Slot, World, compose,
@@ -62,18 +62,30 @@ impl WorldPlanner {
             Doing::Work | Doing::Look => return None,
         };
         let (decoy, persona) = (self.world.decoy(slot.decoy)?, self.world.persona(slot.persona)?);
-        let can = decoy.capabilities.append;
-        let planned = |(Grown { path, body }, number): (Grown, u32)| Planned {
+        let can = decoy.capabilities;
+        let action = |Grown { path, body, offset }: Grown| match offset {
+            None => Action::Append(AppendFile { path, body, class: FileClass::Record }),
+            Some(offset) => {
+                let edits = vec![TextEdit::Patch { offset, bytes: body }];
+                Action::Edit(EditFile { path, edits, shared: true })
+            }
+        };
+        let planned = |(grown, number): (Grown, u32)| Planned {
             key: IdempotencyKey::for_action(&persona.name, &slot.session.id(), number),
             at: slot.at,
             deadline: slot.at.saturating_add(self.patience).unwrap_or(Timestamp::MAX),
             decoy: decoy.name.clone(),
             persona: persona.name.clone(),
             session: slot.session.id(),
-            action: Action::Append(AppendFile { path, body, class: FileClass::Record }),
+            action: action(grown),
             why: format!("{} {why}", persona.login),
         };
-        let planned: Vec<Planned> = grown.into_iter().zip(from..).filter(|_| can).map(planned).collect();
+        let planned: Vec<Planned> = grown
+            .into_iter()
+            .zip(from..)
+            .filter(|(grown, _)| if grown.offset.is_some() { can.edit } else { can.append })
+            .map(planned)
+            .collect();
         (!planned.is_empty()).then_some(Decision::Several { at: slot.at, planned })
     }
 

@@ -30,9 +30,11 @@ pub fn compose(world: &World, decision: &Decision, current: Option<&[u8]>) -> Re
     let mut voice = Voice::new(world, &decision.slot, draw).ok_or(ComposeError::OtherWorld)?;
     Ok(match &decision.change {
         Change::Create { path, class } => Action::Plant(plant(&mut voice, path, *class)),
-        Change::Edit { path, class, .. } => {
-            Action::Edit(EditFile { path: path.clone(), edits: edits(&mut voice, path, *class, current) })
-        }
+        Change::Edit { path, class, .. } => Action::Edit(EditFile {
+            path: path.clone(),
+            edits: edits(&mut voice, path, *class, current),
+            shared: false,
+        }),
         Change::Append { path, class, since } => {
             let body = log::lines(&mut voice, path, *class, Some(*since));
             Action::Append(AppendFile { path: path.clone(), body: body.into(), class: FileClass::DaemonLog })

@@ -75,20 +75,28 @@ fn ours_alone<'k>(path: &DecoyPath, known: Option<&'k LedgerEntry>) -> Result<&'
     }
 }
 
+/// The entry of a file that others write to as well.
+fn not_ours_alone<'k>(
+    path: &DecoyPath,
+    known: Option<&'k LedgerEntry>,
+) -> Result<Option<&'k LedgerEntry>, Failure> {
+    match known.map(|entry| entry.ownership) {
+        None | Some(OwnershipPolicy::Append) => Ok(known),
+        Some(OwnershipPolicy::HandsOff) => Err(hands_off(path)),
+        Some(OwnershipPolicy::Foreign) => Err(foreign(path)),
+        Some(OwnershipPolicy::Owned) => {
+            Err(refused(FailureKind::Config, path, "it is ours alone, and is edited as such"))
+        }
+    }
+}
+
 async fn prepare_append(
     connector: &dyn Connector,
     append: &AppendFile,
     known: Option<&LedgerEntry>,
 ) -> Result<Intended, ActivityError> {
     let path = &append.path;
-    match known.map(|entry| entry.ownership) {
-        None | Some(OwnershipPolicy::Append) => {}
-        Some(OwnershipPolicy::HandsOff) => return Err(hands_off(path).into()),
-        Some(OwnershipPolicy::Foreign) => return Err(foreign(path).into()),
-        Some(OwnershipPolicy::Owned) => {
-            return Err(refused(FailureKind::Config, path, "it is ours alone, and is edited instead").into());
-        }
-    }
+    let known = not_ours_alone(path, known)?;
     let stat = connector.stat(path, StatRequest::Plain).await?;
     match stat {
         Some(stat) if stat.kind == FileKind::Regular => Ok(Intended::Append {
@@ -112,7 +120,10 @@ async fn prepare_edit(
     known: Option<&LedgerEntry>,
 ) -> Result<(Intended, Bytes), ActivityError> {
     let path = &edit.path;
-    let old = ours_alone(path, known)?.sha256;
+    let old = match edit.shared {
+        true => not_ours_alone(path, known)?.map(|entry| entry.sha256),
+        false => Some(ours_alone(path, known)?.sha256),
+    };
     // One byte more than is allowed, so that a longer file is not taken for its beginning.
     let whole = ByteRange::first(ByteCount(EDIT_BYTES_MAX as u64 + 1));
     let content = match connector.read(path, whole).await {
@@ -122,15 +133,19 @@ async fn prepare_edit(
             // A regular file that we may not read is a matter of permissions, not of tampering.
             return match &found.stat {
                 Some(stat) if stat.kind == FileKind::Regular => Err(failure.into()),
-                _ => Err(tampered(path, Some(old), found)),
+                _ if old.is_none() => {
+                    Err(refused(FailureKind::Config, path, "there is no file to change").into())
+                }
+                _ => Err(tampered(path, old, found)),
             };
         }
         Err(failure) => return Err(failure.into()),
     };
-    if Digest::of(&content) != old {
-        return Err(tampered(path, Some(old), evidence(connector, path).await?));
+    let found = Digest::of(&content);
+    if !edit.shared && old != Some(found) {
+        return Err(tampered(path, old, evidence(connector, path).await?));
     }
     let content = apply_edits(&content, &edit.edits, EDIT_BYTES_MAX)
         .map_err(|error| refused(FailureKind::Config, path, &error.to_string()).with_source(error))?;
-    Ok((Intended::Replace { old, new: Digest::of(&content) }, content.into()))
+    Ok((Intended::Replace { old: found, new: Digest::of(&content) }, content.into()))
 }

@@ -19,7 +19,7 @@ pub(super) fn learnt(action: &Action, payload: &Payload, scene: &Scene<'_>) -> V
     match payload {
         Payload::Traffic(_) | Payload::Email(_) => Vec::new(),
         Payload::Plant(planted) => vec![put(scene.planted(action, planted))],
-        Payload::Edit(edited) => vec![put(scene.edited(edited))],
+        Payload::Edit(edited) => vec![put(scene.edited(action, edited))],
         Payload::Append(added) => {
             let class = match action {
                 Action::Append(append) => append.class,
@@ -113,13 +113,21 @@ impl Scene<'_> {
         }
     }
 
-    fn edited(&self, edited: &EditPayload) -> LedgerEntry {
-        let mut entry = self.base(&edited.path, FileClass::Manual, OwnershipPolicy::Owned);
+    fn edited(&self, action: &Action, edited: &EditPayload) -> LedgerEntry {
+        let is_shared = matches!(action, Action::Edit(edit) if edit.shared);
+        let (class, ownership) = match is_shared {
+            true => (FileClass::Record, OwnershipPolicy::Append),
+            false => (FileClass::Manual, OwnershipPolicy::Owned),
+        };
+        let mut entry = self.base(&edited.path, class, ownership);
         entry.sha256 = edited.after;
         entry.size = edited.bytes;
         entry.edits = entry.edits.saturating_add(1);
-        entry.body =
-            edited.body.as_ref().filter(|body| body.as_bytes().len() <= LEDGER_BODY_BYTES_MAX).cloned();
+        entry.body = edited
+            .body
+            .as_ref()
+            .filter(|body| !is_shared && body.as_bytes().len() <= LEDGER_BODY_BYTES_MAX)
+            .cloned();
         entry
     }
 }

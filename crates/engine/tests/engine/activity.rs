@@ -21,6 +21,7 @@ fn edit(path: &str, line: &str) -> Action {
     Action::Edit(EditFile {
         path: DecoyPath::new(path).unwrap(),
         edits: vec![TextEdit::Append { text: Body::from(line.to_owned()) }],
+        shared: false,
     })
 }
 

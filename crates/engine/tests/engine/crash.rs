@@ -19,8 +19,11 @@ async fn populated() -> (Stage, Vec<JobId>) {
     let sync = ModelSync::new(vec![sync_spec("cowrie", "run-1", "vault").unwrap()]);
     let stage = Stage::with_sync(&["a", "b"], sync);
     let path = |text: &str| DecoyPath::new(text).unwrap();
-    let edit =
-        EditFile { path: path("/srv/x"), edits: vec![TextEdit::Append { text: Body::from("more\n") }] };
+    let edit = EditFile {
+        path: path("/srv/x"),
+        edits: vec![TextEdit::Append { text: Body::from("more\n") }],
+        shared: false,
+    };
     let mut jobs = Vec::new();
     for decoy in ["a", "b"] {
         for action in [

@@ -26,7 +26,7 @@ struct Host {
 
 fn edit(path: &str, body: &'static str) -> Action {
     let edits = vec![TextEdit::Whole { body: body.into() }];
-    Action::Edit(EditFile { path: DecoyPath::new(path).unwrap(), edits })
+    Action::Edit(EditFile { path: DecoyPath::new(path).unwrap(), edits, shared: false })
 }
 
 impl Host {

@@ -8,6 +8,8 @@ use flate2::write::ZlibEncoder;
 use crate::document::properties::{Program, Properties};
 use crate::prose::Block;
 
+/// How hard pages are compressed, of 9: what a printer makes is not kept small at any price.
+const LEVEL: u32 = 3;
 /// An A4 page and its margin, in points.
 const PAGE: [u32; 2] = [595, 842];
 const MARGIN: u32 = 64;
@@ -37,7 +39,7 @@ pub(super) fn write(properties: &Properties, blocks: &[Block]) -> Vec<u8> {
             )
             .into_bytes(),
         );
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(LEVEL));
         let _ = encoder.write_all(page);
         let stream = encoder.finish().unwrap_or_default();
         let head = format!("<</Length {}/Filter/FlateDecode>>\nstream\n", stream.len());

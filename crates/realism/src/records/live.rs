@@ -15,6 +15,8 @@ use super::host::{Host, Person};
 use super::journal::{Counted, Journal, Service, Told};
 use super::lived::{Deed, Origin, SECOND, Sitting};
 use super::logins::Logins;
+use super::tables::LASTLOG_UID_MAX;
+use super::utmp::{self, LastLogin};
 use super::{RecordFile, logs};
 use crate::day::{instant, timestamp};
 use crate::decide::{Change, Decision};
@@ -22,13 +24,15 @@ use crate::ledger_index::LedgerIndex;
 use crate::planner::{SessionKey, Slot};
 use crate::world::{DecoyIndex, PersonaIndex, World};
 
-/// What is added to a file.
+/// What a file of records gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grown {
     /// Which.
     pub path: DecoyPath,
-    /// What is added at its end.
+    /// What is written.
     pub body: Body,
+    /// Where in the file, in bytes; `None` for its end.
+    pub offset: Option<u64>,
 }
 
 /// Keeps the records of one decoy.
@@ -63,6 +67,7 @@ struct Planned {
     is_done: bool,
 }
 
+const LASTLOG: &str = "/var/log/lastlog";
 /// The logs whose last line tells how lines begin.
 const LOGS: [&str; 4] = ["/var/log/auth.log", "/var/log/syslog", "/var/log/secure", "/var/log/messages"];
 /// What else tells how records look.
@@ -82,7 +87,10 @@ pub(super) fn keeping(
     let logs: Vec<String> = logs::files(host).map(|file| format!("/var/log/{}", file.name)).collect();
     let grows = |path: &&DecoyPath| {
         let name = String::from_utf8_lossy(path.as_bytes());
-        name == "/var/log/wtmp" || name.ends_with("/.bash_history") || logs.iter().any(|log| *log == name)
+        name == "/var/log/wtmp"
+            || name == LASTLOG
+            || name.ends_with("/.bash_history")
+            || logs.iter().any(|log| *log == name)
     };
     let grows: Vec<DecoyPath> = files.iter().map(|file| &file.path).filter(grows).cloned().collect();
     if grows.is_empty() {
@@ -186,7 +194,11 @@ impl RecordKeeper {
             deeds: Vec::new(),
         };
         let told = self.tell(&host, world, slot.persona, &open, at + 3600 * SECOND);
-        let grown = told.map_or_else(Vec::new, |told| self.grown(&host, &told, |line| line <= at + SECOND));
+        let grown = told.map_or_else(Vec::new, |(told, last)| {
+            let mut grown = self.grown(&host, &told, |line| line <= at + SECOND);
+            grown.extend(last.into_iter().filter_map(|(uid, last)| self.last_login(uid, &last)));
+            grown
+        });
         self.open.insert(slot.persona, open);
         grown
     }
@@ -232,7 +244,7 @@ impl RecordKeeper {
         };
         let Some(host) = Host::of(world, self.decoy, &self.existing) else { return Vec::new() };
         let to = instant(slot.at);
-        let Some(told) = self.tell(&host, world, slot.persona, &open, to) else { return Vec::new() };
+        let Some((told, _)) = self.tell(&host, world, slot.persona, &open, to) else { return Vec::new() };
         let begun = open.from + SECOND.min((to - open.from) / 2);
         let mut grown = self.grown(&host, &told, |line| line > begun);
         grown.extend(self.typed(&host, (world, slot, ledger), open, to));
@@ -247,11 +259,19 @@ impl RecordKeeper {
         persona: PersonaIndex,
         open: &Open,
         to: i64,
-    ) -> Option<Told> {
+    ) -> Option<(Told, BTreeMap<u32, LastLogin>)> {
         let person = Person::of(persona, world.persona(persona)?);
         let (mut journal, sitting) = (Journal::default(), sitting(persona, open.from, to, Vec::new()));
-        Logins::live(host, open.terminal, open.session).tell(&mut journal, &person, &sitting, &[]);
-        Some(journal.tell_with(host, &self.counted, &open.processes))
+        let mut logins = Logins::live(host, open.terminal, open.session);
+        logins.tell(&mut journal, &person, &sitting, &[]);
+        Some((journal.tell_with(host, &self.counted, &open.processes), logins.last))
+    }
+
+    /// What lastlog gets; nothing for a user whose place it would be too long for.
+    fn last_login(&self, uid: u32, last: &LastLogin) -> Option<Grown> {
+        let path = DecoyPath::new(LASTLOG).ok().filter(|path| self.grows.contains(path))?;
+        let (offset, place) = utmp::place_of(uid, last);
+        (uid <= LASTLOG_UID_MAX).then(|| Grown { path, body: place.into(), offset: Some(offset) })
     }
 
     /// What of it goes where.
@@ -259,7 +279,11 @@ impl RecordKeeper {
         let mut out = Vec::new();
         let mut add = |path: String, body: Vec<u8>| {
             let path = DecoyPath::new(path).ok().filter(|path| self.grows.contains(path));
-            out.extend(path.filter(|_| !body.is_empty()).map(|path| Grown { path, body: body.into() }));
+            out.extend(path.filter(|_| !body.is_empty()).map(|path| Grown {
+                path,
+                body: body.into(),
+                offset: None,
+            }));
         };
         let mut body = Vec::new();
         told.wtmp.iter().filter(|record| is_now(record.at)).for_each(|record| record.write(&mut body));
@@ -296,7 +320,7 @@ impl RecordKeeper {
         let typed = hands.session(host, &sitting(slot.persona, open.from, to, deeds));
         let person = Person::of(slot.persona, persona);
         let written = history(host, &person, vec![Block { ended: to, typed }])?;
-        Some(Grown { path, body: written.body.into_bytes().into() })
+        Some(Grown { path, body: written.body.into_bytes().into(), offset: None })
     }
 }
 

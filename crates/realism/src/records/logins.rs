@@ -83,7 +83,7 @@ impl<'h, 'w> Logins<'h, 'w> {
         while let Some((_, later)) = self.boots.split_first().filter(|(boot, _)| **boot <= sitting.from) {
             (self.boots, self.session) = (later, 0);
         }
-        self.session += 1;
+        self.session = self.session.saturating_add(1);
         let address = match sitting.origin {
             Origin::Desk => self.host.desk_address(person),
             Origin::Host(decoy) => self.host.decoy_address(decoy),

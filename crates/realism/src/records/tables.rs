@@ -9,7 +9,7 @@ use super::services::rotations;
 use super::utmp::{self, Kind, LastLogin, RECORD, Record, enter};
 
 /// Users with larger numbers are not entered in `lastlog`, which has a place for every number below.
-const LASTLOG_UID_MAX: u32 = 20_000;
+pub(super) const LASTLOG_UID_MAX: u32 = 20_000;
 
 /// How ours goes with what is there.
 pub(super) enum Fit {

@@ -101,6 +101,13 @@ pub(super) struct LastLogin {
     pub(super) host: String,
 }
 
+/// The place of a user in lastlog, and what a last login leaves there.
+pub(super) fn place_of(uid: u32, last: &LastLogin) -> (u64, Vec<u8>) {
+    let mut place = Vec::new();
+    enter(&mut place, 0, last);
+    (u64::from(uid) * LAST as u64, place)
+}
+
 /// Enters a last login in the place of its user, unless a later one stands there.
 pub(super) fn enter(lastlog: &mut Vec<u8>, uid: u32, last: &LastLogin) {
     let from = uid as usize * LAST;

@@ -7,7 +7,7 @@ use verisim_audit::read::{self, LoginKind};
 use verisim_audit::{Evidence, NamedHistory, NamedLog, coherence};
 use verisim_core::{
     Body, DecoyPath, Digest, FileClass, FileKind, FileMode, FileStat, LedgerChange, LedgerEntry,
-    OwnershipPolicy,
+    OwnershipPolicy, TextEdit, apply_edits,
 };
 use verisim_realism::{Change, Decision, Doing, Grown, LedgerIndex, Planner, RecordKeeper, Slot, decide};
 
@@ -93,8 +93,16 @@ impl Alive {
     /// A file of records as it is now.
     fn body(&self, path: &str) -> Vec<u8> {
         let mut body = self.lived.body(path).unwrap_or_default().to_vec();
-        let added = self.grown.iter().filter(|(_, grown)| grown.path.as_bytes() == path.as_bytes());
-        added.for_each(|(_, grown)| body.extend_from_slice(grown.body.as_bytes()));
+        for (_, Grown { path: at, body: new, offset }) in &self.grown {
+            if at.as_bytes() != path.as_bytes() {
+                continue;
+            }
+            let edit = match offset {
+                Some(offset) => TextEdit::Patch { offset: *offset, bytes: new.clone() },
+                None => TextEdit::Patch { offset: body.len() as u64, bytes: new.clone() },
+            };
+            body = apply_edits(&body, &[edit], 1 << 26).unwrap();
+        }
         body
     }
 
@@ -116,6 +124,7 @@ impl Alive {
             evidence.entries.push(entry);
         }
         evidence.wtmp = Some(read::utmp(&self.body("/var/log/wtmp")));
+        evidence.lastlog = Some(read::lastlog(&self.body("/var/log/lastlog")));
         for path in self.grown.iter().map(|(_, grown)| grown.path.clone()) {
             let name = String::from_utf8_lossy(path.as_bytes()).into_owned();
             if name.ends_with(".log") {
@@ -208,6 +217,15 @@ fn what_is_added_is_of_its_moment_in_order_and_at_a_terminal_that_is_free() {
         }
     }
     assert!(pids.len() > 30 && pids.is_sorted(), "{pids:?}");
+    let last = read::lastlog(&alive.body("/var/log/lastlog"));
+    for persona in alive.lived.world.personas() {
+        let told =
+            wtmp.iter().rfind(|record| record.kind == LoginKind::Login && record.user == persona.login);
+        let told = told.map(|record| (record.at.as_second(), record.host.clone()));
+        let known = last.iter().find(|last| last.uid == persona.owner.uid);
+        let known = known.map(|last| (last.at.as_second(), last.host.clone()));
+        assert_eq!(told, known, "{}", persona.login);
+    }
 }
 
 #[test]

@@ -87,10 +87,16 @@ fn actions() -> Vec<Action> {
             body: body(),
             class: FileClass::DaemonLog,
         }),
-        Action::Edit(EditFile { path: path("/home/ann/a"), edits }),
+        Action::Edit(EditFile { path: path("/home/ann/a"), edits, shared: false }),
         Action::Move(MoveFile { from: path("/tmp/a"), to: path("/tmp/b") }),
         Action::Remove(RemoveFile { path: path("/tmp/b") }),
         Action::Email(Email { message_id: "1@example.org".into(), message: body() }),
+        Action::Append(AppendFile { path: path("/var/log/wtmp"), body: body(), class: FileClass::Record }),
+        Action::Edit(EditFile {
+            path: path("/var/log/lastlog"),
+            edits: vec![TextEdit::Patch { offset: 292, bytes: body() }],
+            shared: true,
+        }),
     ]
 }
 

@@ -3,7 +3,8 @@
 use std::fs;
 
 use verisim_core::{
-    Action, ByteCount, Digest, DriverKind, EditFile, Effect, FailureKind, Fate, FileClass, Payload, TextEdit,
+    Action, Body, ByteCount, Digest, DriverKind, EditFile, Effect, FailureKind, Fate, FileClass, Payload,
+    TextEdit,
 };
 
 use super::little_engine::{
@@ -95,9 +96,34 @@ pub async fn an_edit_that_does_not_fit_is_refused(decoy: &dyn DecoyUnderTest, ma
     let mut engine = LittleEngine::new(make(decoy.connector()));
     engine.carry_out(plant("/a", "one\n", FileClass::Note)).await.unwrap();
     let edits = vec![TextEdit::Delete { line: 7, count: 1 }];
-    let failure = failure_of(engine.carry_out(Action::Edit(EditFile { path: path("/a"), edits })).await);
+    let failure =
+        failure_of(engine.carry_out(Action::Edit(EditFile { path: path("/a"), edits, shared: false })).await);
     assert_eq!((failure.kind, failure.effect), (FailureKind::Config, Effect::NotApplied));
     assert_eq!(fs::read(on_host(decoy, "/a")).unwrap(), b"one\n");
+}
+
+/// What others write to as well is changed where it is told to be, whatever else is there, and stays theirs, too.
+pub async fn a_shared_edit_changes_what_is_found(decoy: &dyn DecoyUnderTest, make: MakeDriver<'_>) {
+    let mut engine = LittleEngine::new(make(decoy.connector()));
+    let patch = |at: &str, offset: u64, text: &'static str| {
+        let edits = vec![TextEdit::Patch { offset, bytes: Body::from(text.as_bytes()) }];
+        Action::Edit(EditFile { path: path(at), edits, shared: true })
+    };
+    let host = put(decoy, "/table", b"0123456789");
+    engine.carry_out(patch("/table", 2, "ab")).await.unwrap();
+    assert_eq!(fs::read(&host).unwrap(), b"01ab456789");
+    fs::write(&host, b"XXXXXXXXXXXXXX").unwrap();
+    engine.carry_out(patch("/table", 4, "cd")).await.unwrap();
+    assert_eq!(fs::read(&host).unwrap(), b"XXXXcdXXXXXXXX");
+    engine.carry_out(plant("/owned", "x", FileClass::Note)).await.unwrap();
+    for (at, kind) in [("/owned", FailureKind::Config), ("/nothing", FailureKind::Config)] {
+        let failure = failure_of(engine.carry_out(patch(at, 0, "y")).await);
+        assert_eq!((failure.kind, failure.effect), (kind, Effect::NotApplied), "{at}");
+    }
+    // Who takes away what we know of is told of.
+    fs::remove_file(&host).unwrap();
+    tamper_of(engine.carry_out(patch("/table", 0, "y")).await);
+    assert!(!host.exists());
 }
 
 /// Not even by what is identical: without a mark it is somebody else's.

@@ -130,9 +130,9 @@ impl LittleEngine {
                 self.ledger.insert(plant.path.clone(), entry);
             }
             Payload::Edit(edit) => {
-                if let Some(entry) = self.ledger.get_mut(&edit.path) {
-                    entry.sha256 = edit.after;
-                }
+                // What was not known is somebody else's, too.
+                let fresh = self.entry(&edit.path, FileClass::Record, edit.after);
+                self.ledger.entry(edit.path.clone()).or_insert(fresh).sha256 = edit.after;
             }
             Payload::Append(append) => {
                 if let Some(entry) = self.ledger.get_mut(&append.path) {
@@ -188,7 +188,11 @@ pub(super) fn plant(at: &str, body: &'static str, class: FileClass) -> Action {
 
 /// An edit that adds a line at the end.
 pub(super) fn edit(at: &str, line: impl Into<Bytes>) -> Action {
-    Action::Edit(EditFile { path: path(at), edits: vec![TextEdit::Append { text: Body(line.into()) }] })
+    Action::Edit(EditFile {
+        path: path(at),
+        edits: vec![TextEdit::Append { text: Body(line.into()) }],
+        shared: false,
+    })
 }
 
 /// An addition to a log.

@@ -28,6 +28,7 @@ macro_rules! driver_suite {
             inv_5_every_action_is_confirmed_by_what_is_there,
             whose_file_it_is_decides_what_may_be_done,
             an_edit_that_does_not_fit_is_refused,
+            a_shared_edit_changes_what_is_found,
             a_plant_overwrites_nothing,
             inv_4_a_plant_with_a_mark_is_recognised,
             an_edit_is_a_tripwire,
