@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use verisim_core::{
     Action, AppendFile, Body, DecoyName, EditFile, FileClass, IdempotencyKey, LedgerChange, LedgerEntry,
-    OwnershipPolicy, RecordKeeping, TextEdit, Timestamp, Work,
+    RecordKeeping, TextEdit, Timestamp, Work,
 };
 use verisim_realism::{
     Decision as Choice, DecoyIndex, Doing, Grown, LedgerIndex, Planner, RecordKeeper, Slot, World, compose,
@@ -102,6 +102,7 @@ impl WorldPlanner {
             // What they wrote is there.
             drop(self.record(&slot));
         }
+        self.keepers.values_mut().for_each(RecordKeeper::go_on);
     }
 
     fn show(&self, choice: &Choice) -> Option<Preview> {
@@ -144,9 +145,8 @@ impl LifePlanner for WorldPlanner {
     }
 
     fn load(&mut self, entry: LedgerEntry) {
-        let is_lost = matches!(entry.ownership, OwnershipPolicy::HandsOff | OwnershipPolicy::Foreign);
-        if is_lost && let Some(keeper) = self.keeper(&entry.decoy) {
-            keeper.leave(&entry.path);
+        if let Some(keeper) = self.keeper(&entry.decoy) {
+            keeper.load(&entry);
         }
         self.ledger.put(&self.world, &entry);
     }
@@ -187,6 +187,9 @@ impl LifePlanner for WorldPlanner {
         let at = slot.at;
         if !matches!(slot.doing, Doing::Work | Doing::Look) {
             return Some(self.record(&slot).unwrap_or(Decision::LeaveAlone { at }));
+        }
+        if self.keepers.get(&slot.decoy).is_some_and(|keeper| keeper.has_missed(&slot)) {
+            return Some(Decision::LeaveAlone { at });
         }
         let decision = decide(&self.world, &slot, &self.ledger).and_then(|choice| {
             let decoy = self.world.decoy(slot.decoy)?.name.clone();

@@ -6,7 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use verisim_core::{Body, DecoyPath, FileClass, FileMode, LedgerChange, Owner, RecordKeeping, Timestamp};
+use verisim_core::{
+    Body, DecoyPath, FileClass, FileMode, LedgerChange, LedgerEntry, Owner, OwnershipPolicy, RecordKeeping,
+    Timestamp,
+};
 
 use super::commands::Hands;
 use super::existing::{Existing, ExistingFile};
@@ -46,6 +49,10 @@ pub struct RecordKeeper {
     /// The last number that was given.
     last: u32,
     open: BTreeMap<PersonaIndex, Open>,
+    /// When a record was last written, as far as is known.
+    written: i64,
+    /// Sessions that are under way, but began while nobody kept records.
+    missed: BTreeMap<PersonaIndex, SessionKey>,
 }
 
 /// A session that is going on.
@@ -157,13 +164,39 @@ impl RecordKeeper {
             session: keeping.session,
             last: 0,
             open: BTreeMap::new(),
+            written: i64::MIN,
+            missed: BTreeMap::new(),
         }
     }
 
     /// Forgets which sessions are open, as for a planner that goes to another instant.
     pub fn restart(&mut self) {
         self.open.clear();
+        self.missed.clear();
         self.last = 0;
+    }
+
+    /// The sessions that are open are those under way at an instant from which a planner goes on. Of those whose login nobody
+    /// wrote down, nothing more is told.
+    pub fn go_on(&mut self) {
+        let written = self.written;
+        let missed = self.open.extract_if(.., |_, open| open.from > written);
+        self.missed = missed.map(|(persona, open)| (persona, open.key)).collect();
+    }
+
+    /// Whether the slot is of a session whose login is in no record: then nothing is done in it.
+    #[must_use]
+    pub fn has_missed(&self, slot: &Slot) -> bool {
+        self.missed.get(&slot.persona) == Some(&slot.session)
+    }
+
+    /// Learns an entry of the ledger of this decoy, as at a start.
+    pub fn load(&mut self, entry: &LedgerEntry) {
+        if matches!(entry.ownership, OwnershipPolicy::HandsOff | OwnershipPolicy::Foreign) {
+            self.leave(&entry.path);
+        } else if entry.class == FileClass::Record {
+            self.written = self.written.max(instant(entry.changed_at));
+        }
     }
 
     /// Leaves a file alone from now on: somebody else changed it.
@@ -216,6 +249,10 @@ impl RecordKeeper {
     /// Something was done on this decoy.
     pub fn learn(&mut self, change: &LedgerChange) {
         let path = match change {
+            LedgerChange::Put(entry) if entry.class == FileClass::Record => {
+                self.load(entry);
+                return;
+            }
             LedgerChange::Put(entry) => &entry.path,
             LedgerChange::Remove { path, .. } => path,
             LedgerChange::Rename { from, .. } => from,

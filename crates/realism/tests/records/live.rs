@@ -260,3 +260,47 @@ fn whoever_goes_on_after_a_start_writes_the_same() {
     two.keeper = RecordKeeper::new(two.lived.decoy, &hostile);
     two.live(until, |_| false);
 }
+
+#[test]
+fn of_a_session_that_nobody_saw_begin_nothing_is_told() {
+    let mut alive = alive(3, true);
+    let world = alive.lived.world.clone();
+    let mut slots = Planner::with_sessions(&world, alive.lived.until);
+    let login =
+        std::iter::from_fn(|| slots.pop_until(Timestamp::MAX)).find(|slot| slot.doing == Doing::Login);
+    let login = login.unwrap();
+    let mut logouts = std::iter::from_fn(|| slots.pop_until(Timestamp::MAX));
+    let logout = logouts.find(|slot| {
+        slot.doing == Doing::Logout && slot.session == login.session && slot.persona == login.persona
+    });
+    let logout = logout.unwrap();
+    // It began while nobody was there to write it down.
+    assert!(!alive.keeper.login(&world, &login).is_empty());
+    alive.keeper.go_on();
+    assert!(alive.keeper.has_missed(&logout));
+    assert_eq!(alive.keeper.logout(&world, &logout, &alive.ledger), []);
+    // It was written down, and then we were started anew.
+    alive.keeper.restart();
+    let entry = LedgerEntry {
+        decoy: world.decoy(login.decoy).unwrap().name.clone(),
+        path: DecoyPath::new("/var/log/wtmp").unwrap(),
+        ownership: OwnershipPolicy::Append,
+        sha256: Digest::of(b""),
+        size: 384,
+        class: FileClass::Record,
+        persona: None,
+        edits: 1,
+        body: None,
+        planted_at: login.at,
+        changed_at: login.at + SignedDuration::from_millis(300),
+    };
+    alive.keeper.load(&entry);
+    alive.keeper.login(&world, &login);
+    alive.keeper.go_on();
+    assert!(!alive.keeper.has_missed(&logout));
+    assert!(!alive.keeper.logout(&world, &logout, &alive.ledger).is_empty());
+    // What somebody else changed is left alone.
+    alive.keeper.load(&LedgerEntry { ownership: OwnershipPolicy::HandsOff, ..entry });
+    let grown = alive.keeper.login(&world, &login);
+    assert!(grown.iter().all(|grown| grown.path.as_bytes() != b"/var/log/wtmp"));
+}
