@@ -233,6 +233,8 @@ pub(crate) fn slot_seed(world: &World, slot: &Slot, purpose: Purpose) -> Seed {
 const SCRATCH_AGE_SECONDS: [i64; 2] = [20 * 60, 26 * 3600];
 /// How old anything else is at least before it is thrown away.
 const OLD_SECONDS: i64 = 4 * 86_400;
+/// Of so many files the one is gone on with that was changed last.
+const RECENT_OF: usize = 6;
 /// At most so many lists and logs on one desk.
 const TODOS_MAX: u16 = 2;
 const LOGS_MAX: u16 = 2;
@@ -349,12 +351,13 @@ impl Table<'_> {
         Some((Change::Remove { path, class: FileClass::Scratch }, Cause::ScratchDone))
     }
 
-    /// Of two files drawn among those that fit, the one that was changed last: people go on with what they have at hand.
+    /// Of some files drawn among those that fit, the one that was changed last: people go on with what they have at hand, and
+    /// most of what is finished stays as it is.
     fn recent(&mut self, fits: fn(&Held) -> bool) -> Option<&Held> {
         let fitting: Vec<&Held> = self.view.seen.iter().copied().filter(|held| fits(held)).collect();
-        let (one, other) = (self.draw.index(fitting.len()), self.draw.index(fitting.len()));
-        let (one, other) = (*fitting.get(one)?, *fitting.get(other)?);
-        Some(if one.changed_at >= other.changed_at { one } else { other })
+        let draw = &mut self.draw;
+        let drawn = (0..RECENT_OF).filter_map(|_| fitting.get(draw.index(fitting.len())).copied());
+        drawn.max_by_key(|held| held.changed_at)
     }
 
     /// A name that is not taken on this decoy; a few are tried.

@@ -103,14 +103,14 @@ impl Shelf {
             }
             Action::Append(append) => {
                 self.rotate(&append.path, at);
-                if let Some(kept) =
-                    self.files.get_mut(&append.path).filter(|kept| kept.plant.body.as_bytes().is_empty())
-                {
+                let is_new =
+                    self.files.get(&append.path).is_some_and(|kept| kept.plant.body.as_bytes().is_empty());
+                let edit = TextEdit::Append { text: append.body };
+                self.change(&append.path, &[edit], decision);
+                if let Some(kept) = self.files.get_mut(&append.path).filter(|_| is_new) {
                     // What was rotated away is begun anew by the first line.
                     (kept.born, kept.edits) = (at, 0);
                 }
-                let edit = TextEdit::Append { text: append.body };
-                self.change(&append.path, &[edit], decision);
             }
             Action::Edit(edit) => self.change(&edit.path, &edit.edits, decision),
             Action::Move(rename) => {

@@ -25,7 +25,7 @@ pub struct Settings {
     pub busy: bool,
     /// On how many of 1,000 days a persona is away, vacations aside. Default 40.
     pub absent_per_mille: u32,
-    /// About how many files a persona keeps on one decoy: below it creating, above it removing is likelier. Default 14.
+    /// About how many files a persona keeps on one decoy: below it creating, above it removing is likelier. Default 70.
     pub files_per_desk: u32,
 }
 
@@ -44,7 +44,7 @@ impl Default for Settings {
             pace: 1.0,
             busy: false,
             absent_per_mille: 40,
-            files_per_desk: 14,
+            files_per_desk: 70,
         }
     }
 }
@@ -64,7 +64,7 @@ pub struct EffectWeights {
     pub rename: u32,
     /// A file goes. Default 8.
     pub remove: u32,
-    /// Nothing: the persona reads, thinks, talks. Default 12.
+    /// Nothing: the persona reads, thinks, talks. Default 15.
     pub leave_alone: u32,
     /// A connection to another decoy; a third of it on a decoy that is no workstation. Default 18.
     pub traffic: u32,
@@ -72,7 +72,7 @@ pub struct EffectWeights {
 
 impl Default for EffectWeights {
     fn default() -> Self {
-        Self { create: 32, edit: 36, append: 12, rename: 2, remove: 8, leave_alone: 12, traffic: 18 }
+        Self { create: 32, edit: 36, append: 12, rename: 2, remove: 8, leave_alone: 15, traffic: 18 }
     }
 }
 

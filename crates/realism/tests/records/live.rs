@@ -34,11 +34,21 @@ impl Alive {
     /// Lives until `until`; what `fails` names is decided and never done.
     fn live(&mut self, until: Timestamp, fails: impl Fn(&Slot) -> bool) {
         let world = self.lived.world.clone();
+        let mut before = Planner::with_sessions(&world, self.lived.until - SignedDuration::from_hours(12));
+        while let Some(slot) = before.pop_until(self.lived.until) {
+            match slot.doing {
+                Doing::Login => drop(self.keeper.login(&world, &slot)),
+                Doing::Logout => drop(self.keeper.logout(&world, &slot, &self.ledger)),
+                Doing::Work | Doing::Look => {}
+            }
+        }
+        self.keeper.go_on();
         let mut slots = Planner::with_sessions(&world, self.lived.until);
         while let Some(slot) = slots.pop_until(until) {
             let grown = match slot.doing {
                 Doing::Login => self.keeper.login(&world, &slot),
                 Doing::Logout => self.keeper.logout(&world, &slot, &self.ledger),
+                Doing::Work | Doing::Look if self.keeper.has_missed(&slot) => continue,
                 Doing::Work | Doing::Look => {
                     if let Some(decision) = decide(&world, &slot, &self.ledger) {
                         self.keeper.decided(&decision);
