@@ -129,6 +129,10 @@ async fn inv_12_a_large_file_goes_on_where_it_was_cut() {
     let progress = Sink::of(&mut options);
     let stopping = async {
         progress.comes_to(9 << 20).await;
+        // Of what goes side by side, at least one piece shall be whole at the server.
+        while !has_piece(&place.there().join(".verisim/partial")) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         options.cancel.cancel();
     };
     let (capture, remote) = (place.capture(), place.remote());
@@ -156,6 +160,16 @@ async fn inv_12_a_large_file_goes_on_where_it_was_cut() {
     );
     let (_, files) = told(&place, u64::MAX).await;
     assert_eq!(files.len(), 3);
+}
+
+/// Whether a whole piece of a large file lies somewhere below a folder.
+fn has_piece(folder: &std::path::Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| match path.metadata() {
+        Ok(about) if about.is_dir() => has_piece(&path),
+        Ok(about) => about.len() == 8 << 20,
+        Err(_) => false,
+    })
 }
 
 /// Bits that flip there are found, each time.
