@@ -207,7 +207,7 @@ pub(crate) struct SimulateArgs {
     /// The seed of the plan and of what is invented [default: the configuration's, else 1]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(0..=i64::MAX.unsigned_abs()))]
     pub(crate) seed: Option<u64>,
-    /// Leave out what needs the content: twenty times as fast
+    /// Leave out what needs the content, which is much faster
     #[arg(long)]
     pub(crate) no_bodies: bool,
     /// Write pictures into this folder: one page, `index.html`, and the SVG files that it is made of

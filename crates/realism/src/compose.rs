@@ -5,7 +5,8 @@ use verisim_core::{
     OwnerPolicy, PlantFile, RemoveFile, TextEdit,
 };
 
-use crate::decide::{Change, Decision, slot_seed};
+use crate::change::Change;
+use crate::decide::{Decision, slot_seed};
 use crate::random::{Generator, Purpose};
 use crate::voice::Voice;
 use crate::world::World;
@@ -45,6 +46,7 @@ pub fn compose(world: &World, decision: &Decision, current: Option<&[u8]>) -> Re
             let traffic = converse::session(&mut voice, *to, *protocol, *port);
             Action::Traffic(traffic.ok_or(ComposeError::OtherWorld)?)
         }
+        Change::Mail { letter } => Action::Email(letter.compose(world).ok_or(ComposeError::OtherWorld)?),
     })
 }
 

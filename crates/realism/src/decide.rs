@@ -2,18 +2,19 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
 use verisim_core::{DecoyPath, DriverCapabilities, FileClass, TrafficProtocol};
 
+use crate::change::Change;
 use crate::day::{Doing, instant, timestamp};
 use crate::ledger_index::{Held, LedgerIndex, View};
+use crate::mail::Letter;
 use crate::name;
 use crate::network;
 use crate::planner::{Slot, Unit};
 use crate::random::{Generator, Purpose, Seed};
 use crate::settings::{CLASSES, EffectWeights, Settings};
 use crate::upkeep::{self, can_append, can_edit, can_rename, can_throw_away};
-use crate::world::{DecoyIndex, World};
+use crate::world::World;
 
 /// What a persona does at a slot. The content is made from it by [`crate::compose`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,106 +25,6 @@ pub struct Decision {
     pub change: Change,
     /// Why; `to_string` gives it to people.
     pub why: Why,
-}
-
-/// What happens to which file, or where a connection goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A new file.
-    Create {
-        /// Where.
-        path: DecoyPath,
-        /// What it is in the story.
-        class: FileClass,
-    },
-    /// Another content.
-    Edit {
-        /// Where.
-        path: DecoyPath,
-        /// What it is in the story.
-        class: FileClass,
-        /// How often it was edited before.
-        edits: u32,
-    },
-    /// Lines at the end.
-    Append {
-        /// Where.
-        path: DecoyPath,
-        /// What it is in the story.
-        class: FileClass,
-        /// When lines were last added: the new ones are later.
-        since: Timestamp,
-    },
-    /// Another name.
-    Rename {
-        /// The name it has.
-        from: DecoyPath,
-        /// The name it gets.
-        to: DecoyPath,
-        /// What it is in the story.
-        class: FileClass,
-    },
-    /// It goes.
-    Remove {
-        /// Where.
-        path: DecoyPath,
-        /// What it was in the story.
-        class: FileClass,
-    },
-    /// A connection to another decoy.
-    Visit {
-        /// Which one.
-        to: DecoyIndex,
-        /// What is spoken.
-        protocol: TrafficProtocol,
-        /// At which port.
-        port: u16,
-    },
-}
-
-impl Change {
-    /// The path whose current content [`crate::compose`] wants: that of an edit.
-    #[must_use]
-    pub const fn wants(&self) -> Option<&DecoyPath> {
-        match self {
-            Self::Edit { path, .. } => Some(path),
-            Self::Create { .. }
-            | Self::Append { .. }
-            | Self::Rename { .. }
-            | Self::Remove { .. }
-            | Self::Visit { .. } => None,
-        }
-    }
-
-    /// What the file is in the story, where it is about one.
-    #[must_use]
-    pub const fn class(&self) -> Option<FileClass> {
-        match self {
-            Self::Create { class, .. }
-            | Self::Edit { class, .. }
-            | Self::Append { class, .. }
-            | Self::Rename { class, .. }
-            | Self::Remove { class, .. } => Some(*class),
-            Self::Visit { .. } => None,
-        }
-    }
-
-    /// The path that must be there before.
-    pub(crate) const fn known(&self) -> Option<&DecoyPath> {
-        match self {
-            Self::Create { .. } | Self::Visit { .. } => None,
-            Self::Edit { path, .. } | Self::Append { path, .. } | Self::Remove { path, .. } => Some(path),
-            Self::Rename { from, .. } => Some(from),
-        }
-    }
-
-    /// The path that must not be there before.
-    pub(crate) const fn taken(&self) -> Option<&DecoyPath> {
-        match self {
-            Self::Create { path, .. } | Self::Rename { to: path, .. } => Some(path),
-            Self::Edit { .. } | Self::Append { .. } | Self::Remove { .. } | Self::Visit { .. } => None,
-        }
-    }
 }
 
 /// The kinds of effect, in the order of [`EffectWeights`].
@@ -171,6 +72,10 @@ pub enum Cause {
     ThrowsAway(FileClass),
     /// Something is looked up or looked after on another decoy.
     Visits(TrafficProtocol),
+    /// Somebody shall know, or is asked.
+    Writes,
+    /// Somebody wrote.
+    Answers,
 }
 
 impl fmt::Display for Why {
@@ -186,6 +91,8 @@ impl fmt::Display for Why {
             Cause::ScratchDone => f.write_str("clears scratch that has served its purpose")?,
             Cause::ThrowsAway(class) => write!(f, "throws an old {class} away")?,
             Cause::Visits(protocol) => write!(f, "opens a connection of {protocol}")?,
+            Cause::Writes => f.write_str("writes to colleagues")?,
+            Cause::Answers => f.write_str("answers a mail")?,
         }
         let [create, edit, append, rename, remove, idle, traffic] = self.weights;
         write!(f, "; {} files there; drawn from create {create}, edit {edit}, append {append}", self.files)?;
@@ -214,10 +121,14 @@ pub fn decide(world: &World, slot: &Slot, ledger: &LedgerIndex) -> Option<Decisi
     let files = view.files;
     let mut table = Table { world, slot, ledger, can, view, draw };
     let weights = table.weights();
-    let (change, cause) = table.scratch_done().or_else(|| {
-        let kind = table.draw.weighted(&weights)?;
-        table.choose(KINDS[kind])
-    })?;
+    let (change, cause) = table
+        .scratch_done()
+        .or_else(|| table.answer())
+        .or_else(|| {
+            let kind = table.draw.weighted(&weights)?;
+            table.choose(KINDS[kind])
+        })
+        .or_else(|| table.write())?;
     let session = (slot.session.unit, slot.session.number, slot.sequence);
     Some(Decision { slot: *slot, change, why: Why { cause, weights, files, session } })
 }
@@ -238,6 +149,8 @@ const RECENT_OF: usize = 6;
 /// At most so many lists and logs on one desk.
 const TODOS_MAX: u16 = 2;
 const LOGS_MAX: u16 = 2;
+/// Of a hundred moments at which nothing else is done, so many at which a mail is begun, where the decoy can send it.
+const WRITES_PERCENT: u32 = 30;
 
 impl Table<'_> {
     fn settings(&self) -> &Settings {
@@ -332,6 +245,30 @@ impl Table<'_> {
         let errand = network::errand(self.world, self.slot, &mut self.draw)?;
         let network::Errand { to, protocol, port } = errand;
         Some((Change::Visit { to, protocol, port }, Cause::Visits(protocol)))
+    }
+
+    /// While files are left as they are, mail is answered that is due.
+    fn answer(&mut self) -> Option<(Change, Cause)> {
+        let reads = self.can.email && self.slot.doing == Doing::Look;
+        let letter = self.ledger.post().due(self.world, self.slot).filter(|_| reads)?;
+        Some((Change::Mail { letter: Letter::answer(self.world, self.slot, letter) }, Cause::Answers))
+    }
+
+    /// Where nothing else is done, mail is.
+    fn write(&mut self) -> Option<(Change, Cause)> {
+        if !self.can.email {
+            return None;
+        }
+        if let Some(letter) = self.ledger.post().due(self.world, self.slot) {
+            return Some((
+                Change::Mail { letter: Letter::answer(self.world, self.slot, letter) },
+                Cause::Answers,
+            ));
+        }
+        // Draws of its own, so that what is done to files is the same where no mail is sent.
+        let mut draw = Generator::new(slot_seed(self.world, self.slot, Purpose::Mail));
+        let letter = draw.percent(WRITES_PERCENT).then(|| Letter::begin(self.world, self.slot))??;
+        Some((Change::Mail { letter }, Cause::Writes))
     }
 
     /// Scratch is cleared soon after it has served its purpose, whatever else there is to do.

@@ -5,8 +5,10 @@ use verisim_core::{
     Action, DecoyName, DecoyPath, FileClass, LedgerChange, LedgerEntry, OwnershipPolicy, PersonaName,
 };
 
+use crate::change::Change;
 use crate::day::instant;
-use crate::decide::{Change, Decision};
+use crate::decide::Decision;
+use crate::mail::Post;
 use crate::random::{Generator, Seed};
 use crate::world::{DecoyIndex, DeskIndex, World};
 
@@ -43,6 +45,7 @@ const CLASS_COUNT: usize = FileClass::ALL.len();
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerIndex {
     desks: Vec<Desk>,
+    post: Post,
 }
 
 /// What a decision gets to see of a desk.
@@ -62,7 +65,7 @@ impl LedgerIndex {
     /// Nothing is on any decoy.
     #[must_use]
     pub fn new(world: &World) -> Self {
-        Self { desks: vec![Desk::default(); world.seats().desk_count()] }
+        Self { desks: vec![Desk::default(); world.seats().desk_count()], post: Post::default() }
     }
 
     /// Learns an entry of the ledger, as at a start. Entries of unknown decoys, or of nobody who works there, are none of the
@@ -118,6 +121,9 @@ impl LedgerIndex {
     pub fn begin(&mut self, decision: &Decision, deadline: Timestamp) {
         let (desk, changed_at) = (decision.slot.desk, instant(decision.slot.at));
         let busy_until = instant(deadline);
+        if let Change::Mail { letter } = &decision.change {
+            self.post.deliver(letter);
+        }
         if let Some(held) = decision.change.known().and_then(|path| self.find_mut(desk, path)) {
             held.busy_until = busy_until;
         }
@@ -185,7 +191,13 @@ impl LedgerIndex {
                 let _ = self.take_from(desk, path);
             }
             Change::Visit { .. } => {}
+            Change::Mail { letter } => self.post.deliver(letter),
         }
+    }
+
+    /// What waits for answers.
+    pub(crate) const fn post(&self) -> &Post {
+        &self.post
     }
 
     /// What there is on a desk, in no order that means anything.

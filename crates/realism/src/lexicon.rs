@@ -45,6 +45,14 @@ pub(crate) struct Lexicon {
     pub(crate) titles: Patterns,
     /// What a longer text ends with.
     pub(crate) closings: Patterns,
+    /// How a mail greets one reader, and several, and how it ends; each by tone, in the order of [`crate::Tone`].
+    pub(crate) greetings: Vec<Words>,
+    pub(crate) greetings_all: Vec<Words>,
+    pub(crate) goodbyes: Vec<Words>,
+    /// The first sentence of a mail and of an answer, and what is asked at the end.
+    pub(crate) mail_opens: Patterns,
+    pub(crate) mail_answers: Patterns,
+    pub(crate) mail_asks: Patterns,
     /// What documents call the language (BCP 47).
     pub(crate) tag: &'static str,
     /// What stands between the whole and the rest of a number.
@@ -133,6 +141,8 @@ words! {
     Ident = "ident",
     Host = "host", Vendor = "vendor", Ticket = "ticket", Room = "room", Meeting = "meeting",
     Day = "day", Month = "month", Week = "week", Date = "date", Clock = "clock",
+    /// What a mail is about.
+    Topic = "topic",
     /// Some; few; many.
     Number = "n", Small = "small", Big = "big",
     Percent = "percent", Amount = "amount",
@@ -203,6 +213,9 @@ impl Lexicon {
         let words = |name: &str| -> Words {
             lines(name).iter().flat_map(|line| line.split('|')).map(str::trim).collect()
         };
+        let by_line = |name: &str| -> Vec<Words> {
+            lines(name).iter().map(|line| line.split('|').map(str::trim).collect()).collect()
+        };
         let patterns = |name: &str| Pattern::all(lines(name));
         let trades = ROLES.map(|role| Trade {
             nouns: words(&format!("{role} nouns")).into_iter().map(Noun::read).collect(),
@@ -228,6 +241,12 @@ impl Lexicon {
             headings: words("headings"),
             titles: patterns("titles"),
             closings: patterns("closings"),
+            greetings: by_line("greetings"),
+            greetings_all: by_line("greetings all"),
+            goodbyes: by_line("goodbyes"),
+            mail_opens: patterns("mail opens"),
+            mail_answers: patterns("mail answers"),
+            mail_asks: patterns("mail asks"),
             tag: lines("tag").first().copied().unwrap_or("en-GB"),
             decimal: lines("decimal").first().and_then(|line| line.chars().next()).unwrap_or('.'),
         }
@@ -294,12 +313,19 @@ mod tests {
                 (&lexicon.todos, 20),
                 (&lexicon.titles, 8),
                 (&lexicon.closings, 3),
+                (&lexicon.mail_opens, 12),
+                (&lexicon.mail_answers, 12),
+                (&lexicon.mail_asks, 6),
             ];
             for (list, least) in patterns {
                 assert!(list.len() >= least, "{language:?} {list:?}");
                 for piece in list.iter().flat_map(|pattern| &pattern.0) {
                     assert!(!matches!(piece, Piece::Text(text) if text.contains(['{', '}'])), "{piece:?}");
                 }
+            }
+            for by_tone in [&lexicon.greetings, &lexicon.greetings_all, &lexicon.goodbyes] {
+                assert_eq!(by_tone.len(), 4, "{language:?} {by_tone:?}");
+                assert!(by_tone.iter().flatten().all(|word| !word.is_empty()), "{language:?} {by_tone:?}");
             }
             for trade in &lexicon.trades {
                 assert!(trade.nouns.len() >= 25 && trade.verbs.len() >= 10, "{language:?} {trade:?}");

@@ -32,6 +32,7 @@ pub(crate) enum Purpose {
     Night,
     Reads,
     Records,
+    Mail,
 }
 
 /// The increment of SplitMix64: the golden ratio in 64 bits.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::civil::{Date, DateTime};
 
+use crate::Language;
 use crate::company::Project;
 use crate::habits::Habits;
 use crate::lexicon::{Gender, Lexicon, Noun, Pattern, Patterns, Piece, Trade, Word};
@@ -27,6 +28,10 @@ pub(crate) struct Voice<'w> {
     pub(crate) draw: Generator,
     /// What the persona's clock shows.
     pub(crate) now: DateTime,
+    /// What is spoken: mostly the persona's own language.
+    pub(crate) language: Language,
+    /// What a mail is about.
+    pub(crate) topic: String,
     /// What the last thing was, so that what is said of it agrees, and that the next one is another.
     last: Noun,
     /// What the persona's team has on its hands, once that was asked for.
@@ -49,10 +54,19 @@ impl<'w> Voice<'w> {
             trade: lexicon.trade(world.seats().person(slot.persona)?.role),
             draw,
             now: persona.time_zone.local(slot.at),
+            language: persona.language,
+            topic: String::new(),
             last: Noun { word: "", gender: Gender::Neuter },
             projects: None,
             said: [0; 2],
         })
+    }
+
+    /// From here on in that language.
+    pub(crate) fn speak(&mut self, language: Language) {
+        self.language = language;
+        self.lexicon = Lexicon::of(language);
+        self.trade = self.lexicon.trade(self.role());
     }
 
     /// What the persona does.
@@ -122,12 +136,12 @@ impl<'w> Voice<'w> {
             Word::Thing => out.push_str(self.noun().word),
             Word::The | Word::Accusative | Word::Dative | Word::Of | Word::To => {
                 let noun = self.noun();
-                locale::with_article(self.persona.language, word, noun, out);
+                locale::with_article(self.language, word, noun, out);
             }
             Word::Verb => out.push_str(self.draw.pick(&self.trade.verbs).map_or("", |verb| verb.base)),
             Word::Done => {
                 if let Some(verb) = self.draw.pick(&self.trade.verbs) {
-                    locale::participle(self.persona.language, *verb, self.last.gender, out);
+                    locale::participle(self.language, *verb, self.last.gender, out);
                 }
             }
             Word::Colleague => out.push_str(self.colleague()),
@@ -144,6 +158,7 @@ impl<'w> Voice<'w> {
             Word::Host => out.push_str(self.host()),
             Word::Vendor => self.vendor(out),
             Word::Ticket => self.ticket(out),
+            Word::Topic => out.push_str(&self.topic),
             Word::Meeting => out.push_str(self.meeting()),
             Word::Day => out.push_str(self.draw.word(&self.lexicon.days)),
             Word::Month => out.push_str(self.draw.word(&self.lexicon.months)),
@@ -155,17 +170,17 @@ impl<'w> Voice<'w> {
             }
             Word::Clock => {
                 let (hour, minute) = (self.draw.between(8, 17), self.draw.below(12) * 5);
-                locale::clock(self.persona.language, hour, minute, out);
+                locale::clock(self.language, hour, minute, out);
             }
-            Word::Percent => locale::percent(self.persona.language, self.draw.between(2, 96), out),
+            Word::Percent => locale::percent(self.language, self.draw.between(2, 96), out),
             Word::Amount => {
                 let whole = crate::random::whole(self.draw.lognormal(900.0, 1.3).min(9e6));
                 let cents = self.draw.percent(60).then(|| self.draw.below(100));
-                locale::amount(self.persona.language, whole, cents, out);
+                locale::amount(self.language, whole, cents, out);
             }
             Word::Big => {
                 let big = crate::random::whole(self.draw.lognormal(20_000.0, 1.8).min(9e8));
-                locale::grouped(self.persona.language, big, out);
+                locale::grouped(self.language, big, out);
             }
         }
     }
@@ -248,9 +263,9 @@ impl<'w> Voice<'w> {
     }
 
     /// A meeting of the persona's team by its name, or what people call any meeting.
-    fn meeting(&mut self) -> &'w str {
+    pub(crate) fn meeting(&mut self) -> &'w str {
         let company = self.world.company();
-        if company.language == self.persona.language
+        if company.language == self.language
             && self.draw.percent(60)
             && let Some(team) = self.world.team(self.slot.persona)
         {
@@ -289,7 +304,7 @@ impl<'w> Voice<'w> {
 
     /// A date as the persona writes it.
     pub(crate) fn date(&self, date: Date) -> String {
-        locale::date(self.persona.language, self.habits.date, date, self.month_name(date))
+        locale::date(self.language, self.habits.date, date, self.month_name(date))
     }
 
     pub(crate) fn month_name(&self, date: Date) -> &'static str {

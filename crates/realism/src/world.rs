@@ -123,6 +123,11 @@ impl World {
         self.staff.team(persona.0)
     }
 
+    /// Everybody in a persona's team, the persona too; empty in a company without teams.
+    pub(crate) fn teammates(&self, persona: PersonaIndex) -> &[PersonaIndex] {
+        self.staff.mates(persona.0)
+    }
+
     /// All personas, in the order given.
     pub fn personas(&self) -> impl ExactSizeIterator<Item = &Persona> {
         self.personas.iter()

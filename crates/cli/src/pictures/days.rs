@@ -51,7 +51,7 @@ impl Diary {
             Scene::Effect(step, _) => {
                 let color = match &step.decision.change {
                     Change::Create { .. } => ORANGE,
-                    Change::Visit { .. } => GREEN,
+                    Change::Visit { .. } | Change::Mail { .. } => GREEN,
                     Change::Remove { .. } => INK,
                     Change::Edit { .. } | Change::Append { .. } | Change::Rename { .. } => BLUE,
                 };

@@ -111,7 +111,8 @@ impl Album {
     fn effect(&mut self, world: &World, step: &Step, written: Option<Written>) {
         let slot = &step.decision.slot;
         self.note_file(slot, &step.decision.change, written);
-        if matches!(step.decision.change, Change::Visit { .. } | Change::Remove { .. }) {
+        if matches!(step.decision.change, Change::Visit { .. } | Change::Mail { .. } | Change::Remove { .. })
+        {
             return;
         }
         self.events += 1;
@@ -154,7 +155,7 @@ impl Album {
             Change::Remove { path, .. } => {
                 self.files.remove(&key(path));
             }
-            Change::Visit { .. } => {}
+            Change::Visit { .. } | Change::Mail { .. } => {}
         }
     }
 

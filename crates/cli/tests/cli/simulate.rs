@@ -27,6 +27,7 @@ fn sessions_are_told_from_login_to_logout_in_the_personas_own_time() {
     let (mut offsets, mut hashed) = (std::collections::HashSet::new(), 0);
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let mut begun = std::collections::HashSet::new();
+    let (mut sent, mut answers) = (std::collections::HashSet::new(), 0);
     for line in &lines {
         let (persona, session, time) = (text(&line["persona"]), text(&line["session"]), text(&line["time"]));
         assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
@@ -38,11 +39,20 @@ fn sessions_are_told_from_login_to_logout_in_the_personas_own_time() {
                 assert_eq!(open.insert(key, text(&line["decoy"])), None);
             }
             "logout" => assert!(open.remove(&key).is_some() || !begun.contains(&persona)),
-            kind @ ("plant" | "edit" | "remove" | "traffic") => {
+            kind @ ("plant" | "edit" | "remove" | "traffic" | "email") => {
                 assert!(
                     open.get(&key).is_some_and(|decoy| *decoy == line["decoy"]) || !begun.contains(&persona)
                 );
-                assert_eq!(line["path"].is_string(), kind != "traffic", "{line}");
+                assert_eq!(line["path"].is_string(), !matches!(kind, "traffic" | "email"), "{line}");
+                if kind == "email" {
+                    assert!(line["message_id"].as_str().unwrap().contains('@'), "{line}");
+                    assert!(!line["recipients"].as_array().unwrap().is_empty(), "{line}");
+                    if let Some(answered) = line["in_reply_to"].as_str() {
+                        assert!(sent.contains(answered), "what is answered was sent before: {line}");
+                        answers += 1;
+                    }
+                    assert!(sent.insert(text(&line["message_id"])), "{line}");
+                }
                 if kind == "plant" {
                     assert_eq!(line["sha256"].as_str().unwrap().len(), 64);
                     assert!(line["class"].is_string() && line["bytes"].as_u64().is_some());
@@ -54,6 +64,7 @@ fn sessions_are_told_from_login_to_logout_in_the_personas_own_time() {
         assert!(line["why"].as_str().is_some_and(|why| !why.is_empty()));
     }
     assert!(hashed > 100 && offsets.len() >= 3, "{hashed} {offsets:?}");
+    assert!(sent.len() > 20 && answers > 3, "{} mails, {answers} of them answers", sent.len());
     // Without the contents the same is decided.
     let bare = run(&sandbox, &with(&["--json", "--no-bodies"])).exits(0).json();
     assert_eq!(bare.len(), lines.len());

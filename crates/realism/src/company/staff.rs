@@ -3,24 +3,42 @@
 use std::collections::HashSet;
 
 use super::{Company, TeamIndex};
+use crate::PersonaIndex;
 use crate::mistake::Mistake;
 use crate::persona::{DecoyProfile, Persona, Role};
 use crate::random::Seed;
 
-/// By persona, its team.
+/// Who works in which team.
 #[derive(Debug, Default)]
-pub(crate) struct Staff(Vec<Option<TeamIndex>>);
+pub(crate) struct Staff {
+    /// By persona.
+    teams: Vec<Option<TeamIndex>>,
+    /// By team.
+    members: Vec<Vec<PersonaIndex>>,
+}
 
 impl Staff {
     /// Everybody to the team that is named, else to one of those with the persona's role, by lot; a lot that does not depend on
     /// who else there is.
     pub(crate) fn of(company: &Company, personas: &[Persona]) -> Self {
         let seed = company.own_seed().text("staff");
-        Self(personas.iter().map(|persona| place(company, seed, persona)).collect())
+        let teams: Vec<_> = personas.iter().map(|persona| place(company, seed, persona)).collect();
+        let mut members = vec![Vec::new(); company.teams.len()];
+        for (team, persona) in teams.iter().zip(0..) {
+            if let Some(all) = team.and_then(|team| members.get_mut(team.0)) {
+                all.push(PersonaIndex(persona));
+            }
+        }
+        Self { teams, members }
     }
 
     pub(crate) fn team(&self, persona: u32) -> Option<TeamIndex> {
-        self.0.get(persona as usize).copied().flatten()
+        self.teams.get(persona as usize).copied().flatten()
+    }
+
+    /// Everybody in the persona's team.
+    pub(crate) fn mates(&self, persona: u32) -> &[PersonaIndex] {
+        self.team(persona).and_then(|team| self.members.get(team.0)).map_or(&[], Vec::as_slice)
     }
 }
 

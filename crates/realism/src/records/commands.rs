@@ -9,7 +9,7 @@ use verisim_core::{DecoyPath, FileClass, TrafficProtocol};
 use super::host::{Family, Host};
 use super::lived::{Deed, Origin, SECOND, Sitting};
 use super::typing::{Session, Typed, below};
-use crate::decide::Change;
+use crate::change::Change;
 use crate::persona::{Persona, Role};
 use crate::random::{Generator, Purpose, whole};
 use crate::world::PersonaIndex;
@@ -166,6 +166,8 @@ impl<'w> Hands<'w> {
                 self.there.remove(path);
                 self.clear_folder(path, deed.at, typed);
             }
+            // The program writes it, not the shell.
+            Change::Mail { .. } => {}
             Change::Visit { to, protocol, port } => {
                 let Some(decoy) = host.world.decoy(*to) else { return };
                 if let Some(text) = self.visit(decoy.name.as_str(), *protocol, *port) {

@@ -21,8 +21,9 @@ use super::logins::Logins;
 use super::tables::LASTLOG_UID_MAX;
 use super::utmp::{self, LastLogin};
 use super::{RecordFile, logs};
+use crate::change::Change;
 use crate::day::{instant, timestamp};
-use crate::decide::{Change, Decision};
+use crate::decide::Decision;
 use crate::ledger_index::LedgerIndex;
 use crate::planner::{SessionKey, Slot};
 use crate::world::{DecoyIndex, PersonaIndex, World};
@@ -240,7 +241,7 @@ impl RecordKeeper {
     pub fn decided(&mut self, decision: &Decision) {
         let slot = &decision.slot;
         if let Some(open) = self.open.get_mut(&slot.persona).filter(|open| open.key == slot.session) {
-            let is_done = matches!(decision.change, Change::Visit { .. });
+            let is_done = matches!(decision.change, Change::Visit { .. } | Change::Mail { .. });
             let deed = Deed { at: instant(slot.at), change: decision.change.clone() };
             open.deeds.push(Planned { deed, is_done });
         }
@@ -269,7 +270,7 @@ impl RecordKeeper {
                 | Change::Append { path: of, .. }
                 | Change::Remove { path: of, .. } => of == path,
                 Change::Rename { from, .. } => from == path,
-                Change::Visit { .. } => true,
+                Change::Visit { .. } | Change::Mail { .. } => true,
             };
         }
     }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use verisim_core::TrafficProtocol;
 
 use crate::SessionKey;
+use crate::change::Change;
 use crate::day::instant;
-use crate::decide::Change;
 use crate::planner::Slot;
 use crate::random::{Generator, Purpose, whole};
 use crate::simulate::{Scene, Simulation};

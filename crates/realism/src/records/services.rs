@@ -9,8 +9,8 @@ use super::host::{Every, Family, Host, at_minute};
 use super::journal::{Facility, Journal, Login, Process, Service, What};
 use super::lived::{Deed, MINUTE, SECOND, Sitting};
 use super::utmp::Kind;
+use crate::change::Change;
 use crate::day::{instant, timestamp};
-use crate::decide::Change;
 use crate::random::whole;
 
 const MILLI: i64 = 1_000_000;
@@ -66,7 +66,11 @@ fn kept_in_tmp(sittings: &[Sitting]) -> Vec<(i64, i64)> {
             Change::Remove { path, .. } | Change::Rename { from: path, .. } => {
                 kept.extend(there.remove(path).map(|made| (made, deed.at)));
             }
-            Change::Create { .. } | Change::Edit { .. } | Change::Append { .. } | Change::Visit { .. } => {}
+            Change::Create { .. }
+            | Change::Edit { .. }
+            | Change::Append { .. }
+            | Change::Visit { .. }
+            | Change::Mail { .. } => {}
         }
     }
     kept.extend(there.into_values().map(|made| (made, i64::MAX)));

@@ -98,7 +98,8 @@ fn live(cohort: Cohort, traits: &[Traits], turn: u64) -> Vec<Option<Row>> {
     let mut all: BTreeMap<u32, Vec<Event>> = BTreeMap::new();
     for step in Simulation::new(&world, from, until, Content::None) {
         let slot = step.decision.slot;
-        if matches!(step.decision.change, Change::Remove { .. } | Change::Visit { .. }) {
+        if matches!(step.decision.change, Change::Remove { .. } | Change::Visit { .. } | Change::Mail { .. })
+        {
             continue;
         }
         let zone = &world.persona(slot.persona).unwrap().time_zone;

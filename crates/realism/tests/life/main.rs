@@ -56,7 +56,10 @@ static LIVES: LazyLock<Vec<Life>> = LazyLock::new(|| {
     for step in steps {
         let slot = step.decision.slot;
         // Lines at the end and a better name are edits, too.
-        let counts = !matches!(step.decision.change, Change::Remove { .. } | Change::Visit { .. });
+        let counts = !matches!(
+            step.decision.change,
+            Change::Remove { .. } | Change::Visit { .. } | Change::Mail { .. }
+        );
         if counts {
             let zone = &world.persona(slot.persona).unwrap().time_zone;
             let offset = i64::from(zone.offset_seconds(slot.at)) * 1_000_000_000;

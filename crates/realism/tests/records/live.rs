@@ -95,7 +95,7 @@ impl Alive {
                 self.files.remove(path);
                 LedgerChange::Remove { decoy, path: path.clone() }
             }
-            Change::Visit { .. } => return,
+            Change::Visit { .. } | Change::Mail { .. } => return,
         };
         self.keeper.learn(&change);
     }

@@ -63,8 +63,8 @@ pub(super) fn invent(decoys: Option<u32>, personas: Option<u32>, seed: u64) -> R
                 append: true,
                 edit: true,
                 remove: true,
+                email: true,
                 traffic: true,
-                ..DriverCapabilities::default()
             },
             time_zone: Zone::utc(),
         });

@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Remove,
     /// A connection is opened.
     Traffic,
+    /// A mail is sent.
+    Email,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Self::Edit => "edit",
             Self::Remove => "remove",
             Self::Traffic => "traffic",
+            Self::Email => "email",
         }
     }
 }
@@ -63,6 +66,16 @@ pub(super) struct Line<'a> {
     target: Option<&'a DecoyName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     traffic: Option<&'a Traffic>,
+    /// Of a mail: its id, and that of what it answers, without angle brackets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_reply_to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    /// Whom it is sent to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    recipients: Vec<&'a PersonaName>,
     /// Of what is written: a plant's and an edit's whole file, the lines that a log grows by.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
@@ -89,6 +102,10 @@ impl<'a> Line<'a> {
                 protocol: None,
                 target: None,
                 traffic: None,
+                message_id: None,
+                in_reply_to: None,
+                subject: None,
+                recipients: Vec::new(),
                 bytes: None,
                 sha256: None,
                 why,
@@ -114,6 +131,13 @@ impl<'a> Line<'a> {
                 line.protocol = Some(*protocol);
                 line.target = world.decoy(*to).map(|decoy| &decoy.name);
             }
+            Change::Mail { letter } => {
+                line.message_id = Some(letter.message_id(world));
+                line.in_reply_to = letter.answers().map(|answered| answered.message_id(world));
+                line.subject = Some(letter.subject(world));
+                let name = |reader| world.persona(reader).map(|who| &who.name);
+                line.recipients = letter.readers().iter().filter_map(|reader| name(*reader)).collect();
+            }
         }
         if let Some(verisim_core::Action::Traffic(traffic)) = &step.action {
             line.traffic = Some(traffic);
@@ -131,6 +155,7 @@ const fn told(change: &Change) -> (Kind, &'static str) {
         Change::Rename { .. } => (Kind::Edit, "move"),
         Change::Remove { .. } => (Kind::Remove, "remove"),
         Change::Visit { .. } => (Kind::Traffic, "traffic"),
+        Change::Mail { .. } => (Kind::Email, "email"),
     }
 }
 
@@ -155,6 +180,10 @@ impl fmt::Display for Line<'_> {
         }
         if let (Some(protocol), Some(target)) = (self.protocol, self.target) {
             write!(f, " {protocol} to {target}")?;
+        }
+        if let Some(subject) = &self.subject {
+            let names: Vec<&str> = self.recipients.iter().map(|name| name.as_str()).collect();
+            write!(f, " to {}: {subject:?}", names.join(", "))?;
         }
         match (self.class, self.bytes) {
             (Some(class), Some(bytes)) => write!(f, " ({class}, {bytes} bytes)"),
