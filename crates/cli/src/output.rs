@@ -63,6 +63,62 @@ pub(crate) fn paint(color: bool, tone: Tone, text: impl Display) -> String {
     }
 }
 
+/// How long a line of JSON mostly is.
+const LINE_BYTES: usize = 1024;
+/// In pieces of so many bytes many results are written.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// An object with its type as the first field.
+#[derive(Serialize)]
+struct Typed<'a, T> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    object: &'a T,
+}
+
+/// Adds one object as one line.
+fn put_object(object: &impl Serialize, out: &mut Vec<u8>) -> CliResult<()> {
+    serde_json::to_writer(&mut *out, object).map_err(|error| {
+        CliError::new(Exit::Failed, format!("the result cannot be written as JSON: {error}"))
+    })?;
+    out.push(b'\n');
+    Ok(())
+}
+
+/// Many results, on their way to standard output.
+#[derive(Debug)]
+pub(crate) struct Results {
+    output: Output,
+    waiting: Vec<u8>,
+}
+
+impl Results {
+    /// One object as one line, with its type as the first field.
+    pub(crate) fn typed(&mut self, kind: &'static str, object: &impl Serialize) -> CliResult<()> {
+        put_object(&Typed { kind, object }, &mut self.waiting)?;
+        self.written()
+    }
+
+    /// A line of text.
+    pub(crate) fn line(&mut self, text: impl Display) -> CliResult<()> {
+        // A write into memory does not fail.
+        let _ = writeln!(self.waiting, "{text}");
+        self.written()
+    }
+
+    fn written(&mut self) -> CliResult<()> {
+        if self.output.terminal || self.waiting.len() >= PIECE_BYTES { self.finish() } else { Ok(()) }
+    }
+
+    /// Writes what waits. Without it the last piece is not written.
+    pub(crate) fn finish(&mut self) -> CliResult<()> {
+        let done = self.output.raw(&self.waiting);
+        self.waiting.clear();
+        done
+    }
+}
+
 impl Output {
     /// How things are shown, by the arguments, the environment and what the outputs are.
     pub(crate) fn new(global: &Global) -> Self {
@@ -99,22 +155,18 @@ impl Output {
 
     /// One object as one line.
     pub(crate) fn object(&self, object: &impl Serialize) -> CliResult<()> {
-        let mut line = serde_json::to_vec(object).map_err(|error| {
-            CliError::new(Exit::Failed, format!("the result cannot be written as JSON: {error}"))
-        })?;
-        line.push(b'\n');
+        let mut line = Vec::with_capacity(LINE_BYTES);
+        put_object(object, &mut line)?;
         self.raw(&line)
+    }
+
+    /// Results of which there are many: written in large pieces, but to a terminal.
+    pub(crate) fn results(self) -> Results {
+        Results { output: self, waiting: Vec::with_capacity(PIECE_BYTES + LINE_BYTES) }
     }
 
     /// One object as one line, with its type as the first field.
     pub(crate) fn typed(&self, kind: &'static str, object: &impl Serialize) -> CliResult<()> {
-        #[derive(Serialize)]
-        struct Typed<'a, T> {
-            #[serde(rename = "type")]
-            kind: &'static str,
-            #[serde(flatten)]
-            object: &'a T,
-        }
         self.object(&Typed { kind, object })
     }
 

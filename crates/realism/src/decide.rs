@@ -250,7 +250,7 @@ impl Table<'_> {
     /// While files are left as they are, mail is answered that is due.
     fn answer(&mut self) -> Option<(Change, Cause)> {
         let reads = self.can.email && self.slot.doing == Doing::Look;
-        let letter = self.ledger.post().due(self.world, self.slot).filter(|_| reads)?;
+        let letter = self.ledger.post().due(self.slot).filter(|_| reads)?;
         Some((Change::Mail { letter: Letter::answer(self.world, self.slot, letter) }, Cause::Answers))
     }
 
@@ -259,7 +259,7 @@ impl Table<'_> {
         if !self.can.email {
             return None;
         }
-        if let Some(letter) = self.ledger.post().due(self.world, self.slot) {
+        if let Some(letter) = self.ledger.post().due(self.slot) {
             return Some((
                 Change::Mail { letter: Letter::answer(self.world, self.slot, letter) },
                 Cause::Answers,

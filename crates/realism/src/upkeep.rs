@@ -12,14 +12,14 @@ const ARCHIVES: [&str; 9] =
     ["old", "archive", "Archive", "alt", "Archiv", "anciens", "archives", "antiguos", "archivo"];
 
 pub(crate) fn can_edit(held: &Held) -> bool {
-    // A page that was printed is done, and so is what was set aside.
-    !held.path.as_bytes().ends_with(b".pdf")
-        && !held.path.parent().is_some_and(|folder| is_archive(&folder))
-        && held.class.ownership() == OwnershipPolicy::Owned
+    held.class.ownership() == OwnershipPolicy::Owned
         && !matches!(
             held.class,
             FileClass::Scratch | FileClass::Manual | FileClass::Record | FileClass::Cache
         )
+        // A page that was printed is done, and so is what was set aside.
+        && !held.path.as_bytes().ends_with(b".pdf")
+        && !is_archive(folder_name(&held.path))
 }
 
 pub(crate) fn can_append(held: &Held) -> bool {
@@ -48,9 +48,13 @@ fn is_rotated(path: &DecoyPath) -> bool {
     digits > 0 && name[..name.len() - digits].ends_with(b".log.")
 }
 
-/// Whether a folder is one for what is old: by its name, or called by a year.
-fn is_archive(folder: &DecoyPath) -> bool {
-    let name = folder.file_name().unwrap_or_default();
+/// The name of the folder that a file is in.
+fn folder_name(path: &DecoyPath) -> &[u8] {
+    path.as_bytes().rsplit(|byte| *byte == b'/').nth(1).unwrap_or_default()
+}
+
+/// Whether a folder of that name is one for what is old: by a word, or called by a year.
+fn is_archive(name: &[u8]) -> bool {
     let is_year = name.len() == 4 && name.starts_with(b"20") && name.iter().all(u8::is_ascii_digit);
     is_year || ARCHIVES.iter().any(|word| word.as_bytes() == name)
 }
@@ -60,7 +64,8 @@ pub(crate) fn archives(seen: &[&Held], file: &DecoyPath) -> Vec<DecoyPath> {
     let Some(home) = file.parent() else { return Vec::new() };
     let folders = seen.iter().filter_map(|held| held.path.parent());
     let mut found: Vec<DecoyPath> = folders
-        .filter(|folder| is_archive(folder) && folder.parent().is_some_and(|above| above == home))
+        .filter(|folder| is_archive(folder.file_name().unwrap_or_default()))
+        .filter(|folder| folder.parent().is_some_and(|above| above == home))
         .collect();
     found.sort();
     found.dedup();
@@ -96,11 +101,11 @@ mod tests {
         for other in ["/a/x.log", "/a/x.log.gz", "/a/log.1", "/a/x.log.1a"] {
             assert!(!is_rotated(&path(other)), "{other}");
         }
-        for archive in ["/a/2026", "/a/old", "/a/Archiv"] {
-            assert!(is_archive(&path(archive)), "{archive}");
+        for archive in ["/a/2026/x", "/a/old/x", "/a/Archiv/x"] {
+            assert!(is_archive(folder_name(&path(archive))), "{archive}");
         }
-        for other in ["/a/1999", "/a/20266", "/a/olds", "/"] {
-            assert!(!is_archive(&path(other)), "{other}");
+        for other in ["/a/1999/x", "/a/20266/x", "/a/olds/x", "/2026", "/old"] {
+            assert!(!is_archive(folder_name(&path(other))), "{other}");
         }
     }
 }

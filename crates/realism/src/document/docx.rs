@@ -1,7 +1,11 @@
 //! Texts of a word processor (WordprocessingML).
 
-use crate::document::package::{self, XML, escape};
+use std::sync::OnceLock;
+
+use crate::Language;
+use crate::document::package::{self, Package, XML, escape};
 use crate::document::properties::{Program, Properties};
+use crate::lexicon::Lexicon;
 use crate::prose::Block;
 
 const MAIN: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml";
@@ -13,50 +17,62 @@ const NAMESPACE: &str = "xmlns:w=\"http://schemas.openxmlformats.org/wordprocess
 const SECTION: &str = "<w:sectPr><w:pgSz w:w=\"11906\" w:h=\"16838\"/><w:pgMar w:top=\"1417\" w:right=\"1417\" \
                        w:bottom=\"1134\" w:left=\"1417\" w:header=\"708\" w:footer=\"708\" w:gutter=\"0\"/></w:sectPr>";
 
-/// A new document.
+const TEXT: &str = "word/document.xml";
+const CORE: &str = "docProps/core.xml";
+const APP: &str = "docProps/app.xml";
+
+/// A new document; nothing only were a write into memory to fail.
 pub(super) fn write(properties: &Properties, blocks: &[Block]) -> Vec<u8> {
     let mut text = format!("{XML}<w:document {NAMESPACE}><w:body>");
     paragraphs(blocks, &mut text);
     text.push_str(SECTION);
     text.push_str("</w:body></w:document>");
-    let [types, relations] = package::frame(
-        "word/document.xml",
-        MAIN,
-        &[("word/styles.xml", STYLES), ("word/settings.xml", SETTINGS)],
-    );
+    let extended = properties.extended(Some(counts(&text)));
+    let parts = [(TEXT, text), (CORE, properties.core()), (APP, extended)];
+    template(properties).and_then(|blank| blank.with(&parts)).unwrap_or_default()
+}
+
+/// What documents of a program in a language have in common, compressed once.
+fn template(properties: &Properties) -> Option<Package> {
+    static BLANKS: [OnceLock<Option<Package>>; 8] = [const { OnceLock::new() }; 8];
+    let tags = Language::ALL.map(|language| Lexicon::of(language).tag);
+    let place = tags.iter().position(|tag| *tag == properties.language).unwrap_or(0);
+    let slot = BLANKS.get(place + if properties.program == Program::Office { 0 } else { 4 })?;
+    slot.get_or_init(|| blank(properties)).clone()
+}
+
+fn blank(properties: &Properties) -> Option<Package> {
+    let [types, relations] =
+        package::frame(TEXT, MAIN, &[("word/styles.xml", STYLES), ("word/settings.xml", SETTINGS)]);
     let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let inner = format!(
         "{XML}<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\">\
          <Relationship Id=\"rId1\" Type=\"{office}/styles\" Target=\"styles.xml\"/>\
          <Relationship Id=\"rId2\" Type=\"{office}/settings\" Target=\"settings.xml\"/></Relationships>"
     );
-    let extended = properties.extended(Some(counts(&text)));
-    package::write(&[
+    Package::new(&[
         types,
         relations,
-        ("word/document.xml", text),
+        (TEXT, String::new()),
         ("word/_rels/document.xml.rels", inner),
         ("word/settings.xml", settings(properties)),
         ("word/styles.xml", styles(properties)),
-        ("docProps/core.xml", properties.core()),
-        ("docProps/app.xml", extended),
+        (CORE, String::new()),
+        (APP, String::new()),
     ])
 }
 
 /// The document with more at its end, saved once more; `None` where it is none of a word processor.
 pub(super) fn extend(bytes: &[u8], properties: &Properties, blocks: &[Block]) -> Option<Vec<u8>> {
-    let mut parts = package::read(bytes)?;
-    let place = |name: &str| parts.iter().position(|(part, _)| part == name);
-    let (text, core, app) =
-        (place("word/document.xml")?, place("docProps/core.xml")?, place("docProps/app.xml")?);
-    let at = parts[text].1.rfind("<w:sectPr")?;
+    let mut package = Package::open(bytes)?;
+    let (mut text, core) = (package.text(TEXT)?, package.text(CORE)?);
+    let at = text.rfind("<w:sectPr")?;
     let mut more = String::new();
     paragraphs(blocks, &mut more);
-    parts[text].1.insert_str(at, &more);
-    let again = properties.again(&parts[core].1);
-    parts[app].1 = again.extended(Some(counts(&parts[text].1)));
-    parts[core].1 = again.core();
-    Some(package::write_again(&parts))
+    text.insert_str(at, &more);
+    let again = properties.again(&core);
+    let extended = again.extended(Some(counts(&text)));
+    package.with(&[(TEXT, text), (CORE, again.core()), (APP, extended)])
 }
 
 fn paragraphs(blocks: &[Block], out: &mut String) {

@@ -1,7 +1,9 @@
 //! Packages: parts with names, compressed, in one file.
 
 use std::io::{Cursor, Read as _, Write as _};
+use std::sync::Arc;
 
+use zip::result::ZipResult;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
@@ -14,48 +16,63 @@ const PART_BYTES_MAX: u64 = 4 << 20;
 /// A package has no more parts.
 const PARTS_MAX: usize = 64;
 
-/// Names and contents of the parts, in their order.
-pub(super) type Parts = Vec<(String, String)>;
+/// A package of which some parts are read and replaced; the others stay compressed as they are.
+#[derive(Clone)]
+pub(super) struct Package(ZipArchive<Cursor<Arc<[u8]>>>);
 
-/// The package of these parts. Its entries bear the first instant that the format knows, as those of office programs do, so
-/// that the same parts are the same bytes.
-pub(super) fn write(parts: &[(&str, String)]) -> Vec<u8> {
+impl Package {
+    /// A package of these parts, in their order.
+    pub(super) fn new(parts: &[(&str, String)]) -> Option<Self> {
+        let mut writer = writer();
+        for (name, content) in parts {
+            put(&mut writer, name, content).ok()?;
+        }
+        Self::open(&writer.finish().ok()?.into_inner())
+    }
+
+    /// `None` for bytes that are none, or one with more parts than any of ours.
+    pub(super) fn open(bytes: &[u8]) -> Option<Self> {
+        let archive = ZipArchive::new(Cursor::new(Arc::from(bytes))).ok()?;
+        (archive.len() <= PARTS_MAX).then_some(Self(archive))
+    }
+
+    /// The text of a part; `None` where there is none, or it is no text.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        let file = self.0.by_name(name).ok()?;
+        let mut content = String::new();
+        file.take(PART_BYTES_MAX).read_to_string(&mut content).ok()?;
+        Some(content)
+    }
+
+    /// The package with other contents for some of its parts. `None` where what was read is no whole package.
+    pub(super) fn with(mut self, parts: &[(&str, String)]) -> Option<Vec<u8>> {
+        let mut writer = writer();
+        for place in 0..self.0.len() {
+            let file = self.0.by_index_raw(place).ok()?;
+            let replaced = parts.iter().find(|(name, _)| *name == file.name());
+            match replaced {
+                Some((name, content)) => put(&mut writer, name, content).ok()?,
+                None => writer.raw_copy_file(file).ok()?,
+            }
+        }
+        Some(writer.finish().ok()?.into_inner())
+    }
+}
+
+fn writer() -> ZipWriter<Cursor<Vec<u8>>> {
+    ZipWriter::new(Cursor::new(Vec::with_capacity(16 * 1024)))
+}
+
+/// Entries bear the first instant that the format knows, as those of office programs do, so that the same parts are the same
+/// bytes.
+fn put(writer: &mut ZipWriter<Cursor<Vec<u8>>>, name: &str, content: &str) -> ZipResult<()> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(LEVEL))
         .last_modified_time(DateTime::default());
-    let mut writer = ZipWriter::new(Cursor::new(Vec::with_capacity(16 * 1024)));
-    for (name, content) in parts {
-        // A write into memory does not fail; were it to, the package would lack the part.
-        if writer.start_file(*name, options).is_ok() {
-            let _ = writer.write_all(content.as_bytes());
-        }
-    }
-    writer.finish().map(Cursor::into_inner).unwrap_or_default()
-}
-
-/// The parts of a package; `None` for bytes that are none, or one that is larger than any of ours.
-pub(super) fn read(bytes: &[u8]) -> Option<Parts> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
-    if archive.len() > PARTS_MAX {
-        return None;
-    }
-    let mut parts = Vec::with_capacity(archive.len());
-    for place in 0..archive.len() {
-        let file = archive.by_index(place).ok()?;
-        let name = file.name().to_owned();
-        let mut content = String::new();
-        file.take(PART_BYTES_MAX).read_to_string(&mut content).ok()?;
-        parts.push((name, content));
-    }
-    Some(parts)
-}
-
-/// The package of parts that were read.
-pub(super) fn write_again(parts: &Parts) -> Vec<u8> {
-    let parts: Vec<(&str, String)> =
-        parts.iter().map(|(name, content)| (name.as_str(), content.clone())).collect();
-    write(&parts)
+    writer.start_file(name, options)?;
+    writer.write_all(content.as_bytes())?;
+    Ok(())
 }
 
 /// Adds text with what means something in XML set apart; what XML cannot hold is left out.
@@ -104,4 +121,23 @@ pub(super) fn frame(main: &str, main_type: &str, others: &[(&str, &str)]) -> [(&
          <Relationship Id=\"rId1\" Type=\"{OFFICE}/officeDocument\" Target=\"{main}\"/></Relationships>"
     );
     [("[Content_Types].xml", types), ("_rels/.rels", relations)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_stay_are_the_same_bytes() {
+        let parts = [("a.xml", "alpha ".repeat(400)), ("b.xml", "beta".to_owned()), ("c.xml", String::new())];
+        let package = Package::new(&parts).unwrap();
+        let whole = package.clone().with(&parts).unwrap();
+        assert_eq!(package.clone().with(&[]).unwrap(), whole);
+        assert_eq!(package.with(&[("b.xml", "beta".to_owned())]).unwrap(), whole);
+        let changed = Package::open(&whole).unwrap().with(&[("b.xml", "gamma".to_owned())]).unwrap();
+        let mut read = Package::open(&changed).unwrap();
+        assert_eq!(read.text("b.xml").as_deref(), Some("gamma"));
+        assert_eq!(read.text("a.xml"), Some(parts[0].1.clone()));
+        assert!(Package::open(b"PK nothing").is_none() && read.text("d.xml").is_none());
+    }
 }

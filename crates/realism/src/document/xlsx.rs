@@ -1,8 +1,9 @@
 //! Workbooks of a spreadsheet program (SpreadsheetML): one sheet of rows with a date, words, numbers and a product.
 
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
-use crate::document::package::{self, XML, escape};
+use crate::document::package::{self, Package, XML, escape};
 use crate::document::properties::Properties;
 use crate::table;
 use crate::voice::Voice;
@@ -10,6 +11,12 @@ use crate::voice::Voice;
 const MAIN: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml";
 const KIND: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml";
 const NAMESPACE: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+const BOOK: &str = "xl/workbook.xml";
+const SHEET: &str = "xl/worksheets/sheet1.xml";
+const SHARED: &str = "xl/sharedStrings.xml";
+const CORE: &str = "docProps/core.xml";
+const APP: &str = "docProps/app.xml";
 /// Strings of a sheet: the heads of its columns come first.
 const COLUMNS: usize = 6;
 /// From 1899-12-30, which serial dates count from, to 1970-01-01, in days.
@@ -39,29 +46,25 @@ pub(super) fn write(voice: &mut Voice<'_>, properties: &Properties, rows: usize)
         shared.push_str("</t></si>");
     }
     shared.push_str("</sst>");
-    package_of(properties, sheet, shared)
+    package_of(properties, sheet, shared).unwrap_or_default()
 }
 
 /// The workbook with more rows, saved once more; `None` where it is none of ours.
 pub(super) fn extend(voice: &mut Voice<'_>, bytes: &[u8], properties: &Properties) -> Option<Vec<u8>> {
-    let mut parts = package::read(bytes)?;
-    let place = |name: &str| parts.iter().position(|(part, _)| part == name);
-    let (sheet, shared) = (place("xl/worksheets/sheet1.xml")?, place("xl/sharedStrings.xml")?);
-    let (core, app) = (place("docProps/core.xml")?, place("docProps/app.xml")?);
-    let words = parts[shared].1.matches("<si>").count().checked_sub(COLUMNS).filter(|words| *words > 0)?;
-    let at = parts[sheet].1.rfind("</sheetData>")?;
-    let mut number = parts[sheet].1.matches("<row ").count();
+    let mut package = Package::open(bytes)?;
+    let (mut sheet, shared, core) = (package.text(SHEET)?, package.text(SHARED)?, package.text(CORE)?);
+    let words = shared.matches("<si>").count().checked_sub(COLUMNS).filter(|words| *words > 0)?;
+    let at = sheet.rfind("</sheetData>")?;
+    let mut number = sheet.matches("<row ").count();
     let mut more = String::new();
     let day = voice.slot.at.as_second() / 86_400 + EPOCH_DAYS;
     for _ in 0..voice.draw.geometric(3.0).min(40) {
         number += 1;
         row(voice, number, day, words, &mut more);
     }
-    parts[sheet].1.insert_str(at, &more);
-    let again = properties.again(&parts[core].1);
-    parts[core].1 = again.core();
-    parts[app].1 = again.extended(None);
-    Some(package::write_again(&parts))
+    sheet.insert_str(at, &more);
+    let again = properties.again(&core);
+    package.with(&[(SHEET, sheet), (CORE, again.core()), (APP, again.extended(None))])
 }
 
 /// The heads of the columns, then what stands in the columns of words.
@@ -105,29 +108,37 @@ fn letter(column: usize) -> char {
     char::from(b'A' + u8::try_from(column).unwrap_or(0))
 }
 
-fn package_of(properties: &Properties, sheet: String, shared: String) -> Vec<u8> {
-    let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
-    let styles = format!("{KIND}.styles+xml");
-    let (sheets, strings) = (format!("{KIND}.worksheet+xml"), format!("{KIND}.sharedStrings+xml"));
-    let others = [
-        ("xl/worksheets/sheet1.xml", sheets.as_str()),
-        ("xl/styles.xml", &styles),
-        ("xl/sharedStrings.xml", &strings),
-    ];
-    let [types, relations] = package::frame("xl/workbook.xml", MAIN, &others);
+/// Nothing only were a write into memory to fail.
+fn package_of(properties: &Properties, sheet: String, shared: String) -> Option<Vec<u8>> {
+    static BLANK: OnceLock<Option<Package>> = OnceLock::new();
     let mut name = String::new();
     // A name of a sheet has at most 31 letters, and none of []:*?/\.
     let short: String = properties.title.chars().filter(|c| !"[]:*?/\\".contains(*c)).take(31).collect();
     escape(&short, &mut name);
     let book = format!(
-        "{XML}<workbook xmlns=\"{NAMESPACE}\" xmlns:r=\"{office}\"><sheets><sheet name=\"{name}\" sheetId=\"1\" r:id=\"rId1\"/>\
+        "{XML}<workbook xmlns=\"{NAMESPACE}\" xmlns:r=\"{OFFICE}\"><sheets><sheet name=\"{name}\" sheetId=\"1\" r:id=\"rId1\"/>\
          </sheets></workbook>"
     );
+    BLANK.get_or_init(blank).clone()?.with(&[
+        (BOOK, book),
+        (SHEET, sheet),
+        (SHARED, shared),
+        (CORE, properties.core()),
+        (APP, properties.extended(None)),
+    ])
+}
+
+/// What all workbooks have in common, compressed once.
+fn blank() -> Option<Package> {
+    let styles = format!("{KIND}.styles+xml");
+    let (sheets, strings) = (format!("{KIND}.worksheet+xml"), format!("{KIND}.sharedStrings+xml"));
+    let others = [(SHEET, sheets.as_str()), ("xl/styles.xml", &styles), (SHARED, &strings)];
+    let [types, relations] = package::frame(BOOK, MAIN, &others);
     let inner = format!(
         "{XML}<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\">\
-         <Relationship Id=\"rId1\" Type=\"{office}/worksheet\" Target=\"worksheets/sheet1.xml\"/>\
-         <Relationship Id=\"rId2\" Type=\"{office}/styles\" Target=\"styles.xml\"/>\
-         <Relationship Id=\"rId3\" Type=\"{office}/sharedStrings\" Target=\"sharedStrings.xml\"/></Relationships>"
+         <Relationship Id=\"rId1\" Type=\"{OFFICE}/worksheet\" Target=\"worksheets/sheet1.xml\"/>\
+         <Relationship Id=\"rId2\" Type=\"{OFFICE}/styles\" Target=\"styles.xml\"/>\
+         <Relationship Id=\"rId3\" Type=\"{OFFICE}/sharedStrings\" Target=\"sharedStrings.xml\"/></Relationships>"
     );
     // Formats 14 and 4 are built in: a date, and a number with two digits after the point.
     let look = format!(
@@ -136,15 +147,15 @@ fn package_of(properties: &Properties, sheet: String, shared: String) -> Vec<u8>
          <borders count=\"1\"><border/></borders><cellStyleXfs count=\"1\"><xf numFmtId=\"0\" fontId=\"0\" fillId=\"0\" borderId=\"0\"/></cellStyleXfs><cellXfs count=\"4\"><xf xfId=\"0\"/>\
          <xf numFmtId=\"14\" applyNumberFormat=\"1\"/><xf fontId=\"1\" applyFont=\"1\"/><xf numFmtId=\"4\" applyNumberFormat=\"1\"/></cellXfs><cellStyles count=\"1\"><cellStyle name=\"Normal\" xfId=\"0\" builtinId=\"0\"/></cellStyles></styleSheet>"
     );
-    package::write(&[
+    Package::new(&[
         types,
         relations,
-        ("xl/workbook.xml", book),
+        (BOOK, String::new()),
         ("xl/_rels/workbook.xml.rels", inner),
-        ("xl/worksheets/sheet1.xml", sheet),
+        (SHEET, String::new()),
         ("xl/styles.xml", look),
-        ("xl/sharedStrings.xml", shared),
-        ("docProps/core.xml", properties.core()),
-        ("docProps/app.xml", properties.extended(None)),
+        (SHARED, String::new()),
+        (CORE, String::new()),
+        (APP, String::new()),
     ])
 }

@@ -44,6 +44,8 @@ const REPLY_SIGMA: f64 = 1.1;
 pub struct Letter {
     slot: Slot,
     readers: Vec<PersonaIndex>,
+    /// By reader, when they are ready to answer; `None` where they never will.
+    ready: Vec<Option<Timestamp>>,
     answers: Option<Arc<Self>>,
     depth: u8,
 }
@@ -90,8 +92,7 @@ impl Letter {
                 readers.push(reader);
             }
         }
-        let letter = Self { slot: *slot, readers, answers: None, depth: 0 };
-        (!letter.readers.is_empty()).then(|| Arc::new(letter))
+        (!readers.is_empty()).then(|| Self::sent(world, slot, readers, None))
     }
 
     /// An answer of the slot's persona to a letter that it got: to its author, and mostly to all who got it.
@@ -101,11 +102,23 @@ impl Letter {
         if draw.percent(80) {
             readers.extend(to.readers.iter().filter(|reader| **reader != slot.persona));
         }
-        Arc::new(Self { slot: *slot, readers, answers: Some(Arc::clone(to)), depth: to.depth + 1 })
+        Self::sent(world, slot, readers, Some(Arc::clone(to)))
+    }
+
+    fn sent(world: &World, slot: &Slot, readers: Vec<PersonaIndex>, answers: Option<Arc<Self>>) -> Arc<Self> {
+        let depth = answers.as_ref().map_or(0, |answered| answered.depth + 1);
+        let mut letter = Self { slot: *slot, readers, ready: Vec::new(), answers, depth };
+        letter.ready = letter.readers.iter().map(|reader| letter.drawn_for(world, *reader)).collect();
+        Arc::new(letter)
     }
 
     /// When somebody who got it is ready to answer it; `None` where they never will.
-    pub(crate) fn answered_at(&self, world: &World, reader: PersonaIndex) -> Option<Timestamp> {
+    pub(crate) fn answered_at(&self, reader: PersonaIndex) -> Option<Timestamp> {
+        let place = self.readers.iter().position(|one| *one == reader)?;
+        self.ready.get(place).copied().flatten()
+    }
+
+    fn drawn_for(&self, world: &World, reader: PersonaIndex) -> Option<Timestamp> {
         if self.depth >= DEPTH_MAX {
             return None;
         }

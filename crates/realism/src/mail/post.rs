@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::Letter;
 use crate::day::instant;
 use crate::planner::Slot;
-use crate::world::World;
 
 /// So many letters somebody has in view; the oldest falls out of it.
 const IN_VIEW: usize = 8;
@@ -39,11 +38,11 @@ impl Post {
     }
 
     /// What the slot's persona answers now: of what it is ready to answer, that which came first.
-    pub(crate) fn due(&self, world: &World, slot: &Slot) -> Option<&Arc<Letter>> {
+    pub(crate) fn due(&self, slot: &Slot) -> Option<&Arc<Letter>> {
         let view = self.0.get(slot.persona.0 as usize)?;
         view.iter().find(|letter| {
             let age = instant(slot.at).saturating_sub(instant(letter.slot.at));
-            age < FORGOTTEN && letter.answered_at(world, slot.persona).is_some_and(|ready| ready <= slot.at)
+            age < FORGOTTEN && letter.answered_at(slot.persona).is_some_and(|ready| ready <= slot.at)
         })
     }
 }

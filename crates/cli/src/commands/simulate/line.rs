@@ -134,7 +134,7 @@ impl<'a> Line<'a> {
             Change::Mail { letter } => {
                 line.message_id = Some(letter.message_id(world));
                 line.in_reply_to = letter.answers().map(|answered| answered.message_id(world));
-                line.subject = Some(letter.subject(world));
+                line.subject = step.action.as_ref().map(|_| letter.subject(world));
                 let name = |reader| world.persona(reader).map(|who| &who.name);
                 line.recipients = letter.readers().iter().filter_map(|reader| name(*reader)).collect();
             }
@@ -181,9 +181,12 @@ impl fmt::Display for Line<'_> {
         if let (Some(protocol), Some(target)) = (self.protocol, self.target) {
             write!(f, " {protocol} to {target}")?;
         }
-        if let Some(subject) = &self.subject {
+        if self.message_id.is_some() {
             let names: Vec<&str> = self.recipients.iter().map(|name| name.as_str()).collect();
-            write!(f, " to {}: {subject:?}", names.join(", "))?;
+            write!(f, " to {}", names.join(", "))?;
+        }
+        if let Some(subject) = &self.subject {
+            write!(f, ": {subject:?}")?;
         }
         match (self.class, self.bytes) {
             (Some(class), Some(bytes)) => write!(f, " ({class}, {bytes} bytes)"),

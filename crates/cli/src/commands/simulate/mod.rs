@@ -34,6 +34,7 @@ pub(super) async fn simulate(context: &Context, args: &SimulateArgs) -> CliResul
     // Whoever wants pictures alone is not told everything besides.
     let tells = context.output.json || args.out.is_none();
     let mut told = 0_u64;
+    let mut results = context.output.results();
     for scene in Simulation::scenes(&world, from, until, content) {
         let Some(line) = Line::of(&world, &scene) else { continue };
         if let Some(album) = &mut album {
@@ -41,11 +42,12 @@ pub(super) async fn simulate(context: &Context, args: &SimulateArgs) -> CliResul
         }
         told += 1;
         if context.output.json {
-            context.output.typed("scene", &line)?;
+            results.typed("scene", &line)?;
         } else if tells {
-            context.output.line(line)?;
+            results.line(line)?;
         }
     }
+    results.finish()?;
     if let (Some(album), Some(dir)) = (album, &args.out) {
         let failed = |error| CliError::new(Exit::Failed, format!("{}: {error}", dir.display()));
         let page = album.write(dir).map_err(failed)?;
