@@ -27,5 +27,5 @@ pub use decoy_under_test::DecoyUnderTest;
 pub use memory_store::{Frozen, MemoryStore};
 pub use proxy::Proxy;
 pub use real_engine::{RealContainer, RealEngine};
-pub use real_server::{LOGIN, PASSWORD, Place, RealServer};
+pub use real_server::{LOGIN, PASSWORD, Place, RealServer, skip};
 pub use virtual_clock::VirtualClock;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use crate::real_server::skip;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -176,12 +177,6 @@ fn wanting() -> Option<String> {
         return Some(format!("{PROGRAM} is not installed"));
     }
     (!rustix::process::geteuid().is_root()).then(|| "an sshd that locks in takes root".to_owned())
-}
-
-#[expect(clippy::print_stderr, clippy::disallowed_methods, reason = "a check that does not run says so")]
-fn skip(why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{why}");
-    eprintln!("NOT CHECKED: {why}");
 }
 
 fn holder(at: &Path) -> Option<TempDir> {

@@ -12,14 +12,16 @@ use crate::hosts::Site;
 use crate::sandbox::Sandbox;
 
 /// Mode, owner, access and change to the nanosecond, content.
-type Entry = (u32, u32, u32, (i64, i64), (i64, i64), Option<Vec<u8>>);
+pub(crate) type Entry = (u32, u32, u32, (i64, i64), (i64, i64), Option<Vec<u8>>);
 
 /// Everything of a tree but what nobody can set. Looking moves no time.
-fn tree(root: &Path) -> BTreeMap<String, Entry> {
+pub(crate) fn tree(root: &Path) -> BTreeMap<String, Entry> {
     fn walk(at: &Path, root: &Path, out: &mut BTreeMap<String, Entry>) {
         let meta = fs::symlink_metadata(at).unwrap();
         let body = meta.is_file().then(|| fs::read(at).unwrap());
-        let (atime, mtime) = ((meta.atime(), meta.atime_nsec()), (meta.mtime(), meta.mtime_nsec()));
+        let mtime = (meta.mtime(), meta.mtime_nsec());
+        // To follow a link moves its access time, whoever does it.
+        let atime = if meta.is_symlink() { mtime } else { (meta.atime(), meta.atime_nsec()) };
         let key = at.strip_prefix(root).unwrap().display().to_string();
         out.insert(key, (meta.mode(), meta.uid(), meta.gid(), atime, mtime, body));
         if meta.is_dir() {
@@ -39,6 +41,13 @@ fn set_times(at: &Path, atime: (i64, i64), mtime: (i64, i64)) {
     let spec = |(tv_sec, tv_nsec): (i64, i64)| rustix::fs::Timespec { tv_sec, tv_nsec };
     let times = rustix::fs::Timestamps { last_access: spec(atime), last_modification: spec(mtime) };
     rustix::fs::utimensat(rustix::fs::CWD, at, &times, rustix::fs::AtFlags::empty()).unwrap();
+}
+
+/// That two trees are the same; else what differs, by name.
+pub(crate) fn assert_same(before: &BTreeMap<String, Entry>, after: &BTreeMap<String, Entry>) {
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let differ: Vec<_> = names.into_iter().filter(|at| before.get(*at) != after.get(*at)).collect();
+    assert!(differ.is_empty(), "{differ:?}");
 }
 
 /// Lets everything there be some years old.

@@ -38,6 +38,12 @@ pub(crate) fn json_lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// The time that it is.
+#[expect(clippy::disallowed_methods, reason = "files are dated by the clock of the machine")]
+pub(crate) fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 /// A folder with decoys, captures, a vault and a state folder.
 pub(crate) struct Sandbox {
     dir: tempfile::TempDir,
