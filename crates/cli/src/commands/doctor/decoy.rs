@@ -219,7 +219,7 @@ fn look_at_missing(sheet: &mut Sheet, persona: &PersonaConfig, owner: Owner, fac
         sheet.warn(
             Check::Users,
             format!("{name} works here, but there is no account `{login}`: its files get uid {uid}, which is nobody's"),
-            format!("add to its /etc/passwd: {login}:x:{uid}:{gid}:{full_name}:{home}:/bin/bash, and to its /etc/group: {login}:x:{gid}:"),
+            format!("a past brings it (`verisim burn-in`); else add to its /etc/passwd: {login}:x:{uid}:{gid}:{full_name}:{home}:/bin/bash, and to its /etc/group: {login}:x:{gid}:"),
         );
     }
     sheet.measured(Measured { missing_login: Some(login.clone()), ..Measured::default() });
@@ -232,7 +232,7 @@ async fn look_at_home(sheet: &mut Sheet, persona: &PersonaConfig, connector: &dy
             sheet.warn(
                 Check::Homes,
                 format!("the home {home} of {} is not there yet", persona.name),
-                "it is made with the first file; make it beforehand with the files of /etc/skel, as adduser does",
+                "a past brings it (`verisim burn-in`); else it is made with the first file, without those of /etc/skel",
             );
         }
         Ok(Some(_)) => {}
