@@ -31,6 +31,9 @@ pub struct Coherence {
     pub names: usize,
     /// Which history, and which command.
     pub unknown: Vec<(DecoyPath, String)>,
+    /// Of the histories of those who are logged in: names of nothing that is there. A shell writes its history down at its end, so
+    /// what was removed in a session that goes on is in none yet.
+    pub undecided: usize,
 }
 
 impl Coherence {
@@ -40,6 +43,9 @@ impl Coherence {
         self.outside_wtmp.is_empty() && self.outside_logs.is_empty() && self.unknown.is_empty()
     }
 }
+
+/// The end of a session that goes on.
+const STILL: i64 = i64::MAX - EXACT_SECONDS;
 
 /// A stretch in which somebody was logged in, in seconds.
 struct Session {
@@ -86,7 +92,12 @@ pub fn coherence(evidence: &Evidence) -> Coherence {
         }
         let history = home.join(b".bash_history").ok();
         let histories = evidence.histories.iter().filter(|one| Some(&one.path) == history.as_ref());
+        let is_here = recorded.iter().any(|one| one.user == account.login && one.to >= STILL);
+        let before = out.unknown.len();
         histories.for_each(|history| named(evidence, history, &home, &mut out));
+        if is_here {
+            out.undecided += out.unknown.drain(before..).count();
+        }
     }
     out
 }
@@ -117,7 +128,7 @@ fn recorded(records: &[Login]) -> Vec<Session> {
         }
     }
     for line in open.keys().copied().collect::<Vec<_>>() {
-        end(line, i64::MAX - EXACT_SECONDS, &mut open);
+        end(line, STILL, &mut open);
     }
     out
 }
@@ -148,7 +159,7 @@ fn logged(evidence: &Evidence) -> Logged {
         }
     }
     let rest = open.into_iter();
-    sessions.extend(rest.map(|((_, user), from)| Session { user, from, to: i64::MAX - EXACT_SECONDS }));
+    sessions.extend(rest.map(|((_, user), from)| Session { user, from, to: STILL }));
     Logged { begins, sessions }
 }
 
@@ -157,6 +168,11 @@ const OF_FILES: [&str; 24] = [
     "vim", "vi", "nano", "emacs", "less", "more", "cat", "head", "tail", "wc", "ls", "rm", "mv", "cp",
     "chmod", "mkdir", "rmdir", "bash", "sh", "python3", "sort", "diff", "touch", "source",
 ];
+
+/// A shell keeps as many commands, where nobody says otherwise (`HISTFILESIZE`): one that has fewer begins where it began.
+const CUT_FROM: usize = 490;
+/// After so many commands somebody is where they say.
+const LOST_MAX: usize = 100;
 
 /// Looks up what the commands of one history name.
 fn named(evidence: &Evidence, history: &NamedHistory, home: &DecoyPath, out: &mut Coherence) {
@@ -170,6 +186,8 @@ fn named(evidence: &Evidence, history: &NamedHistory, home: &DecoyPath, out: &mu
     }
     let mut folder: Option<DecoyPath> = None;
     let commands = &history.history.commands;
+    // Of a history that was cut at its beginning nobody knows in which folder it begins.
+    let mut is_lost = commands.len() >= CUT_FROM;
     let mut seen: Vec<(usize, bool, Vec<DecoyPath>)> = Vec::new();
     for (place, command) in commands.iter().enumerate() {
         let words = words(&command.line);
@@ -177,6 +195,10 @@ fn named(evidence: &Evidence, history: &NamedHistory, home: &DecoyPath, out: &mu
             folder = words
                 .get(1)
                 .map_or_else(|| Some(home.clone()), |to| resolve(to, home, folder.as_ref()).pop());
+            is_lost &= words.get(1).is_some_and(|to| !to.starts_with(['/', '~']));
+            continue;
+        }
+        if is_lost && place < LOST_MAX {
             continue;
         }
         let goes = matches!(words.first().map(String::as_str), Some("rm" | "rmdir" | "mv"));

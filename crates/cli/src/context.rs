@@ -146,6 +146,15 @@ impl Context {
         Ok(fleet::recalled(self.engine_of(self.config_at(&file, state.as_deref())?)?))
     }
 
+    /// Whether none was named and there is none in the usual places, nor any decoys that a daemon found.
+    pub(crate) fn has_no_config(&self) -> CliResult<bool> {
+        if self.global.config.is_some() || self.config_file()?.exists() {
+            return Ok(false);
+        }
+        let state = self.state()?.map_or_else(default_state, Ok)?;
+        Ok(!StateDir::at(&state).discovered().exists())
+    }
+
     /// The configuration as it was written; where there is none, and none was named, the one that declares nothing.
     pub(crate) fn declared(&self) -> CliResult<Config> {
         let file = self.config_file()?;

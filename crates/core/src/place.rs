@@ -5,9 +5,14 @@ use crate::{DecoyPath, FileMode, Owner};
 /// The owner and mode that a missing directory `dir` is made with, on the way to an entry that belongs to `owner`.
 ///
 /// Below a home, and below the world-writable scratch directories, a directory is its user's own; everything else belongs
-/// to root. Modes are those of Debian 12: homes 0700 (`DIR_MODE` of adduser 3.134), `/root` 0700, scratch 1777, all else 0755.
+/// to root. Modes are those of Debian 12: homes 0700 (`DIR_MODE` of adduser 3.134), `/root` 0700, `.ssh` and
+/// `.gnupg` 0700 as their programs make them, scratch 1777, all else 0755.
 #[must_use]
 pub fn directory(dir: &DecoyPath, owner: Owner) -> (Owner, FileMode) {
+    if dir.file_name().is_some_and(|name| name == b".ssh" || name == b".gnupg") {
+        let is_root = dir.as_bytes().starts_with(b"/root/");
+        return (if is_root { Owner::ROOT } else { owner }, FileMode::new(0o700));
+    }
     let mut parts = dir.components();
     let (first, second, third) = (parts.next().unwrap_or(b""), parts.next(), parts.next());
     match (first, second, third) {
@@ -37,6 +42,8 @@ mod tests {
             ("/home/ann/notes/2026", user, 0o755),
             ("/root", Owner::ROOT, 0o700),
             ("/root/x", Owner::ROOT, 0o755),
+            ("/root/.ssh", Owner::ROOT, 0o700),
+            ("/home/ann/.ssh", user, 0o700),
             ("/tmp", Owner::ROOT, 0o1777),
             ("/tmp/build", user, 0o755),
             ("/var/tmp", Owner::ROOT, 0o1777),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use verisim_core::{
     Action, AppendFile, Body, DecoyName, EditFile, FileClass, IdempotencyKey, LedgerChange, LedgerEntry,
     RecordKeeping, TextEdit, Timestamp, Work,
@@ -34,6 +35,9 @@ pub struct WorldPlanner {
 /// The numbers from which on what records get counts within a session: beyond those of what is worked on.
 const LOGIN_FROM: u32 = 1 << 20;
 const LOGOUT_FROM: u32 = LOGIN_FROM + 64;
+
+/// How long before a logout the last thing is begun, so that it is done by then.
+const LEAVES_BEFORE: SignedDuration = SignedDuration::from_millis(1500);
 
 impl WorldPlanner {
     /// A planner for this world. An action that has not begun `patience` after its slot is skipped (INV-10).
@@ -105,8 +109,18 @@ impl WorldPlanner {
         self.keepers.values_mut().for_each(RecordKeeper::go_on);
     }
 
+    /// Until when what is done at a slot may begin; where records are kept, not when its session is over: nobody works who has
+    /// logged out.
+    fn deadline(&self, slot: &Slot) -> Timestamp {
+        let patient = slot.at.saturating_add(self.patience).unwrap_or(Timestamp::MAX);
+        let slots = self.slots.as_ref().filter(|_| self.keepers.contains_key(&slot.decoy));
+        let Some(ends) = slots.and_then(|slots| slots.session_ends(slot)) else { return patient };
+        let margin = (ends.duration_since(slot.at) / 2).min(LEAVES_BEFORE);
+        patient.min(ends.saturating_sub(margin).unwrap_or(ends))
+    }
+
     fn show(&self, choice: &Choice) -> Option<Preview> {
-        let planned = planned(&self.world, self.patience, choice, None)?;
+        let planned = planned(&self.world, self.deadline(&choice.slot), choice, None)?;
         let object = match &planned.action {
             Action::Traffic(traffic) => format!(" to {traffic}"),
             action => action.paths().0.map_or_else(String::new, |path| format!(" {path}")),
@@ -122,13 +136,13 @@ impl WorldPlanner {
 }
 
 /// The action of a choice; `body` is the content of the file that it changes.
-fn planned(world: &World, patience: Duration, choice: &Choice, body: Option<&Body>) -> Option<Planned> {
+fn planned(world: &World, deadline: Timestamp, choice: &Choice, body: Option<&Body>) -> Option<Planned> {
     let slot = &choice.slot;
     let action = compose(world, choice, body.map(Body::as_bytes)).ok()?;
     Some(Planned {
         key: slot.key(world)?,
         at: slot.at,
-        deadline: slot.at.saturating_add(patience).unwrap_or(Timestamp::MAX),
+        deadline,
         decoy: world.decoy(slot.decoy)?.name.clone(),
         persona: world.persona(slot.persona)?.name.clone(),
         session: slot.session.id(),
@@ -191,6 +205,7 @@ impl LifePlanner for WorldPlanner {
         if self.keepers.get(&slot.decoy).is_some_and(|keeper| keeper.has_missed(&slot)) {
             return Some(Decision::LeaveAlone { at });
         }
+        let deadline = self.deadline(&slot);
         let decision = decide(&self.world, &slot, &self.ledger).and_then(|choice| {
             let decoy = self.world.decoy(slot.decoy)?.name.clone();
             self.begin(&choice);
@@ -199,12 +214,12 @@ impl LifePlanner for WorldPlanner {
             }
             match choice.change.wants().cloned() {
                 Some(path) => {
-                    let (world, patience) = (Arc::clone(&self.world), self.patience);
+                    let world = Arc::clone(&self.world);
                     let finish =
-                        Box::new(move |body: Option<&Body>| planned(&world, patience, &choice, body));
+                        Box::new(move |body: Option<&Body>| planned(&world, deadline, &choice, body));
                     Some(Decision::Needs(Draft { at, decoy, path, finish }))
                 }
-                None => planned(&self.world, self.patience, &choice, None)
+                None => planned(&self.world, deadline, &choice, None)
                     .map(|planned| Decision::Act(Box::new(planned))),
             }
         });

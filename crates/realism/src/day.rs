@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::absence;
-use crate::life::flow::{Day, Sheet};
+use crate::life::flow::{Day, Sheet, Sitting};
 use crate::life::hours::{self, DayHours};
 use crate::life::model::{DRIFT_CHANCE, LOOKS};
 use crate::life::nature::Nature;
@@ -71,6 +71,9 @@ const LOGIN_MINUTES: f64 = 0.7;
 const LOGOUT_MINUTES: f64 = 4.0;
 const ENDS_SIGMA: f64 = 0.9;
 const ENDS_SHARE: f64 = 0.45;
+
+/// Whoever does nothing for so many minutes has logged out meanwhile.
+const LOGGED_IN_MINUTES: f64 = 110.0;
 
 /// What every unit of a persona needs.
 struct Desk {
@@ -140,7 +143,10 @@ fn day(world: &World, persona: PersonaIndex, date: Date) -> Option<Vec<Moment>> 
     // Others of their own, so that what is looked at never moves what is worked on.
     let mut draw = Generator::new(seed.purpose(Purpose::Reads).word(date_word(date)));
     let count = draw.poisson(LOOKS * factor.min(1.0));
-    day.look(count, &mut draw, &mut sheet);
+    // On a free day nobody logs in only to look around.
+    if frame.work.is_some() || !sheet.sittings.is_empty() {
+        day.look(count, &mut draw, &mut sheet);
+    }
     if season::is_called(seed, nature, number) {
         day.night(&mut draw, &mut sheet);
     }
@@ -201,15 +207,18 @@ impl Frame {
 
     /// The sessions in the order of time, each from login to logout.
     fn moments(&self, span: Range<i64>, sheet: &Sheet, desk: &Desk, draw: &mut Generator) -> Vec<Moment> {
-        let mut sittings: Vec<(f64, f64, usize)> = Vec::with_capacity(sheet.sittings.len());
-        for (sitting, place) in sheet.sittings.iter().zip(0..) {
-            sittings.extend(sheet.ends(sitting).map(|(first, last)| (first, last, place)));
+        let mut sittings: Vec<(f64, f64, Sitting)> = Vec::with_capacity(sheet.sittings.len());
+        for sitting in &sheet.sittings {
+            let parts = sheet.parts(*sitting, LOGGED_IN_MINUTES);
+            sittings.extend(parts.filter_map(|part| {
+                let (first, last) = sheet.ends(&part)?;
+                Some((first, last, part))
+            }));
         }
         sittings.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let mut moments = Vec::with_capacity(sheet.minutes.len() + 2 * sittings.len());
         let mut before = self.from;
-        for (turn, (first, last, place)) in (1..).zip(&sittings) {
-            let Some(sitting) = sheet.sittings.get(*place) else { continue };
+        for (turn, (first, last, sitting)) in (1..).zip(&sittings) {
             let after = sittings.get(usize::from(turn)).map_or(self.to, |next| next.0);
             let login = draw.lognormal(LOGIN_MINUTES, ENDS_SIGMA).min((first - before) * ENDS_SHARE);
             let logout = draw.lognormal(LOGOUT_MINUTES, ENDS_SIGMA).min((after - last) * ENDS_SHARE);

@@ -43,6 +43,22 @@ pub(crate) fn with_article(language: Language, word: Word, noun: Noun, out: &mut
     out.push_str(noun.word);
 }
 
+/// Draws `de` and `que` together with a vowel that follows, from a place in the text on, as French is written.
+pub(crate) fn elide(text: &mut String, from: usize) {
+    const VOWELS: &str = "aàâeéèêiîoôuùûAÀÂEÉÈÊIÎOÔU";
+    for (word, short) in [("de ", "d\u{2019}"), ("que ", "qu\u{2019}")] {
+        let mut at = from;
+        while let Some(place) = text.get(at..).and_then(|rest| rest.find(word)).map(|place| at + place) {
+            let begins = text[..place].chars().next_back().is_none_or(|before| before == ' ');
+            let follows = text[place + word.len()..].starts_with(|next: char| VOWELS.contains(next));
+            if begins && follows {
+                text.replace_range(place..place + word.len(), short);
+            }
+            at = place + short.len();
+        }
+    }
+}
+
 /// Adds a participle that agrees with a noun of this gender.
 pub(crate) fn participle(language: Language, verb: Verb, gender: Gender, out: &mut String) {
     match (language, gender, verb.done_feminine) {
@@ -127,5 +143,22 @@ pub(crate) fn date(language: Language, style: DateStyle, date: Date, month_name:
         }
         (Language::Spanish, Short) => format!("{day} de {month_name}"),
         (Language::French | Language::Spanish, Dotted | Slashed) => format!("{day:02}/{month:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn french_draws_words_together() {
+        let mut text = String::from(
+            "de Aare: il propose de auditer le parc, et que Alexandre code avant que la fin de lundi",
+        );
+        elide(&mut text, 0);
+        assert_eq!(
+            text,
+            "d\u{2019}Aare: il propose d\u{2019}auditer le parc, et qu\u{2019}Alexandre code avant que la fin de lundi"
+        );
     }
 }

@@ -181,6 +181,15 @@ impl Planner {
         self.agenda.first().map(|(at, _)| timestamp(at))
     }
 
+    /// When the session of the slot that was given last to its persona is over; `None` where no logout is planned, or none is told.
+    #[must_use]
+    pub fn session_ends(&self, slot: &Slot) -> Option<Timestamp> {
+        let sheet = self.sheets.get(slot.persona.0 as usize)?.as_ref()?;
+        let rest = sheet.moments.get(sheet.next as usize..).filter(|_| sheet.unit == slot.session.unit)?;
+        let own = rest.iter().take_while(|moment| moment.session == slot.session.number);
+        own.last().filter(|moment| moment.doing == Doing::Logout).map(|moment| timestamp(moment.at))
+    }
+
     /// The next slot strictly before `until`, in the order of time; `None` when there is none.
     pub fn pop_until(&mut self, until: Timestamp) -> Option<Slot> {
         let until = instant(until);

@@ -101,12 +101,14 @@ pub(crate) fn draft_edits(voice: &mut Voice<'_>, path: &DecoyPath, current: Opti
     let lines = lines_of(content);
     let markup = Markup::of(path, voice.habits.heading);
     if lines.len() > 6 && (content.len() > DRAFT_BYTES_MAX || voice.draw.percent(10)) {
-        let text_lines: Vec<usize> = (2..lines.len() - 1).filter(|at| markup.is_text(lines[*at])).collect();
+        let own = |at: &usize| markup.is_text(lines[*at]) && is_whole(&lines, *at);
+        let text_lines: Vec<usize> = (2..lines.len() - 1).filter(own).collect();
         if let Some(line) = voice.draw.pick(&text_lines) {
             return vec![TextEdit::Delete { line: u32::try_from(*line).unwrap_or(u32::MAX), count: 1 }];
         }
     }
-    let text_lines: Vec<usize> = (1..lines.len()).filter(|at| markup.is_text(lines[*at])).collect();
+    let own = |at: &usize| markup.is_text(lines[*at]) && is_whole(&lines, *at);
+    let text_lines: Vec<usize> = (1..lines.len()).filter(own).collect();
     let mut all = Vec::new();
     if voice.draw.percent(40)
         && let Some(line) = voice.draw.pick(&text_lines).copied()
@@ -132,6 +134,13 @@ pub(crate) fn draft_edits(voice: &mut Voice<'_>, path: &DecoyPath, current: Opti
         None => TextEdit::Append { text: text.into() },
     });
     all
+}
+
+/// Whether a line holds whole sentences, and is no part of a paragraph that was broken within one.
+fn is_whole(lines: &[&[u8]], at: usize) -> bool {
+    let ends = |line: &[u8]| line.ends_with(b".") || line.ends_with(b"?");
+    let before = at.checked_sub(1).and_then(|before| lines.get(before));
+    lines.get(at).is_some_and(|line| ends(line)) && before.is_none_or(|line| line.is_empty() || ends(line))
 }
 
 /// Adds one line of a note, in the persona's tone, with its line end.

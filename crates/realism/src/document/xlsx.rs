@@ -33,9 +33,12 @@ pub(super) fn write(voice: &mut Voice<'_>, properties: &Properties, rows: usize)
         let _ = write!(sheet, "<c r=\"{}1\" s=\"2\" t=\"s\"><v>{column}</v></c>", letter(column));
     }
     sheet.push_str("</row>");
-    let mut day = voice.slot.at.as_second() / 86_400 + EPOCH_DAYS - i64::from(voice.draw.between(0, 300));
+    let today = voice.slot.at.as_second() / 86_400 + EPOCH_DAYS;
+    // A row a day or so, up to some day of the last weeks.
+    let back = i64::try_from(rows).unwrap_or(0) + i64::from(voice.draw.between(0, 40));
+    let mut day = today - back;
     for number in 0..rows {
-        day += i64::from(voice.draw.below(3));
+        day = (day + i64::from(voice.draw.below(3))).min(today);
         row(voice, number + 2, day, strings.len() - COLUMNS, &mut sheet);
     }
     sheet.push_str("</sheetData></worksheet>");

@@ -29,6 +29,17 @@ impl Sheet {
         let minutes = self.minutes.get(sitting.from..sitting.to)?;
         Some((*minutes.first()?, *minutes.last()?))
     }
+
+    /// A session in the parts between which nothing happens for longer than so many minutes.
+    pub(crate) fn parts(&self, whole: Sitting, minutes: f64) -> impl Iterator<Item = Sitting> {
+        let all = self.minutes.get(whole.from..whole.to).unwrap_or_default();
+        let mut from = whole.from;
+        all.chunk_by(move |one, next| next - one <= minutes).map(move |part| {
+            let part = Sitting { from, to: from + part.len(), looks: whole.looks };
+            from = part.to;
+            part
+        })
+    }
 }
 
 /// What the sessions of a day are drawn from.

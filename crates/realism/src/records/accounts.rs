@@ -9,7 +9,7 @@ use verisim_core::Owner;
 use super::base::{GROUPS, SYSTEM};
 use super::existing::Existing;
 use super::host::{Family, Host, Person};
-use super::logins::knows_key;
+use super::keys::knows_key;
 use crate::day::{instant, timestamp};
 use crate::persona::Persona;
 use crate::random::{Generator, whole};

@@ -1,11 +1,13 @@
 //! What people type: the commands that make the edits of a session, and those that everybody types in between.
 
 mod naming;
+mod words;
 
 use std::collections::BTreeSet;
 
 use verisim_core::{DecoyPath, FileClass, TrafficProtocol};
 
+use self::words::{BUILDERS, EVERYBODY, RUNNERS};
 use super::host::{Family, Host};
 use super::lived::{Deed, Origin, SECOND, Sitting};
 use super::typing::{Session, Typed, below};
@@ -28,38 +30,15 @@ pub(super) struct Hands<'w> {
     there: BTreeSet<DecoyPath>,
     files: Vec<(DecoyPath, FileClass)>,
     root_commands: Vec<(&'static str, String)>,
+    /// What is there to be run: scripts in Python, and a look at addresses.
+    python: bool,
+    ip: bool,
     /// Whether folders stay where the last file of one went.
     keeps_folders: bool,
 }
 
 /// So many files are remembered, the newest: what people look into is what they had at hand.
 const REMEMBERED: usize = 24;
-
-/// What people of every kind type.
-const EVERYBODY: [&str; 8] = ["ls", "ls -l", "ls -la", "pwd", "date", "w", "df -h", "ls -lt | head"];
-/// What those who build and run things type, too.
-const BUILDERS: [&str; 10] = [
-    "top",
-    "uptime",
-    "free -h",
-    "history | tail -20",
-    "ps aux | grep $USER",
-    "who",
-    "du -sh *",
-    "env | sort",
-    "id",
-    "python3 --version",
-];
-const RUNNERS: [&str; 8] = [
-    "uptime",
-    "last | head",
-    "df -h",
-    "free -m",
-    "ip a",
-    "ps aux --sort=-%mem | head",
-    "uname -a",
-    "mount | grep -v tmpfs",
-];
 
 impl<'w> Hands<'w> {
     pub(super) fn new(host: &Host<'w>, index: PersonaIndex, persona: &'w Persona) -> Self {
@@ -78,6 +57,8 @@ impl<'w> Hands<'w> {
             there: BTreeSet::new(),
             files: Vec::new(),
             root_commands: root_commands(host),
+            python: host.offers("/usr/bin/python3"),
+            ip: host.offers("/usr/sbin/ip") || host.offers("/usr/bin/ip"),
             keeps_folders: false,
         }
     }
@@ -200,7 +181,7 @@ impl<'w> Hands<'w> {
             if class == FileClass::Script {
                 typed.go_on();
                 typed.add(at + self.seconds(9.0), format!("chmod +x {name}"), None);
-                if self.draw.percent(60) {
+                if self.draw.percent(60) && (self.python || !name.ends_with(".py")) {
                     let text = if name.starts_with(['/', '~']) || name.contains('/') {
                         name
                     } else {
@@ -263,6 +244,7 @@ impl<'w> Hands<'w> {
             .iter()
             .filter(|(_, class)| *class == FileClass::Script)
             .map(|(path, _)| path.clone())
+            .filter(|path| self.python || !path.as_bytes().ends_with(b".py"))
             .collect();
         let target = match path.file_name() {
             Some(name) if name.starts_with(b"tmp.") => return,
@@ -313,8 +295,14 @@ impl<'w> Hands<'w> {
             }
             (0..=6, _) => self.draw.word(&EVERYBODY).to_owned(),
             (_, _) => match self.role {
-                Role::Administrator => self.draw.word(&RUNNERS).to_owned(),
-                Role::Developer | Role::Scientist | Role::Analyst => self.draw.word(&BUILDERS).to_owned(),
+                Role::Administrator => match self.draw.word(&RUNNERS) {
+                    "ip a" if !self.ip => "uptime".to_owned(),
+                    word => word.to_owned(),
+                },
+                Role::Developer | Role::Scientist | Role::Analyst => match self.draw.word(&BUILDERS) {
+                    "python3 --version" if !self.python => "uptime".to_owned(),
+                    word => word.to_owned(),
+                },
                 Role::Finance | Role::Assistant | Role::Manager | Role::Other => {
                     self.draw.word(&EVERYBODY).to_owned()
                 }

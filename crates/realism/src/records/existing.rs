@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use verisim_core::{Body, DecoyName, DecoyPath, FileMode, Owner};
 
+use super::keys::AUTHORIZED;
 use crate::world::{DecoyIndex, World};
 
 /// A file that is there.
@@ -44,7 +45,8 @@ pub struct Existing {
 }
 
 /// Files that are read whole, up to [`Existing::BYTES_MAX`].
-const READ: [&str; 34] = [
+const READ: [&str; 35] = [
+    "/root/.ssh/authorized_keys",
     "/etc/passwd",
     "/etc/shadow",
     "/etc/group",
@@ -82,7 +84,9 @@ const READ: [&str; 34] = [
 ];
 
 /// What tells, by being there, which programs write records on the decoy.
-const LOOK_FOR: [&str; 26] = [
+const LOOK_FOR: [&str; 28] = [
+    "/usr/sbin/ip",
+    "/usr/bin/ip",
     "/usr/lib/systemd/systemd",
     "/lib/systemd/systemd",
     "/usr/sbin/cron",
@@ -124,7 +128,11 @@ impl Existing {
     pub fn to_read(world: &World, decoy: DecoyIndex) -> Vec<DecoyPath> {
         let people = world.seats().of_decoy(decoy).iter().filter_map(|(persona, _)| world.persona(*persona));
         let homes = people.flat_map(|persona| {
-            OF_A_HOME.iter().filter_map(|name| persona.home.join(name.as_bytes()).ok()).collect::<Vec<_>>()
+            OF_A_HOME
+                .iter()
+                .chain([&AUTHORIZED])
+                .filter_map(|name| persona.home.join(name.as_bytes()).ok())
+                .collect::<Vec<_>>()
         });
         READ.iter().filter_map(|path| DecoyPath::new(path).ok()).chain(homes).collect()
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::host::Host;
+use super::lived::MILLI;
 use super::utmp::{self, Kind, Record};
 use crate::random::Generator;
 
@@ -122,6 +123,25 @@ pub(super) struct Told {
     pub(super) btmp: Vec<Record>,
     /// The processes at the end.
     pub(super) pids: Counted,
+}
+
+impl Told {
+    /// What of it is told now, each line and each record later than the `last` ones that were told before: what two people do in
+    /// one second is written down in the order in which it is written.
+    pub(super) fn in_order(mut self, last: &mut [i64; 2], is_now: impl Fn(i64) -> bool) -> Self {
+        self.lines.retain(|line| is_now(line.at));
+        self.wtmp.retain(|record| is_now(record.at));
+        let [line, record] = last;
+        for one in &mut self.lines {
+            *line = one.at.max(line.saturating_add(MILLI));
+            one.at = *line;
+        }
+        for one in &mut self.wtmp {
+            *record = one.at.max(record.saturating_add(MILLI));
+            one.at = *record;
+        }
+        self
+    }
 }
 
 /// Where the numbers of processes have come to.

@@ -16,6 +16,7 @@ use super::existing::{Existing, ExistingFile};
 use super::histories::{Block, history};
 use super::host::{Host, Person};
 use super::journal::{Counted, Journal, Service, Told};
+use super::keys;
 use super::lived::{Deed, Origin, SECOND, Sitting};
 use super::logins::Logins;
 use super::tables::LASTLOG_UID_MAX;
@@ -57,6 +58,8 @@ pub struct RecordKeeper {
     written: i64,
     /// Sessions that are under way, but began while nobody kept records.
     missed: BTreeMap<PersonaIndex, SessionKey>,
+    /// Of when the last line of a log and the last record of `wtmp` are: others that are added are later.
+    told: [i64; 2],
 }
 
 /// A session that is going on.
@@ -114,9 +117,13 @@ pub(super) fn keeping(
         let body = if LOGS.contains(name) { last_line(body) } else { body };
         Some((path, Body::from(body.get(..TELLING_MAX).unwrap_or(body).to_vec())))
     };
+    let keys = host.people().filter_map(|(_, persona)| {
+        let path = persona.home.join(keys::AUTHORIZED.as_bytes()).ok()?;
+        kept(&&*String::from_utf8_lossy(path.as_bytes()))
+    });
     Some(RecordKeeping {
         grows,
-        files: TELLING.iter().chain(&LOGS).filter_map(kept).collect(),
+        files: TELLING.iter().chain(&LOGS).filter_map(kept).chain(keys).collect(),
         present: existing
             .present
             .iter()
@@ -171,6 +178,7 @@ impl RecordKeeper {
             open: BTreeMap::new(),
             written: i64::MIN,
             missed: BTreeMap::new(),
+            told: [i64::MIN; 2],
         }
     }
 
@@ -235,11 +243,15 @@ impl RecordKeeper {
             deeds: Vec::new(),
         };
         let told = self.tell(&host, world, slot.persona, &open, at + 3600 * SECOND);
-        let grown = told.map_or_else(Vec::new, |(told, last)| {
-            let mut grown = self.grown(&host, &told, |line| line <= at + SECOND);
-            grown.extend(last.into_iter().filter_map(|(uid, last)| self.last_login(uid, &last)));
-            grown
-        });
+        let Some((told, last)) = told else {
+            self.open.insert(slot.persona, open);
+            return Vec::new();
+        };
+        let mut latest = self.told;
+        let told = told.in_order(&mut latest, |line| line <= at + SECOND);
+        let mut grown = self.grown(&host, &told);
+        grown.extend(last.into_iter().filter_map(|(uid, last)| self.last_login(uid, &last)));
+        self.told = latest;
         self.open.insert(slot.persona, open);
         grown
     }
@@ -295,8 +307,11 @@ impl RecordKeeper {
         let to = instant(slot.at);
         let Some((told, _)) = self.tell(&host, world, slot.persona, &open, to) else { return Vec::new() };
         let begun = open.from + SECOND.min((to - open.from) / 2);
-        let mut grown = self.grown(&host, &told, |line| line > begun);
+        let mut latest = self.told;
+        let told = told.in_order(&mut latest, |line| line > begun);
+        let mut grown = self.grown(&host, &told);
         grown.extend(self.typed(&host, (world, slot, ledger), open, to));
+        self.told = latest;
         grown
     }
 
@@ -324,7 +339,7 @@ impl RecordKeeper {
     }
 
     /// What of it goes where.
-    fn grown(&self, host: &Host<'_>, told: &Told, is_now: impl Fn(i64) -> bool) -> Vec<Grown> {
+    fn grown(&self, host: &Host<'_>, told: &Told) -> Vec<Grown> {
         let mut out = Vec::new();
         let mut add = |path: String, body: Vec<u8>| {
             let path = DecoyPath::new(path).ok().filter(|path| self.grows.contains(path));
@@ -335,11 +350,11 @@ impl RecordKeeper {
             }));
         };
         let mut body = Vec::new();
-        told.wtmp.iter().filter(|record| is_now(record.at)).for_each(|record| record.write(&mut body));
+        told.wtmp.iter().for_each(|record| record.write(&mut body));
         add("/var/log/wtmp".to_owned(), body);
         for file in logs::files(host) {
             let mut body = Vec::new();
-            let own = told.lines.iter().filter(|line| file.takes.contains(&line.facility) && is_now(line.at));
+            let own = told.lines.iter().filter(|line| file.takes.contains(&line.facility));
             own.for_each(|line| logs::write(host, line, &mut body));
             add(format!("/var/log/{}", file.name), body);
         }

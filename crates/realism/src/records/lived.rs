@@ -14,7 +14,8 @@ use crate::random::{Generator, Purpose, whole};
 use crate::simulate::{Scene, Simulation};
 use crate::world::{DecoyIndex, PersonaIndex, World};
 
-pub(super) const SECOND: i64 = 1_000_000_000;
+pub(super) const MILLI: i64 = 1_000_000;
+pub(super) const SECOND: i64 = 1_000 * MILLI;
 pub(super) const MINUTE: i64 = 60 * SECOND;
 
 /// From where somebody comes.

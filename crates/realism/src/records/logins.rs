@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use super::host::{Family, Host, Person};
 use super::journal::{Facility, Journal, Login, Process, Service, What};
-use super::lived::{Origin, SECOND, Sitting};
+use super::keys;
+use super::lived::{MILLI, Origin, SECOND, Sitting};
 use super::typing::Typed;
 use super::utmp::{Kind, LastLogin};
 use crate::random::Generator;
 
 /// A thousandth of a second.
-const MILLI: i64 = 1_000_000;
 /// How long systemd keeps a user's services after the last session.
 const LINGER: i64 = 10 * SECOND;
 /// How often who logs in with a password mistypes it, in hundredths.
@@ -120,7 +120,7 @@ impl<'h, 'w> Logins<'h, 'w> {
         let (sshd, at) = ((host.sshd(), way.monitor), way.sitting.from);
         let from = format!("for {login} from {} port {} ssh2", way.address, way.port);
         let accepted = at - i64::from(draw.between(180, 420)) * MILLI;
-        let with_key = knows_key(host, way.person);
+        let with_key = keys::knows_key(host, way.person);
         if !with_key
             && matches!(way.sitting.origin, Origin::Desk)
             && draw.percent(MISTYPES_PERCENT)
@@ -130,7 +130,7 @@ impl<'h, 'w> Logins<'h, 'w> {
             mistyped(journal, way, sshd, tries, draw);
         }
         let how = if with_key {
-            format!("Accepted publickey {from}: {}", key(host, way.person))
+            format!("Accepted publickey {from}: {}", keys::fingerprint(host, way.person))
         } else {
             format!("Accepted password {from}")
         };
@@ -305,21 +305,4 @@ fn mistyped(
         address: Some(address),
     };
     journal.add(failed, What::Failed(record));
-}
-
-/// Whether the persona logs in with a key.
-pub(super) fn knows_key(host: &Host<'_>, person: &Person) -> bool {
-    let seed = host.person_seed(person).text("key");
-    person.index.is_none_or(|index| host.is_administrator(index)) || seed.number() % 100 < 45
-}
-
-/// The fingerprint of the persona's key, as sshd logs it.
-fn key(host: &Host<'_>, person: &Person) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut draw = Generator::new(host.person_seed(person).text("fingerprint"));
-    let kind = draw.word(&["ED25519", "ED25519", "RSA", "ED25519", "ECDSA"]);
-    // 32 bytes are 43 letters, the last of which holds four bits.
-    let letters = (0..43).map(|place| if place == 42 { draw.index(16) * 4 } else { draw.index(64) });
-    let print: String = letters.map(|letter| char::from(LETTERS[letter % 64])).collect();
-    format!("{kind} SHA256:{print}")
 }

@@ -12,6 +12,7 @@ use super::existing::Existing;
 use super::histories::{Block, History, history, keeps_times, skeleton, usual_skeleton};
 use super::host::{Every, Host, Keep, Person};
 use super::journal::{Journal, Told};
+use super::keys;
 use super::lived::{SECOND, Sitting, sittings};
 use super::logins::Logins;
 use super::place::{Desk, Wanted};
@@ -44,7 +45,9 @@ pub fn records(
     let accounts = accounts(&host, from);
     let sittings = interrupted(&host, sittings(world, decoy, from, until));
     let mut sat = sat(&host, &accounts, sittings);
-    if let Some(telling) = story::telling(&host, &accounts, story) {
+    let telling = story::telling(&host, &accounts, story);
+    let teller = telling.as_ref().map(|telling| telling.person.clone());
+    if let Some(telling) = telling {
         sat.push(Sat { person: telling.person, sitting: telling.sitting, typed: telling.typed });
         sat.sort_by_key(|one| one.sitting.from);
     }
@@ -54,6 +57,7 @@ pub fn records(
     let mut desk = Desk::new(existing, host.seed, end);
     place_accounts(&mut desk, &accounts, end);
     place_homes(&mut desk, &host, &accounts, &edited);
+    place_keys(&mut desk, &host, &accounts, teller.as_ref());
     place_logs(&mut desk, &host, &told, begin, end);
     place_logins(&mut desk, &host, ("wtmp", 0o664), &told.wtmp, (begin, end));
     place_logins(&mut desk, &host, ("btmp", 0o660), &told.btmp, (begin, end));
@@ -214,6 +218,29 @@ fn place_homes(desk: &mut Desk<'_>, host: &Host<'_>, accounts: &Accounts, edited
                 });
             }
         }
+    }
+}
+
+/// By whose keys people log in, where none is there: of those that log in with one.
+fn place_keys(desk: &mut Desk<'_>, host: &Host<'_>, accounts: &Accounts, told: Option<&Person>) {
+    let own = accounts.accounts.iter().map(|account| (&account.person, account.made));
+    let root = told.filter(|person| person.index.is_none()).map(|person| (person, accounts.installed));
+    for (person, made) in own.chain(root).filter(|(person, _)| keys::knows_key(host, person)) {
+        let path = below(person, keys::AUTHORIZED);
+        if desk.is_taken(&path) {
+            continue;
+        }
+        let mut draw = host.draw(&person.login);
+        desk.new_file(Wanted {
+            path,
+            body: keys::authorized(host, person).into_bytes(),
+            mode: 0o600,
+            owner: person.owner,
+            changed: made
+                + i64::from(draw.between(200, 3000)) * SECOND
+                + i64::from(draw.below(1_000_000_000)),
+            why: format!("{} logs in with a key", person.login),
+        });
     }
 }
 

@@ -13,6 +13,7 @@ mod existing;
 mod histories;
 mod host;
 mod journal;
+mod keys;
 mod live;
 mod lived;
 mod logins;

@@ -7,13 +7,12 @@ use verisim_core::DecoyPath;
 
 use super::host::{Every, Family, Host, at_minute};
 use super::journal::{Facility, Journal, Login, Process, Service, What};
-use super::lived::{Deed, MINUTE, SECOND, Sitting};
+use super::lived::{Deed, MILLI, MINUTE, SECOND, Sitting};
 use super::utmp::Kind;
 use crate::change::Change;
 use crate::day::{instant, timestamp};
 use crate::random::whole;
 
-const MILLI: i64 = 1_000_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
 /// When the machine was started: once before `from`, then every few weeks, in the night, while nobody is there; last

@@ -92,8 +92,7 @@ impl Command {
 
 /// The commands that bring homes and logs back, of what is there to do it with.
 fn commands(host: &Host<'_>, kind: StoryKind) -> Vec<Command> {
-    // What others call the host, whatever it calls itself.
-    let (name, backup) = (&host.profile.name, host.backup_host());
+    let (name, backup) = (&host.name, host.backup_host());
     let mut draw = host.draw("restore");
     let store = draw.word(&["/srv/backup", "/backup", "/data/backup", "/var/backups/hosts"]);
     if !host.offers("/usr/bin/rsync") && host.offers("/usr/bin/ssh") {

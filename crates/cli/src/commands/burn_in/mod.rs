@@ -27,11 +27,17 @@ pub(super) async fn burn_in(context: &Context, args: &BurnInArgs) -> CliResult {
     let here = match Access::open(context, config).await? {
         Access::Here(here) => *here,
         Access::Daemon(_) => {
-            return Err(CliError::new(
-                Exit::Usage,
-                "a daemon runs, and people live on its decoys: nothing is back-dated beside it",
-            )
-            .hint("stop it (the `verisim up`), burn in, and start it again"));
+            let (message, hint) = match args.undo {
+                true => (
+                    "a daemon runs, and people live on its decoys: no past is taken back beside it",
+                    "stop it (the `verisim up`), and say it again; better a new root than a past that is taken from under people",
+                ),
+                false => (
+                    "a daemon runs, and people live on its decoys: nothing is back-dated beside it",
+                    "stop it (the `verisim up`), burn in, and start it again",
+                ),
+            };
+            return Err(CliError::new(Exit::Usage, message).hint(hint));
         }
     };
     for name in &args.decoys {
@@ -40,7 +46,7 @@ pub(super) async fn burn_in(context: &Context, args: &BurnInArgs) -> CliResult {
     let mut worst = Exit::Done;
     for name in &args.decoys {
         let done = match args.undo {
-            true => undo(context, &here, name).await,
+            true => undo(context, &here, name, args.force).await,
             false => give(context, &here, name, args).await,
         };
         match done {
@@ -101,7 +107,7 @@ async fn give(context: &Context, here: &Here, name: &DecoyName, args: &BurnInArg
     Ok(Exit::Done)
 }
 
-async fn undo(context: &Context, here: &Here, name: &DecoyName) -> CliResult {
+async fn undo(context: &Context, here: &Here, name: &DecoyName, force: bool) -> CliResult {
     let (burner, member) = burner(context, here, name, "loses its past")?;
     let Some(burn) = burner.known().await.map_err(broken)? else {
         return Err(CliError::new(
@@ -113,6 +119,12 @@ async fn undo(context: &Context, here: &Here, name: &DecoyName) -> CliResult {
     recognise(here, name, facts.identity).await?;
     if let Some(lack) = Burner::cannot_undo(member.connector.capabilities()) {
         return Err(CliError::new(Exit::Failed, format!("the past of {name} cannot be taken back: {lack}")));
+    }
+    if burn.state == BurnState::Done
+        && !force
+        && let Some(exposure) = burner.exposure().await.map_err(broken)?
+    {
+        return Err(lived_on(name, &exposure));
     }
     let undone = burner.undo(burn).await.map_err(broken)?;
     drop(burner);
@@ -144,6 +156,20 @@ fn burner(
         progress: Box::new(progress),
     };
     Ok((burner, member))
+}
+
+/// Of a past on which people went on an undo leaves what they changed, in homes without accounts.
+fn lived_on(name: &DecoyName, exposure: &Exposure) -> CliError {
+    let since = match exposure {
+        Exposure::File { at, .. } | Exposure::Action { at, .. } => time::utc(*at),
+    };
+    let message = format!(
+        "people have lived on {name} since its past was given (the first sign is of {since}): what they changed would stay, and \
+         their accounts would go"
+    );
+    CliError::new(Exit::Usage, message).hint(format!(
+        "give {name} a new root instead, and say `verisim decoy accept {name}`; --force takes back what can be all the same"
+    ))
 }
 
 /// Only the decoy that is known is worked on; one that is met for the first time is remembered.

@@ -27,6 +27,33 @@ const UNKNOWN_MAX: usize = 20;
 const LATENCY_MAX: f64 = 2_592_000.0;
 /// The first user id that Debian gives to people.
 const UID_FIRST: u32 = 1000;
+/// Accounts that are there without anybody: nobody is called so.
+const SYSTEM: [&str; 24] = [
+    "root",
+    "daemon",
+    "bin",
+    "sys",
+    "sync",
+    "games",
+    "man",
+    "lp",
+    "mail",
+    "news",
+    "uucp",
+    "proxy",
+    "www-data",
+    "backup",
+    "list",
+    "irc",
+    "nobody",
+    "sshd",
+    "messagebus",
+    "operator",
+    "adm",
+    "halt",
+    "shutdown",
+    "ftp",
+];
 /// What an entry may have.
 const FIELDS: [&str; 10] = [
     "name",
@@ -48,6 +75,8 @@ pub(super) struct Place {
     pub(super) time_zone: Zone,
     /// Whose holidays they keep.
     pub(super) country: Option<Country>,
+    /// What is written there.
+    pub(super) language: Language,
 }
 
 /// What was in a list.
@@ -144,7 +173,7 @@ fn person(
     let role = read("role", &units::short_text)?.unwrap_or_else(|| "office".to_owned());
     let language = match text(fields, "language")? {
         Some(text) => text.parse::<Language>().map_err(|error| ("language", error.to_string()))?,
-        None => Language::default(),
+        None => place.language,
     };
     let signature = read("signature", &signature)?;
     let week = active_hours(fields)?;
@@ -171,6 +200,9 @@ fn person(
     })?;
     if taken.contains(&name) || email.as_ref().is_some_and(|email| taken.contains(email)) {
         return Err(("name", format!("there is somebody of the name or address of {full_name:?} already")));
+    }
+    if SYSTEM.contains(&login.as_str()) {
+        return Err(("name", format!("`{login}` would be the login, which is an account of every system")));
     }
     let login = free_login(&login, taken);
     let wrong = |why: String| ("name", why);

@@ -38,7 +38,16 @@ pub(super) fn staff(context: &Context, args: &InitArgs, seed: u64) -> CliResult<
     let country = args.country.or_else(|| args.languages.first().map(|language| home(*language)));
     let mut people = match &args.import {
         Some(file) => {
-            let place = import::Place { time_zone: zone(country), country };
+            let place = import::Place {
+                time_zone: zone(country),
+                country,
+                language: args
+                    .languages
+                    .first()
+                    .copied()
+                    .or_else(|| country.map(Country::language))
+                    .unwrap_or_default(),
+            };
             let imported = import::load(file, &place)?;
             for remark in &imported.remarks {
                 context.output.message(remark);

@@ -61,7 +61,7 @@ pub(super) async fn simulate(context: &Context, args: &SimulateArgs) -> CliResul
 
 /// The configuration's world, or one that is invented.
 async fn world(context: &Context, args: &SimulateArgs) -> CliResult<Option<Arc<World>>> {
-    if args.decoys.is_some() || args.personas.is_some() {
+    if args.decoys.is_some() || args.personas.is_some() || context.has_no_config()? {
         let world = company::invent(args.decoys, args.personas, args.seed.unwrap_or(SEED))
             .map_err(|error| CliError::new(Exit::Failed, error))?;
         return Ok(Some(Arc::new(world)));

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn place() -> Place {
-    Place { time_zone: Zone::utc(), country: Some(Country::De) }
+    Place { time_zone: Zone::utc(), country: Some(Country::De), language: Language::default() }
 }
 
 fn read(text: &str) -> Imported {
