@@ -124,7 +124,10 @@ fn same_identity(
             8,
             "same_identity",
             14.0,
-            format!("{} other hosts have its SSH host key or its machine id", others.len()),
+            match others.len() {
+                1 => "another host has its SSH host key or its machine id".to_owned(),
+                count => format!("{count} other hosts have its SSH host key or its machine id"),
+            },
         )
         .cases(others.len(), cases.len() - 1)
         .examples(others.iter().map(|other| verisim_core::printable(&cases[*other].evidence.name)))

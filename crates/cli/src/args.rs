@@ -189,6 +189,12 @@ pub(crate) struct PlanArgs {
     pub(crate) persona: Option<PersonaName>,
 }
 
+/// An instant, as RFC 3339 has it.
+fn instant(text: &str) -> Result<verisim_core::Timestamp, String> {
+    text.parse()
+        .map_err(|_| "an instant looks like 2026-03-02T00:00:00Z, or 2026-03-02T09:00:00+01:00".to_owned())
+}
+
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
@@ -196,7 +202,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3660))]
     pub(crate) days: u32,
     /// The first moment, for instance 2026-03-02T00:00:00Z [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) from: Option<verisim_core::Timestamp>,
     /// Invent so many decoys instead of those of the configuration [default with --personas: one for four of them]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]

@@ -45,13 +45,13 @@ pub(super) fn planted(context: &Context, burn: &BurnIn, planted: &Planted) -> Cl
         );
     }
     let say = |text: String| context.output.say(text);
-    say(format!(
+    context.output.line(format!(
         "{} has a past of {} days: {}, the last of {}",
         burn.decoy,
         burn.days,
         counted(u64::from(planted.files), "file"),
         time::utc(burn.until)
-    ));
+    ))?;
     say(format!(
         "  nobody can set change and birth times, and they are all of today; the story is: {}",
         burn.story
@@ -95,17 +95,22 @@ pub(super) fn undone(context: &Context, decoy: &DecoyName, undone: &Undone) -> C
         );
     }
     let say = |text: String| context.output.say(text);
-    say(format!(
+    context.output.line(format!(
         "{decoy} is without its past: {} gone, {} as before",
         counted(u64::from(undone.removed), "file"),
         counted(u64::from(undone.restored), "file")
-    ));
+    ))?;
     say("  contents, owners, modes and times are those of before; change and birth times, and the inode numbers of files that were put back, are new: nobody can set them".to_owned());
-    for path in &undone.left {
+    for path in undone.left.iter().take(NAMED_MAX) {
         say(format!("  {path} was changed since, and stays"));
     }
-    for (path, why) in &undone.directories {
+    for (path, why) in undone.directories.iter().take(NAMED_MAX) {
         say(format!("  {path} stays: {}", verisim_core::printable(why)));
+    }
+    let named = undone.left.len().min(NAMED_MAX) + undone.directories.len().min(NAMED_MAX);
+    let more = undone.left.len() + undone.directories.len() - named;
+    if more > 0 {
+        say(format!("  and {more} more stay; --json names them all"));
     }
     Ok(())
 }
