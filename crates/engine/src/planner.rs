@@ -22,6 +22,9 @@ pub trait LifePlanner: Send {
     /// Learns at the start of records that the past of a decoy left, and that go on; before anything is loaded.
     fn keep(&mut self, decoy: &DecoyName, keeping: &RecordKeeping);
 
+    /// Learns that the root of a decoy was replaced: no past of it is there any more, nor are its records.
+    fn stop_keeping(&mut self, decoy: &DecoyName);
+
     /// Goes to an instant: the next slot is the first at or after it.
     fn seek(&mut self, from: Timestamp);
 

@@ -158,6 +158,12 @@ impl LifePlanner for WorldPlanner {
         }
     }
 
+    fn stop_keeping(&mut self, decoy: &DecoyName) {
+        if let Some(decoy) = self.world.decoy_named(decoy) {
+            self.keepers.remove(&decoy);
+        }
+    }
+
     fn load(&mut self, entry: LedgerEntry) {
         if let Some(keeper) = self.keeper(&entry.decoy) {
             keeper.load(&entry);

@@ -19,7 +19,7 @@ pub(super) fn page(album: &Album, pictures: &[Picture]) -> String {
         album.personas,
         album.decoys,
         album.days,
-        escaped(&crate::render::time::utc(album.from).to_string()),
+        escaped(&crate::render::time::utc(album.from)),
         album.sessions,
         album.events,
     );

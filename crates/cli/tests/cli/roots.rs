@@ -148,6 +148,8 @@ fn a_daemon_whose_store_is_taken_away_ends_with_the_exit_code_of_the_store() {
             assert_eq!(code, Some(4), "{taken}: {log}");
             assert!(log.contains("removed or replaced"), "{taken}: {log}");
         }
-        assert!(!sandbox.path("files01/tmp/b").exists(), "{taken}");
+        // A daemon that had noticed and ended already leaves whoever asks to work alone, with a store of their own.
+        let is_alone = taken == "the database" && state.join("verisim.db").exists();
+        assert!(is_alone || !sandbox.path("files01/tmp/b").exists(), "{taken}");
     }
 }

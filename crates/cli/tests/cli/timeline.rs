@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::host_root;
 use crate::one_story::configure;
@@ -98,11 +97,23 @@ fn median(mut all: Vec<i64>) -> i64 {
     all[all.len() / 2]
 }
 
-/// Lets people work on the decoy for a while.
-fn live(sandbox: &Sandbox) {
+/// Lets people work on the decoy until they have written some files.
+fn live(sandbox: &Sandbox, home: &Path, exposed: i64) {
     let daemon = sandbox.up();
-    std::thread::sleep(Duration::from_secs(20));
+    crate::sandbox::in_their_time("people write files", || written_since(home, exposed) > 6);
     assert_eq!(daemon.terminate().0, Some(0));
+}
+
+/// How many files below a folder were changed since, but for hidden ones.
+fn written_since(folder: &Path, since: i64) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let shown = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+    let counts = shown.map(|entry| match entry.metadata() {
+        Ok(about) if about.is_dir() => written_since(&entry.path(), since),
+        Ok(about) => usize::from(std::os::unix::fs::MetadataExt::ctime(&about) >= since),
+        Err(_) => 0,
+    });
+    counts.sum()
 }
 
 /// Tell 6: what lies in a home is its owner's, who has an account. Tell 7: modes as programs set them.
@@ -138,11 +149,14 @@ fn an_examiners_timeline_shows_none_of_the_tells_of_times_owners_and_modes() {
     let busy = fs::read_to_string(sandbox.path("verisim.toml")).unwrap();
     sandbox.write(
         "verisim.toml",
-        &busy.replacen("seed = 7\n", "seed = 7\n[life]\nbusy = true\npace = 2000\n", 1),
+        &busy.replacen("seed = 7\n", "seed = 7\n[life]\nbusy = true\npace = 200\n", 1),
     );
     sandbox.run(&["burn-in", "files01", "--days", "180"]).exits(0);
     let exposed = now() + 1;
-    live(&sandbox);
+    let wtmp = || fs::metadata(image.at.join("var/log/wtmp")).unwrap().len();
+    let before = wtmp();
+    live(&sandbox, &image.at.join("home"), exposed);
+    assert!(wtmp() > before, "nobody was seen to log in");
     let passwd = fs::read_to_string(image.at.join("etc/passwd")).unwrap();
     image.close();
     let all = lines(&image);

@@ -1,5 +1,7 @@
 //! What a person can learn of the ledger, and decide about it.
 
+use std::sync::PoisonError;
+
 use verisim_core::{
     Action, Amend, Amendment, ByteCount, ByteRange, CancellationToken, DecoyName, DecoyPath, Digest,
     EventPayload, Failure, FailureKind, FileKind, LEDGER_BODY_BYTES_MAX, LedgerChange, LedgerEntry, NewEvent,
@@ -199,6 +201,9 @@ impl Operator {
             return Err(Refusal::new(RefusalKind::WrongState, message));
         }
         shared.tell_planner(forgotten.iter());
+        if let Some(planner) = shared.planner.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            planner.stop_keeping(decoy);
+        }
         self.handle().recall(decoy);
         Ok(count)
     }

@@ -46,6 +46,8 @@ fn planned(number: u64) -> Planned {
 impl LifePlanner for Metronome {
     fn keep(&mut self, _: &verisim_core::DecoyName, _: &verisim_core::RecordKeeping) {}
 
+    fn stop_keeping(&mut self, _: &verisim_core::DecoyName) {}
+
     fn load(&mut self, _: LedgerEntry) {}
     fn learn(&mut self, _: &LedgerChange) {}
     fn expect(&mut self, _: &verisim_core::Work, _: Timestamp) {}

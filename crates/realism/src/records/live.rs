@@ -45,10 +45,7 @@ pub struct Grown {
 pub struct RecordKeeper {
     decoy: DecoyIndex,
     existing: Existing,
-    /// Those that are known to be there.
     grows: BTreeSet<DecoyPath>,
-    /// What a past left that is such a record, wherever it may be now.
-    may_grow: BTreeSet<DecoyPath>,
     counted: Counted,
     session: u32,
     /// The last number that was given.
@@ -170,8 +167,7 @@ impl RecordKeeper {
         Self {
             decoy,
             existing,
-            may_grow: keeping.grows.iter().cloned().collect(),
-            grows: BTreeSet::new(),
+            grows: keeping.grows.iter().cloned().collect(),
             counted: Counted { last: keeping.pid, at: instant(keeping.pid_at), services },
             session: keeping.session,
             last: 0,
@@ -209,9 +205,6 @@ impl RecordKeeper {
             self.leave(&entry.path);
         } else if entry.class == FileClass::Record {
             self.written = self.written.max(instant(entry.changed_at));
-            if self.may_grow.contains(&entry.path) {
-                self.grows.insert(entry.path.clone());
-            }
         }
     }
 
@@ -274,7 +267,7 @@ impl RecordKeeper {
                 return;
             }
             LedgerChange::Put(entry) => &entry.path,
-            // Of another root, or taken away: what is not known to be there is not added to.
+            // What was taken away is not added to.
             LedgerChange::Remove { path, .. } => {
                 self.leave(path);
                 path
