@@ -10,6 +10,7 @@ use crate::day::instant;
 use crate::decide::Decision;
 use crate::mail::Post;
 use crate::random::{Generator, Seed};
+use crate::upkeep;
 use crate::world::{DecoyIndex, DeskIndex, World};
 
 /// What a persona has on a decoy.
@@ -27,6 +28,8 @@ pub(crate) struct Held {
     pub(crate) class: FileClass,
     /// Foreign content was found there, or stays there: nobody touches it, nobody uses its name again.
     frozen: bool,
+    /// By its name nobody goes on with it. Kept, since every decision asks it of every file that it sees.
+    pub(crate) is_done: bool,
 }
 
 /// What a persona has on a decoy.
@@ -89,6 +92,7 @@ impl LedgerIndex {
                 size: u32::try_from(entry.size).unwrap_or(u32::MAX),
                 edits: u16::try_from(entry.edits).unwrap_or(u16::MAX),
                 class: entry.class,
+                is_done: upkeep::is_done(&entry.path),
                 frozen: matches!(entry.ownership, OwnershipPolicy::HandsOff | OwnershipPolicy::Foreign),
             },
         );
@@ -277,12 +281,13 @@ impl LedgerIndex {
 
 impl Held {
     fn new(path: &DecoyPath, class: FileClass, changed_at: i64) -> Self {
-        let (path, key) = (path.clone(), key(path));
-        Self { key, path, changed_at, busy_until: i64::MIN, size: 0, edits: 0, class, frozen: false }
+        let (path, key, is_done) = (path.clone(), key(path), upkeep::is_done(path));
+        Self { key, path, changed_at, busy_until: i64::MIN, size: 0, edits: 0, class, frozen: false, is_done }
     }
 
     fn call(&mut self, path: &DecoyPath) {
         self.key = key(path);
+        self.is_done = upkeep::is_done(path);
         self.path = path.clone();
     }
 }

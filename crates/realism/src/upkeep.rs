@@ -12,14 +12,17 @@ const ARCHIVES: [&str; 9] =
     ["old", "archive", "Archive", "alt", "Archiv", "anciens", "archives", "antiguos", "archivo"];
 
 pub(crate) fn can_edit(held: &Held) -> bool {
-    held.class.ownership() == OwnershipPolicy::Owned
+    !held.is_done
+        && held.class.ownership() == OwnershipPolicy::Owned
         && !matches!(
             held.class,
             FileClass::Scratch | FileClass::Manual | FileClass::Record | FileClass::Cache
         )
-        // A page that was printed is done, and so is what was set aside.
-        && !held.path.as_bytes().ends_with(b".pdf")
-        && !is_archive(folder_name(&held.path))
+}
+
+/// Whether nobody goes on with a file of that name: a page that was printed is done, and so is what was set aside.
+pub(crate) fn is_done(path: &DecoyPath) -> bool {
+    path.as_bytes().ends_with(b".pdf") || is_archive(folder_name(path))
 }
 
 pub(crate) fn can_append(held: &Held) -> bool {
