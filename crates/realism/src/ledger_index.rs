@@ -26,10 +26,25 @@ pub(crate) struct Held {
     pub(crate) size: u32,
     pub(crate) edits: u16,
     pub(crate) class: FileClass,
+    pub(crate) state: State,
+}
+
+/// What may happen to a file. Kept, since every decision asks it of every file that it sees; and in one byte, since a fleet has
+/// many files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It is gone on with.
+    Open,
+    /// By its name nobody goes on with it.
+    Done,
     /// Foreign content was found there, or stays there: nobody touches it, nobody uses its name again.
-    frozen: bool,
-    /// By its name nobody goes on with it. Kept, since every decision asks it of every file that it sees.
-    pub(crate) is_done: bool,
+    Frozen,
+}
+
+impl State {
+    fn of(path: &DecoyPath) -> Self {
+        if upkeep::is_done(path) { Self::Done } else { Self::Open }
+    }
 }
 
 /// What a persona has on a decoy.
@@ -92,8 +107,10 @@ impl LedgerIndex {
                 size: u32::try_from(entry.size).unwrap_or(u32::MAX),
                 edits: u16::try_from(entry.edits).unwrap_or(u16::MAX),
                 class: entry.class,
-                is_done: upkeep::is_done(&entry.path),
-                frozen: matches!(entry.ownership, OwnershipPolicy::HandsOff | OwnershipPolicy::Foreign),
+                state: match entry.ownership {
+                    OwnershipPolicy::HandsOff | OwnershipPolicy::Foreign => State::Frozen,
+                    _ => State::of(&entry.path),
+                },
             },
         );
     }
@@ -114,7 +131,7 @@ impl LedgerIndex {
             }
             LedgerChange::Freeze { decoy, path, .. } => {
                 if let Some((desk, mut held)) = self.take(world, decoy, path) {
-                    held.frozen = true;
+                    held.state = State::Frozen;
                     self.hold(desk, held);
                 }
             }
@@ -228,7 +245,7 @@ impl LedgerIndex {
         let first = if all.len() > LOOK_MAX { draw.index(all.len()) } else { 0 };
         let seen = all.iter().cycle().skip(first).take(all.len().min(LOOK_MAX));
         Some(View {
-            seen: seen.filter(|held| !held.frozen && held.busy_until <= now).collect(),
+            seen: seen.filter(|held| held.state != State::Frozen && held.busy_until <= now).collect(),
             files: u32::try_from(all.len()).unwrap_or(u32::MAX),
             counts: desk.counts,
         })
@@ -281,13 +298,15 @@ impl LedgerIndex {
 
 impl Held {
     fn new(path: &DecoyPath, class: FileClass, changed_at: i64) -> Self {
-        let (path, key, is_done) = (path.clone(), key(path), upkeep::is_done(path));
-        Self { key, path, changed_at, busy_until: i64::MIN, size: 0, edits: 0, class, frozen: false, is_done }
+        let (path, key, state) = (path.clone(), key(path), State::of(path));
+        Self { key, path, changed_at, busy_until: i64::MIN, size: 0, edits: 0, class, state }
     }
 
     fn call(&mut self, path: &DecoyPath) {
         self.key = key(path);
-        self.is_done = upkeep::is_done(path);
+        if self.state != State::Frozen {
+            self.state = State::of(path);
+        }
         self.path = path.clone();
     }
 }

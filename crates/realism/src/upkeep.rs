@@ -2,7 +2,7 @@
 
 use verisim_core::{DecoyPath, FileClass, OwnershipPolicy};
 
-use crate::ledger_index::Held;
+use crate::ledger_index::{Held, State};
 
 /// A log that is longer gets no more lines from us.
 const LOG_BYTES_MAX: u32 = 8 << 20;
@@ -12,7 +12,7 @@ const ARCHIVES: [&str; 9] =
     ["old", "archive", "Archive", "alt", "Archiv", "anciens", "archives", "antiguos", "archivo"];
 
 pub(crate) fn can_edit(held: &Held) -> bool {
-    !held.is_done
+    held.state == State::Open
         && held.class.ownership() == OwnershipPolicy::Owned
         && !matches!(
             held.class,
