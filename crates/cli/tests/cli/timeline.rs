@@ -34,8 +34,10 @@ impl Image {
         Some(Self { file, at })
     }
 
-    /// What the kit reads, after everything was written out.
+    /// Writes everything out, for the kit reads the image and not the mount. Taking the mount away would not do: containers that
+    /// other tests start in that moment have a copy of it, and with that the file system lives on.
     fn close(&self) {
+        succeeds(command("mount").args(["-o", "remount,ro"]).arg(&self.at));
         succeeds(command("umount").arg(&self.at));
     }
 }
