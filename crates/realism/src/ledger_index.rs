@@ -37,6 +37,8 @@ pub(crate) enum State {
     Open,
     /// By its name nobody goes on with it.
     Done,
+    /// What brings it is under way: its name is taken, but nobody uses it. It is forgotten when nobody confirmed it in time.
+    Awaited,
     /// Foreign content was found there, or stays there: nobody touches it, nobody uses its name again.
     Frozen,
 }
@@ -149,9 +151,8 @@ impl LedgerIndex {
             held.busy_until = busy_until;
         }
         if let Some((path, class)) = decision.change.taken().zip(decision.change.class()) {
-            let mut held = Held::new(path, class, changed_at);
-            held.busy_until = busy_until;
-            self.hold(desk, held);
+            self.forget_what_never_came(desk, changed_at);
+            self.hold(desk, Held::awaited(path, class, changed_at, busy_until));
         }
     }
 
@@ -179,9 +180,7 @@ impl LedgerIndex {
         }
         if let Some((path, class)) = taken.zip(class).filter(|(path, _)| self.find_mut(desk, path).is_none())
         {
-            let mut held = Held::new(path, class, i64::MIN);
-            held.busy_until = instant(until);
-            self.hold(desk, held);
+            self.hold(desk, Held::awaited(path, class, i64::MIN, instant(until)));
         }
     }
 
@@ -222,8 +221,9 @@ impl LedgerIndex {
     }
 
     /// What there is on a desk, in no order that means anything.
-    pub(crate) fn held(&self, desk: DeskIndex) -> &[Held] {
-        self.desks.get(desk.0 as usize).map_or(&[], |desk| &desk.files)
+    pub(crate) fn held(&self, desk: DeskIndex) -> impl Iterator<Item = &Held> {
+        let files = self.desks.get(desk.0 as usize).map_or(&[][..], |desk| &desk.files);
+        files.iter().filter(|held| held.state != State::Awaited)
     }
 
     /// How many files there are in all.
@@ -245,7 +245,7 @@ impl LedgerIndex {
         let first = if all.len() > LOOK_MAX { draw.index(all.len()) } else { 0 };
         let seen = all.iter().cycle().skip(first).take(all.len().min(LOOK_MAX));
         Some(View {
-            seen: seen.filter(|held| held.state != State::Frozen && held.busy_until <= now).collect(),
+            seen: seen.filter(|held| held.is_chosen_from(now)).collect(),
             files: u32::try_from(all.len()).unwrap_or(u32::MAX),
             counts: desk.counts,
         })
@@ -271,6 +271,20 @@ impl LedgerIndex {
             Err(at) => desk.files.insert(at, held),
         }
         desk.counts[class] = desk.counts[class].saturating_add(1);
+    }
+
+    /// Forgets the names of files whose plants were skipped or failed: those that nobody confirmed until they had to be there.
+    fn forget_what_never_came(&mut self, desk: DeskIndex, now: i64) {
+        let Some(desk) = self.desks.get_mut(desk.0 as usize) else { return };
+        let Desk { files, counts } = desk;
+        files.retain(|held| {
+            let stays = held.state != State::Awaited || held.busy_until > now;
+            if !stays {
+                let count = &mut counts[held.class as usize];
+                *count = count.saturating_sub(1);
+            }
+            stays
+        });
     }
 
     fn find_mut(&mut self, desk: DeskIndex, path: &DecoyPath) -> Option<&mut Held> {
@@ -300,6 +314,16 @@ impl Held {
     fn new(path: &DecoyPath, class: FileClass, changed_at: i64) -> Self {
         let (path, key, state) = (path.clone(), key(path), State::of(path));
         Self { key, path, changed_at, busy_until: i64::MIN, size: 0, edits: 0, class, state }
+    }
+
+    /// A file that comes, until `busy_until`.
+    fn awaited(path: &DecoyPath, class: FileClass, changed_at: i64, busy_until: i64) -> Self {
+        Self { state: State::Awaited, busy_until, ..Self::new(path, class, changed_at) }
+    }
+
+    /// Whether a decision at this instant may choose it.
+    const fn is_chosen_from(&self, now: i64) -> bool {
+        matches!(self.state, State::Open | State::Done) && self.busy_until <= now
     }
 
     fn call(&mut self, path: &DecoyPath) {

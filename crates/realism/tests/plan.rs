@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use verisim_core::{Action, DriverCapabilities, FileClass, FileTimes, Hasher};
 use verisim_realism::{
-    Cohort, Content, DecoyIndex, LedgerIndex, Planner, Role, Settings, Simulation, Slot, Step, World,
+    Change, Cohort, Content, DecoyIndex, LedgerIndex, Planner, Role, Settings, Simulation, Slot, Step, World,
     compose, decide, past,
 };
 
@@ -263,6 +263,25 @@ fn what_is_under_way_is_left_alone_until_its_deadline() {
         ledger.begin(&decision, deadline);
     }
     assert!(under_way.len() > 20);
+}
+
+#[test]
+fn what_never_came_is_not_gone_on_with() {
+    let world = world(1, 1, busy());
+    let from = at("2026-11-20T09:00:00Z");
+    let mut ledger = LedgerIndex::new(&world);
+    let mut skipped = 0;
+    for slot in slots(&world, from, from + SignedDuration::from_hours(6)) {
+        let Some(decision) = decide(&world, &slot, &ledger) else { continue };
+        let begins =
+            matches!(decision.change, Change::Create { .. } | Change::Visit { .. } | Change::Mail { .. });
+        assert!(begins, "{decision:?}");
+        // Nothing is ever done of it.
+        ledger.begin(&decision, slot.at + SignedDuration::from_secs(20));
+        skipped += 1;
+    }
+    assert!(skipped > 60, "{skipped}");
+    assert!(ledger.files() < 20, "names of {} files are kept that never came", ledger.files());
 }
 
 #[test]

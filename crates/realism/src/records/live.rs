@@ -368,7 +368,7 @@ impl RecordKeeper {
         let deeds: Vec<Deed> = done.collect();
         let fresh: BTreeSet<DecoyPath> =
             deeds.iter().filter_map(|deed| deed.change.taken().cloned()).collect();
-        let held = ledger.held(slot.desk).iter();
+        let held = ledger.held(slot.desk);
         let mut known: Vec<_> = held.filter(|held| !fresh.contains(&held.path)).collect();
         known.sort_by_key(|held| held.changed_at);
         let files = known.into_iter().map(|held| (held.path.clone(), held.class));

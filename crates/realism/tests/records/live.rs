@@ -51,6 +51,7 @@ impl Alive {
                 Doing::Work | Doing::Look if self.keeper.has_missed(&slot) => continue,
                 Doing::Work | Doing::Look => {
                     if let Some(decision) = decide(&world, &slot, &self.ledger) {
+                        self.ledger.begin(&decision, slot.at + SignedDuration::from_secs(20));
                         self.keeper.decided(&decision);
                         if !fails(&slot) {
                             self.happen(&decision);
