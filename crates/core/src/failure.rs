@@ -82,7 +82,8 @@ pub fn printable(text: &str) -> String {
 
 /// Whether a character does something to a terminal, or hides or turns the text around it: control characters, the
 /// zero-width and direction marks U+200B..200F, U+2028..202E, U+2066..2069, and U+061C.
-pub(crate) fn is_deceptive(c: char) -> bool {
+#[must_use]
+pub fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         || c.is_control()
 }

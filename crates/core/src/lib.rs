@@ -63,7 +63,7 @@ pub use driver::{
 };
 pub use edit::{EditError, TextEdit, apply_edits};
 pub use event::{EVENT_VERSION, Event, EventPayload, NewEvent, SyncPayload};
-pub use failure::{Effect, Failure, FailureKind, printable};
+pub use failure::{Effect, Failure, FailureKind, is_deceptive, printable};
 pub use file::{
     ByteCount, FileKind, FileMode, FileStat, FileTimes, FileWrite, NotRegular, Owner, OwnerPolicy, Staging,
     WriteMode,

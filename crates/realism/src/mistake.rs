@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use verisim_core::{DecoyName, PersonaName};
+use verisim_core::{DecoyName, PersonaName, is_deceptive};
 
 use crate::persona::Persona;
 use crate::settings::{PACE_MAX, Settings, weigh};
@@ -107,7 +107,7 @@ pub(crate) fn check_persona(persona: &Persona, found: &mut Vec<Mistake>) {
         && login.iter().all(|b| legal(*b))
         && (login[0].is_ascii_lowercase() || login[0] == b'_');
     let name_fits = (1..=120).contains(&persona.full_name.chars().count())
-        && !persona.full_name.chars().any(char::is_control);
+        && !persona.full_name.chars().any(is_deceptive);
     let weights_fit = persona.classes.is_none_or(|weights| weigh(&weights.list()));
     let checks = [
         (

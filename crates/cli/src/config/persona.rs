@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use verisim_core::{DecoyPath, Owner, PersonaName};
+use verisim_core::{DecoyPath, Owner, PersonaName, is_deceptive};
 use verisim_realism::{
     Character, Company, Country, DayHabits, Language, Persona, Seniority, Start, Tone, Vacation, WorkWeek,
     Zone,
@@ -85,7 +85,7 @@ pub(super) fn read_persona(section: Section<'_>, reader: &Reader<'_>) -> Option<
     let persona_name = section.parsed("name", "maria-keller");
     let _ = section.required_text("full_name", "Maria Keller");
     let full_name = section.parse_with("full_name", "Maria Keller", |text| {
-        let fits = (1..=120).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        let fits = (1..=120).contains(&text.chars().count()) && !text.chars().any(is_deceptive);
         if fits { Ok(text.to_owned()) } else { Err("a name has 1 to 120 printable characters".to_owned()) }
     });
     let _ = section.required_text("login", "mkeller");
@@ -210,7 +210,7 @@ fn read_character(section: &Section<'_>) -> Character {
 /// A signature: some lines, without control characters.
 pub(crate) fn signature(text: &str) -> Result<String, String> {
     let fits = text.chars().count() <= 1000 && text.lines().count() <= 12;
-    let is_odd = |c: char| c.is_control() && c != '\n';
+    let is_odd = |c: char| is_deceptive(c) && c != '\n';
     match fits && !text.trim().is_empty() && !text.chars().any(is_odd) {
         true => Ok(text.trim_end().to_owned()),
         false => Err("a signature has up to 12 lines and 1000 characters, and no control characters".into()),

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::civil::Weekday;
-use verisim_core::{ByteCount, FileMode, Owner};
+use verisim_core::{ByteCount, FileMode, Owner, is_deceptive};
 
 /// The longest span that a configuration may name: ten years.
 const SPAN_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
@@ -109,9 +109,9 @@ impl FromStr for OwnerArg {
     }
 }
 
-/// A text of 1 to 200 characters, without control characters: what is written into files on decoys as it stands.
+/// A text of 1 to 200 characters, without control characters and direction marks: what is written into files on decoys as it stands.
 pub(crate) fn short_text(text: &str) -> Result<String, String> {
-    let fits = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    let fits = (1..=200).contains(&text.chars().count()) && !text.chars().any(is_deceptive);
     match fits && text.trim() == text {
         true => Ok(text.to_owned()),
         false => Err("write 1 to 200 printable characters, without blanks around them".to_owned()),

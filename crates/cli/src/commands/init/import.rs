@@ -111,6 +111,8 @@ pub(super) fn load(file: &Path, place: &Place) -> CliResult<Imported> {
 
 /// Reads what a file holds; an error is about the whole of it.
 fn parse(bytes: &[u8], place: &Place) -> Result<Imported, String> {
+    // Some systems put a byte order mark before what they export.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
     let Value::Array(entries) = value else { return Err("it is JSON, but no list".to_owned()) };
     let mut imported = Imported::default();
@@ -135,7 +137,11 @@ fn parse(bytes: &[u8], place: &Place) -> Result<Imported, String> {
                 imported.remarks.extend(more.into_iter().map(|remark| format!("{title}: {remark}")));
                 imported.people.push(persona);
             }
-            Err((field, why)) => imported.remarks.push(format!("{title} is left out: `{field}`: {why}")),
+            Err(all) => {
+                let all: Vec<String> =
+                    all.into_iter().map(|(field, why)| format!("`{field}`: {why}")).collect();
+                imported.remarks.push(format!("{title} is left out: {}", all.join("; ")));
+            }
         }
     }
     if entries.len() > ENTRIES_MAX {
@@ -153,59 +159,93 @@ fn parse(bytes: &[u8], place: &Place) -> Result<Imported, String> {
 /// What is wrong with an entry: in which field, and why.
 type Wrong = (&'static str, String);
 
+/// What was read of an entry, and all that is wrong with it.
+struct Entry<'e> {
+    fields: &'e Map<String, Value>,
+    wrong: Vec<Wrong>,
+}
+
+impl<'e> Entry<'e> {
+    /// What a field holds; `None` also where it is wrong, which is noted.
+    fn keep<T>(&mut self, read: Result<T, Wrong>) -> Option<T> {
+        read.map_err(|wrong| self.wrong.push(wrong)).ok()
+    }
+
+    fn text(&mut self, field: &'static str) -> Option<&'e str> {
+        let read = match self.fields.get(field) {
+            None | Some(Value::Null) => return None,
+            Some(Value::String(text)) => Ok(text.as_str()),
+            Some(_) => Err((field, "it is no text".to_owned())),
+        };
+        self.keep(read)
+    }
+
+    fn parsed<T>(&mut self, field: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(field)?;
+        self.keep(parse(text).map_err(|why| (field, why)))
+    }
+
+    fn full_name(&mut self) -> Option<String> {
+        if matches!(self.fields.get("name"), None | Some(Value::Null)) {
+            self.wrong.push(("name", "it is missing".to_owned()));
+        }
+        self.parsed("name", |text| match units::short_text(text)? {
+            long if long.chars().count() > 120 => Err("it is longer than 120 characters".to_owned()),
+            name => Ok(name),
+        })
+    }
+
+    /// The tone, and what is kept of one that nobody here speaks in.
+    fn tone(&mut self) -> (Option<Tone>, Option<(String, String)>) {
+        let Some(text) = self.text("tone") else { return (None, None) };
+        match text.parse::<Tone>() {
+            Ok(tone) => (Some(tone), None),
+            Err(error) => {
+                let text = self.keep(units::short_text(text).map_err(|why| ("tone", why)));
+                let remark = format!("`tone`: {error}; it is kept as a mannerism");
+                (None, text.map(|text| (format!("tone: {text}"), remark)))
+            }
+        }
+    }
+}
+
 /// Makes a person of an entry; with what was taken otherwise than it stands there.
 fn person(
     fields: &Map<String, Value>,
     uid: u32,
     place: &Place,
     taken: &mut HashSet<String>,
-) -> Result<(Persona, Vec<String>), Wrong> {
-    let mut remarks = Vec::new();
-    let read = |field, parse: &dyn Fn(&str) -> Result<String, String>| match text(fields, field)? {
-        Some(text) => parse(text).map(Some).map_err(|why| (field, why)),
-        None => Ok(None),
-    };
-    let full_name = read("name", &units::short_text)?.ok_or(("name", "it is missing".to_owned()))?;
-    if full_name.chars().count() > 120 {
-        return Err(("name", "it is longer than 120 characters".to_owned()));
-    }
-    let email = read("email", &email)?;
-    let role = read("role", &units::short_text)?.unwrap_or_else(|| "office".to_owned());
-    let language = match text(fields, "language")? {
-        Some(text) => text.parse::<Language>().map_err(|error| ("language", error.to_string()))?,
-        None => place.language,
-    };
-    let signature = read("signature", &signature)?;
-    let week = active_hours(fields)?;
-    let reply_latency = reply_latency(fields)?;
+) -> Result<(Persona, Vec<String>), Vec<Wrong>> {
+    let mut entry = Entry { fields, wrong: Vec::new() };
+    let full_name = entry.full_name();
+    let email = entry.parsed("email", email);
+    let role = entry.parsed("role", units::short_text).unwrap_or_else(|| "office".to_owned());
+    let language = entry.parsed("language", |text| text.parse::<Language>().map_err(|e| e.to_string()));
+    let language = language.unwrap_or(place.language);
+    // Where lines end with a carriage return, it is no part of them.
+    let signature = entry.parsed("signature", |text| signature(&text.replace("\r\n", "\n")));
+    let week = entry.keep(active_hours(fields)).unwrap_or_default();
+    let reply_latency = entry.keep(reply_latency(fields)).flatten();
     let uses_llms_heavily = match fields.get("uses_llms_heavily") {
         None | Some(Value::Null) => false,
         Some(Value::Bool(flag)) => *flag,
-        Some(_) => return Err(("uses_llms_heavily", "it is neither true nor false".to_owned())),
-    };
-    let mut mannerisms = mannerisms(fields)?;
-    let tone = text(fields, "tone")?.map(|text| (text, text.parse::<Tone>()));
-    let tone = match tone {
-        Some((_, Ok(tone))) => Some(tone),
-        Some((text, Err(error))) => {
-            let text = units::short_text(text).map_err(|why| ("tone", why))?;
-            remarks.push(format!("`tone`: {error}; it is kept as a mannerism"));
-            mannerisms.push(format!("tone: {text}"));
-            None
+        Some(_) => {
+            entry.wrong.push(("uses_llms_heavily", "it is neither true nor false".to_owned()));
+            false
         }
-        None => None,
     };
-    let (name, login) = names(&full_name, email.as_deref(), language).ok_or_else(|| {
-        ("name", format!("{full_name:?} has no letters from a to z that a login could be made of"))
-    })?;
-    if taken.contains(&name) || email.as_ref().is_some_and(|email| taken.contains(email)) {
-        return Err(("name", format!("there is somebody of the name or address of {full_name:?} already")));
-    }
-    if SYSTEM.contains(&login.as_str()) {
-        return Err(("name", format!("`{login}` would be the login, which is an account of every system")));
-    }
-    let login = free_login(&login, taken);
-    let wrong = |why: String| ("name", why);
+    let mut mannerisms = entry.keep(mannerisms(fields)).unwrap_or_default();
+    let (tone, other_tone) = entry.tone();
+    let (kept, remark) = other_tone.unzip();
+    mannerisms.extend(kept);
+    let called = full_name.and_then(|full_name| {
+        let named = called(&full_name, email.as_deref(), language, taken);
+        entry.keep(named.map_err(|why| ("name", why))).map(|(name, login)| (full_name, name, login))
+    });
+    let Some((full_name, name, login)) = called.filter(|_| entry.wrong.is_empty()) else {
+        return Err(entry.wrong);
+    };
+    let wrong = |why: String| vec![("name", why)];
     let persona_name = name.parse().map_err(|error| wrong(format!("{error}")))?;
     let owner = Owner { uid, gid: uid };
     let mut made = Persona::new(persona_name, full_name, login.clone(), owner, role)
@@ -221,16 +261,26 @@ fn person(
     made.character.email = email;
     made.character.reply_latency = reply_latency;
     made.character.uses_llms_heavily = uses_llms_heavily;
-    Ok((made, remarks))
+    Ok((made, remark.into_iter().collect()))
 }
 
-/// The text of a field; `None` where it is missing or null.
-fn text<'e>(fields: &'e Map<String, Value>, field: &'static str) -> Result<Option<&'e str>, Wrong> {
-    match fields.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err((field, "it is no text".to_owned())),
+/// The name in the configuration and the login of somebody new.
+fn called(
+    full_name: &str,
+    email: Option<&str>,
+    language: Language,
+    taken: &HashSet<String>,
+) -> Result<(String, String), String> {
+    let (name, login) = names(full_name, email, language)
+        .ok_or_else(|| format!("{full_name:?} has no letters from a to z that a login could be made of"))?;
+    if taken.contains(&name) || email.is_some_and(|email| taken.contains(email)) {
+        return Err(format!("there is somebody of the name or address of {full_name:?} already"));
     }
+    if SYSTEM.contains(&login.as_str()) {
+        return Err(format!("`{login}` would be the login, which is an account of every system"));
+    }
+    let login = free_login(&login, taken);
+    Ok((name, login))
 }
 
 /// A list of texts, or one.

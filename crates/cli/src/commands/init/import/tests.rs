@@ -69,7 +69,7 @@ fn a_bad_entry_costs_itself_alone_and_is_told_by_number_name_and_field() {
 
 #[test]
 fn what_is_no_list_is_refused_as_a_whole_and_a_long_one_is_bounded() {
-    for bad in ["", "{}", "null", "[", "[{]", "\u{feff}[]", "[1] 2"] {
+    for bad in ["", "{}", "null", "[", "[{]", "[1] 2"] {
         assert!(parse(bad.as_bytes(), &place()).is_err(), "{bad:?}");
     }
     assert!(parse(&[0xff, 0xfe], &place()).is_err());
@@ -129,4 +129,37 @@ proptest! {
         };
         prop_assert_eq!(config.personas.len(), imported.people.len());
     }
+}
+
+#[test]
+fn all_that_is_wrong_with_an_entry_is_told_at_once() {
+    let imported = read(
+        r#"[{"name": "Ben Cole", "email": 7, "active_hours": "nine", "reply_latency": "soon", "uses_llms_heavily": "no"},
+            {"email": "nowhere", "language": "klingon"}]"#,
+    );
+    assert!(imported.people.is_empty());
+    assert_eq!(imported.remarks.len(), 2, "{:?}", imported.remarks);
+    let (first, second) = (&imported.remarks[0], &imported.remarks[1]);
+    for field in
+        ["`email`: it is no text; ", "`active_hours`: ", "; `reply_latency`: ", "; `uses_llms_heavily`: "]
+    {
+        assert!(first.contains(field), "{field}\n{first}");
+    }
+    for field in ["left out: `name`: it is missing; ", "`email`: ", "; `language`: "] {
+        assert!(second.contains(field), "{field}\n{second}");
+    }
+}
+
+#[test]
+fn lines_of_another_system_are_taken_and_names_that_turn_the_text_around_them_are_not() {
+    let imported = read(
+        "\u{feff}[{\"name\": \"Ann Bell\", \"signature\": \"Regards\\r\\nAnn\"}, {\"name\": \"\\u202eevil Bell\"}]",
+    );
+    assert_eq!(imported.people.len(), 1, "{:?}", imported.remarks);
+    assert_eq!(imported.people[0].character.signature.as_deref(), Some("Regards\nAnn"));
+    assert!(
+        imported.remarks[0].contains("`name`: write 1 to 200 printable characters"),
+        "{:?}",
+        imported.remarks
+    );
 }
