@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::absence;
 use crate::life::flow::{Day, Sheet, Sitting};
 use crate::life::hours::{self, DayHours};
-use crate::life::model::{DRIFT_CHANCE, LOOKS};
+use crate::life::model::{DRIFT_CHANCE, LOOKS, QUIET};
 use crate::life::nature::Nature;
 use crate::life::season::{self, Presence};
 use crate::planner::Unit;
@@ -134,7 +134,7 @@ fn day(world: &World, persona: PersonaIndex, date: Date) -> Option<Vec<Moment>> 
         let intensity = season::intensity(seed, nature, number);
         let often = settings.sessions_per_day / SESSIONS_PER_DAY;
         let count = draw.poisson(often * nature.sessions * factor * intensity);
-        day.work(count, false, &mut draw, &mut sheet);
+        day.work(count, intensity < QUIET, &mut draw, &mut sheet);
     } else {
         let chance = if presence == Presence::Drifting { DRIFT_CHANCE } else { nature.straggle };
         let count = u32::from(draw.unit() < chance);

@@ -21,6 +21,10 @@ fn logs_of_a_past_are_rotated_week_by_week_and_compressed_from_the_second_on() {
         for file in past.files {
             let Action::Plant(plant) = file.action else { panic!("a past is planted") };
             let path = plant.path.to_string();
+            // What programs leave in a folder for scratch has letters at its end.
+            if path.contains("/tmp/") {
+                continue;
+            }
             let Some((log, number)) = path.split_once(".log.") else { continue };
             let FileTimes::Past { mtime, .. } = plant.times else { panic!("{path}: a past has times") };
             let mut text = String::new();
@@ -37,7 +41,7 @@ fn logs_of_a_past_are_rotated_week_by_week_and_compressed_from_the_second_on() {
                     number
                 }
             };
-            let number: u32 = number.parse().unwrap();
+            let number: u32 = number.parse().unwrap_or_else(|_| panic!("{path}: no number"));
             assert_eq!(number > 1, path.ends_with(".gz"), "{path}");
             assert!(number <= 4 && !text.is_empty(), "{path}");
             logs.entry(log.to_owned()).or_default().push((number, mtime.as_second(), text));

@@ -32,13 +32,16 @@ pub(crate) const FOLLOW_SIGMA: f64 = 0.6;
 pub(crate) const SLEEP_SIGMA: f64 = 0.3;
 /// Before and after a spell or a vacation, for how many days things are looked after now and then only: the median, the standard
 /// deviation of the logarithm, and the most; and how likely they are looked after on such a day.
-pub(crate) const DRIFT_DAYS: f64 = 4.0;
-pub(crate) const DRIFT_SIGMA: f64 = 0.5;
+pub(crate) const DRIFT_DAYS: f64 = 4.6;
+pub(crate) const DRIFT_SIGMA: f64 = 0.35;
 pub(crate) const DRIFT_DAYS_MAX: f64 = 10.0;
-pub(crate) const DRIFT_CHANCE: f64 = 0.35;
+pub(crate) const DRIFT_CHANCE: f64 = 0.9;
 /// How much of a week's momentum is that of its three weeks, and of a day's mood that of the day before.
-pub(crate) const MOMENTUM_LASTS: f64 = 0.5;
-pub(crate) const MOOD_LASTS: f64 = 0.3;
+pub(crate) const MOMENTUM_LASTS: f64 = 0.7;
+pub(crate) const MOOD_LASTS: f64 = 0.4;
+/// On a day with less than so much of an ordinary day's intensity things are done one at a time: days that bring little come
+/// together, as do the long gaps that they leave.
+pub(crate) const QUIET: f64 = 0.55;
 /// Between two sessions: minutes as a median, and the standard deviation of the logarithm.
 pub(crate) const BREAK_MINUTES: f64 = 60.0;
 pub(crate) const BREAK_SIGMA: f64 = 0.6;

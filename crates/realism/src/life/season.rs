@@ -35,22 +35,45 @@ pub(crate) fn presence(seed: Seed, nature: &Nature, day: i32) -> Presence {
 /// No edge of a spell is as far from it: what lies beyond needs no draw.
 const FAR: i32 = 11;
 
+/// So many days lie at least between two spells: nobody is as good as gone for months.
+const AWAKE_DAYS: i32 = 14;
+
 /// Whether the persona's project sleeps.
 fn sleep(seed: Seed, nature: &Nature, day: i32) -> Presence {
     let block = day.div_euclid(BLOCK);
     let of = |block: i32| {
-        let mut draw = Generator::new(seed.purpose(Purpose::Spell).word(key(block)));
-        if draw.unit() >= nature.sleep {
+        let Some((begin, mut draw)) = spell_of(seed, nature, block) else {
             return Presence::Here;
-        }
-        let begin = block * BLOCK + small(draw.unit() * f64::from(BLOCK));
+        };
         if day < begin - FAR {
             return Presence::Here;
         }
-        let length = draw.lognormal(nature.sleep_days, SLEEP_SIGMA).min(SLEEP_DAYS_MAX);
-        around(day, begin..begin + small(length), Presence::Asleep, &mut draw)
+        let end = begin + spell_days(nature, &mut draw);
+        match around(day, begin..end, Presence::Asleep, &mut draw) {
+            Presence::Here => Presence::Here,
+            _ if follows_a_spell(seed, nature, block, begin) => Presence::Here,
+            asleep => asleep,
+        }
     };
     (block - BLOCKS_BACK..=block + 1).map(of).max().unwrap_or(Presence::Here)
+}
+
+/// When a spell would begin in a block, if one does, and what its length is drawn with.
+fn spell_of(seed: Seed, nature: &Nature, block: i32) -> Option<(i32, Generator)> {
+    let mut draw = Generator::new(seed.purpose(Purpose::Spell).word(key(block)));
+    (draw.unit() < nature.sleep).then(|| (block * BLOCK + small(draw.unit() * f64::from(BLOCK)), draw))
+}
+
+fn spell_days(nature: &Nature, draw: &mut Generator) -> i32 {
+    small(draw.lognormal(nature.sleep_days, SLEEP_SIGMA).min(SLEEP_DAYS_MAX))
+}
+
+/// Whether a spell that would begin on a day of a block begins too soon after one of an earlier block would be over.
+fn follows_a_spell(seed: Seed, nature: &Nature, block: i32, begin: i32) -> bool {
+    (block - BLOCKS_BACK..block).any(|earlier| {
+        spell_of(seed, nature, earlier)
+            .is_some_and(|(first, mut draw)| first + spell_days(nature, &mut draw) + AWAKE_DAYS > begin)
+    })
 }
 
 /// What a spell makes of a day: in the days before and after it things are looked after now and then.

@@ -51,8 +51,26 @@ pub(crate) fn world(decoys: usize, each: usize, settings: Settings) -> Arc<World
     world_of(decoys, each, settings, |_, _| ())
 }
 
+/// The same with another seed.
+pub(crate) fn world_seeded(seed: u64, decoys: usize, each: usize) -> Arc<World> {
+    made(seed, decoys, each, Settings::default(), |_, _| ())
+}
+
 /// The same, with something changed about each persona.
 pub(crate) fn world_of(
+    decoys: usize,
+    each: usize,
+    settings: Settings,
+    change: impl Fn(usize, &mut Persona),
+) -> Arc<World> {
+    made(SEED, decoys, each, settings, change)
+}
+
+/// What worlds for tests are made from, if nothing else is said.
+pub(crate) const SEED: u64 = 20_261_121;
+
+fn made(
+    seed: u64,
     decoys: usize,
     each: usize,
     settings: Settings,
@@ -65,7 +83,7 @@ pub(crate) fn world_of(
     });
     let personas = personas.collect();
     let decoys = (0..decoys).map(|number| decoy(number, number * each..(number + 1) * each)).collect();
-    Arc::new(World::new(20_261_121, personas, decoys, settings).unwrap())
+    Arc::new(World::new(seed, personas, decoys, settings).unwrap())
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {

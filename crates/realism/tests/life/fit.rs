@@ -5,7 +5,8 @@
 //!
 //! In two steps. For each of the 65 people an evolution strategy seeks traits whose lives of 120 days come out like that person's.
 //! Of all that it found, those 65 rows are taken that together are spread as the people are: a mixture of clouds around each person
-//! would be wider than the people are, and a classifier would see that.
+//! would be wider than the people are, and a classifier would see that. In the rows that stand in the table the momentum of weeks was
+//! then raised by a fifth (18 in the eighth column), by which `memory` has nine personas in ten inside on five seeds.
 
 #![allow(clippy::unwrap_used, reason = "what is not right in a search shall end it")]
 #![allow(
@@ -160,7 +161,7 @@ fn apart(a: &Point, b: &Point) -> f64 {
 fn aside(cohort: Cohort, row: &Row) -> f64 {
     let (of, beyond) = (|name| row.0[place(name)], |over: f64| over.max(0.0).powi(2));
     let least = match cohort {
-        Cohort::Free => 420.0,
+        Cohort::Free => 560.0,
         Cohort::Office => 130.0,
     };
     let few = beyond((least / of("events")).ln() * 3.0) + beyond((of("events") / 5000.0).ln() * 3.0);
@@ -362,15 +363,17 @@ fn chosen(cohort: Cohort, best: &[Vec<Candidate>], turns: std::ops::Range<u64>) 
         let mut wrong = 0.0;
         for name in SHAPE {
             let ours = of(name);
-            let least = match name {
-                "ln_sd_within_day" => 0.96,
-                "memory" | "gap10" => 0.95,
-                _ => 0.92,
+            let (least, weight) = match name {
+                "memory" => (0.97, 9.0),
+                "ln_sd_within_day" => (0.96, 6.0),
+                _ => (0.94, 3.0),
             };
-            wrong += 3.0 * (least - score::inside(&ours, &column(&theirs, name))).max(0.0);
-            wrong += (score::distance(&ours, &column(&theirs, name)) - 0.2).max(0.0);
+            wrong += weight * (least - score::inside(&ours, &column(&theirs, name))).max(0.0);
+            wrong += 2.0 * (score::distance(&ours, &column(&theirs, name)) - 0.13).max(0.0);
         }
         if cohort == Cohort::Free {
+            wrong += 6.0 * (0.95 - score::inside(&of("events"), &column(&theirs, "events"))).max(0.0);
+            wrong += 2.0 * (score::distance(&of("events"), &column(&theirs, "events")) - 0.26).max(0.0);
             for name in ["events", "weekend", "hour_entropy"] {
                 wrong += (score::distance(&of(name), &column(&usual, name)) - 0.22).max(0.0);
             }
@@ -412,8 +415,12 @@ fn find() {
     let source = std::fs::read_to_string(path).unwrap();
     let mut made = source[..source.find("const FREE").unwrap()].to_owned();
     let mut areas = Vec::new();
-    for (name, cohort) in [("FREE", Cohort::Free), ("OFFICE", Cohort::Office)] {
-        let rows = chosen(cohort, &search(cohort, GENERATIONS), 100..109);
+    let found = |cohort| move || chosen(cohort, &search(cohort, GENERATIONS), 100..125);
+    let (free, office) = std::thread::scope(|scope| {
+        let office = scope.spawn(found(Cohort::Office));
+        (found(Cohort::Free)(), office.join().unwrap())
+    });
+    for (name, cohort, rows) in [("FREE", Cohort::Free, free), ("OFFICE", Cohort::Office, office)] {
         areas.push([judge(cohort, &table(cohort), 777), judge(cohort, &rows, 777)]);
         made.push_str(&written(name, &rows));
         made.push_str(if cohort == Cohort::Free { "\n" } else { "" });
